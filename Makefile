@@ -1,0 +1,35 @@
+# modseq: IMAP CONDSTORE and QRESYNC semantics for any PostgreSQL mail schema
+#
+#   make, make install    build and install for the server that PG_CONFIG names
+#   make installcheck     run the regression and isolation tests against a running server
+#   make test, make demo  need no server: they bring their own, on Debian 12
+
+EXTENSION = modseq
+MODULE_big = modseq
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
+DATA = sql/modseq--1.0.sql
+
+REGRESS := $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=test
+ISOLATION := $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test --outputdir=.
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+# Without PGXS, test and demo below still work: they install it first.
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+else
+all install uninstall installcheck clean:
+	@echo "$@ needs PGXS: install postgresql-server-dev-NN, or set PG_CONFIG" >&2; exit 1
+endif
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+
+.PHONY: test demo
+test:
+	@test/run
+
+demo:
+	@test/run test/demo/run

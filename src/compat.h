@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between PostgreSQL 15 and 19, and nowhere else.
+ *
+ * Where an interface changed, the newer one is spelled here for the older
+ * servers, so that the code reads as for the newest.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MODSEQ_COMPAT_H
+#define MODSEQ_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"	/* soft errors */
+#include "varatt.h"				/* was part of postgres.h */
+#else
+/* No soft errors before 16: all errors are thrown */
+#define ereturn(context, dummy_value, ...) \
+	do { \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+		return dummy_value; \
+	} while (0)
+#endif
+
+/* 16 gave these a context for soft errors, which we never use */
+#if PG_VERSION_NUM >= 160000
+#define range_serialize_compat(typcache, lower, upper, empty) \
+	range_serialize(typcache, lower, upper, empty, NULL)
+#define qualified_name_list_compat(name) stringToQualifiedNameList(name, NULL)
+#else
+#define range_serialize_compat(typcache, lower, upper, empty) \
+	range_serialize(typcache, lower, upper, empty)
+#define qualified_name_list_compat(name) stringToQualifiedNameList(name)
+#endif
+
+#endif							/* MODSEQ_COMPAT_H */

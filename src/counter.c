@@ -1,0 +1,602 @@
+/*-------------------------------------------------------------------------
+ *
+ * counter.c
+ *	  The mailbox lock; handing out UIDs and mod-sequences.
+ *
+ * Commit order is mod-sequence order: a value, and a UID, is only handed out
+ * while we hold the row lock of the mailbox, and that lock is kept until the
+ * transaction ends.  So a snapshot that sees a value sees every change up to
+ * it (RFC 7162 section 3.1; RFC 9051 section 2.3.1.1 for UIDs).
+ *
+ * Locks: the mailbox row, FOR NO KEY UPDATE.  That strength does not conflict
+ * with the FOR KEY SHARE of a foreign key check, so that inserting messages
+ * of one mailbox does not deadlock on it.  Callers that need several mailboxes
+ * lock them in ascending order of key.
+ *
+ * A statement's numbers exist in memory first: counter_lock() reads the row,
+ * counter_modseq() and counter_assign_uid() count on from there, and
+ * counter_settle() writes the row, once, with what really went in.  A
+ * statement that changes nothing writes nothing.
+ *
+ * Memory: everything is in a context below TopTransactionContext and gone at
+ * the transaction's end.  What a subtransaction knows is in MailboxStates of
+ * its own, which are dropped when it aborts: its lock is then released and
+ * the row rolled back.  When it commits they are merged into the outer ones.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "access/xact.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+/* Mailboxes whose key has the same hash are in a chain */
+typedef struct MailboxHashKey
+{
+	Oid			message_relid;
+	uint32		hash;
+} MailboxHashKey;
+
+typedef struct MailboxChain
+{
+	MailboxHashKey hashkey;
+	List	   *mailboxes;
+} MailboxChain;
+
+/* A mailbox whose key changed in this transaction */
+typedef struct Rename
+{
+	int			level;
+	Oid			message_relid;
+	Datum	   *from;
+	Datum	   *to;
+} Rename;
+
+static MemoryContext counter_context = NULL;	/* NULL: all below is unset */
+static HTAB *chains = NULL;
+static Mailbox *last_mailbox = NULL;	/* the one that was looked up last */
+static List *inner_mailboxes = NIL; /* those with a state of level > 1 */
+static List *renames = NIL;
+
+static void
+init_transaction(void)
+{
+	HASHCTL		ctl = {0};
+
+	counter_context = AllocSetContextCreate(TopTransactionContext,
+											"modseq counters",
+											ALLOCSET_SMALL_SIZES);
+	ctl.hcxt = counter_context;
+	ctl.keysize = sizeof(MailboxHashKey);
+	ctl.entrysize = sizeof(MailboxChain);
+	chains = hash_create("modseq mailboxes", 32, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* --- what we know of a mailbox, level by level --------------------------- */
+
+/* A new innermost state, which starts from what the outer one knows */
+static void
+push_state(Mailbox *mailbox, int level)
+{
+	MemoryContext old = MemoryContextSwitchTo(counter_context);
+	MailboxState *state = palloc0(sizeof(MailboxState));
+	MailboxState *outer = mailbox->state;
+
+	state->level = level;
+	state->outer = outer;
+	if (outer != NULL)
+	{
+		state->locked = outer->locked;
+		state->uidnext = outer->uidnext;
+		state->highestmodseq = outer->highestmodseq;
+		state->next_uid = outer->next_uid;
+	}
+	uidset_builder_init(&state->stamped);
+	uidset_builder_init(&state->vanished);
+	mailbox->state = state;
+	if (level > 1 && !mailbox->inner)
+	{
+		mailbox->inner = true;
+		inner_mailboxes = lappend(inner_mailboxes, mailbox);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+pop_state(Mailbox *mailbox)
+{
+	MailboxState *state = mailbox->state;
+
+	mailbox->state = state->outer;
+	uidset_builder_free(&state->stamped);
+	uidset_builder_free(&state->vanished);
+	pfree(state);
+}
+
+/* The state that the current (sub)transaction may change */
+static MailboxState *
+current_state(Mailbox *mailbox)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (mailbox->state == NULL || mailbox->state->level < level)
+		push_state(mailbox, level);
+	return mailbox->state;
+}
+
+/*
+ * counter_mailbox: what this transaction knows of a mailbox
+ *
+ * Nothing is locked, nor is it known that the mailbox exists.
+ */
+Mailbox *
+counter_mailbox(Store *store, const Datum *key)
+{
+	MailboxHashKey hashkey;
+	MailboxChain *chain;
+	bool		found;
+	ListCell   *lc;
+	Mailbox    *mailbox;
+	MemoryContext old;
+
+	if (last_mailbox != NULL &&
+		last_mailbox->message_relid == store->message_relid &&
+		key_equal(store, last_mailbox->key, key))
+	{
+		current_state(last_mailbox);
+		return last_mailbox;
+	}
+	if (counter_context == NULL)
+		init_transaction();
+	hashkey.message_relid = store->message_relid;
+	hashkey.hash = key_hash(store, key);
+	chain = hash_search(chains, &hashkey, HASH_ENTER, &found);
+	if (!found)
+		chain->mailboxes = NIL;
+	foreach(lc, chain->mailboxes)
+	{
+		mailbox = lfirst(lc);
+		if (key_equal(store, mailbox->key, key))
+		{
+			current_state(mailbox);
+			return last_mailbox = mailbox;
+		}
+	}
+	old = MemoryContextSwitchTo(counter_context);
+	mailbox = palloc0(sizeof(Mailbox));
+	mailbox->message_relid = store->message_relid;
+	mailbox->key = key_copy(store, key);
+	chain->mailboxes = lappend(chain->mailboxes, mailbox);
+	MemoryContextSwitchTo(old);
+	current_state(mailbox);
+	return last_mailbox = mailbox;
+}
+
+/* --- the lock -------------------------------------------------------------- */
+
+/* The counters as the row has them; NULL and 0 count as never used */
+int64
+counter_effective_uidnext(const Store *store, bool isnull, int64 value)
+{
+	if (isnull)
+		value = 0;
+	else if (store->has_last_uid)
+		value++;
+	return Max(value, 1);
+}
+
+int64
+counter_effective_highestmodseq(bool isnull, int64 value)
+{
+	return isnull ? MODSEQ_UNUSED : Max(value, MODSEQ_UNUSED);
+}
+
+/*
+ * counter_read_row: the counters of the row that a query of ours returned
+ */
+void
+counter_read_row(const Store *store, HeapTuple tuple, TupleDesc desc,
+				 int64 *uidnext, int64 *highestmodseq)
+{
+	bool		isnull;
+	Datum		value;
+
+	value = SPI_getbinval(tuple, desc, 2, &isnull);
+	*uidnext = counter_effective_uidnext(store, isnull,
+										 isnull ? 0 : DatumGetInt64(value));
+	value = SPI_getbinval(tuple, desc, 3, &isnull);
+	*highestmodseq = counter_effective_highestmodseq(isnull,
+													 isnull ? 0 : DatumGetInt64(value));
+}
+
+static void
+set_counters(MailboxState *state, int64 uidnext, int64 highestmodseq)
+{
+	state->locked = true;
+	state->uidnext = uidnext;
+	state->highestmodseq = highestmodseq;
+	state->next_uid = Max(state->next_uid, uidnext);
+}
+
+/*
+ * counter_lock: take the mailbox's row lock, if it is not ours already
+ *
+ * Waits for the transaction that holds it.  In READ COMMITTED what the row
+ * says is then the latest; in a stricter level PostgreSQL raises 40001 if the
+ * row has changed since the snapshot.  False if there is no such mailbox.
+ */
+bool
+counter_lock(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+	int64		uidnext;
+	int64		highestmodseq;
+
+	if (state->locked)
+		return true;
+	SPI_connect();
+	if (plan_execute(store, PLAN_LOCK_MAILBOX, mailbox->key, PLAN_AS_OWNER) > 0)
+	{
+		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+						 &uidnext, &highestmodseq);
+		set_counters(state, uidnext, highestmodseq);
+	}
+	SPI_finish();
+	return state->locked;
+}
+
+bool
+counter_is_locked(Mailbox *mailbox)
+{
+	return mailbox->state->locked;
+}
+
+/* Does this transaction hold the lock of any mailbox of the store? */
+bool
+counter_any_locked(Store *store)
+{
+	HASH_SEQ_STATUS scan;
+	MailboxChain *chain;
+	bool		result = false;
+
+	if (counter_context == NULL)
+		return false;
+	hash_seq_init(&scan, chains);
+	while ((chain = hash_seq_search(&scan)) != NULL)
+	{
+		ListCell   *lc;
+
+		if (chain->hashkey.message_relid != store->message_relid)
+			continue;
+		foreach(lc, chain->mailboxes)
+		{
+			MailboxState *state = ((Mailbox *) lfirst(lc))->state;
+
+			if (state != NULL && state->locked)
+				result = true;
+		}
+		if (result)
+		{
+			hash_seq_term(&scan);
+			break;
+		}
+	}
+	return result;
+}
+
+void
+counter_no_mailbox(Store *store, const Datum *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("mailbox %s does not exist", key_text(store, key)),
+			 errdetail("Table %s has no such row.", store->mailbox),
+			 errhint("Create the mailbox first.")));
+}
+
+/* --- handing out ----------------------------------------------------------- */
+
+/*
+ * counter_modseq: the mod-sequence of the statement in progress
+ *
+ * Taken at the first call for this mailbox; the lock must be held.
+ */
+int64
+counter_modseq(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+	int64		highest = state->highestmodseq;
+
+	Assert(state->locked);
+	if (state->value != 0)
+		return state->value;
+
+	/* Above what statements that contain this one have taken, too */
+	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
+		highest = Max(highest, outer->value);
+	if (highest >= MODSEQ_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("mailbox %s has no mod-sequence left",
+						key_text(store, mailbox->key)),
+				 errdetail("Its HIGHESTMODSEQ is " INT64_FORMAT ", the highest that RFC 7162 allows.",
+						   highest),
+				 errhint("Copy its messages into a new mailbox.")));
+	state->value = state->issued = highest + 1;
+	statement_list(mailbox);
+	return state->value;
+}
+
+static void
+check_uid(Store *store, Mailbox *mailbox, int64 uid)
+{
+	if (uid > UIDSET_MAX_UID)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("UID " INT64_FORMAT " in mailbox %s is out of range",
+						uid, key_text(store, mailbox->key)),
+				 errdetail("UIDs are 1 to 4294967295 (RFC 9051)."),
+				 errhint("Copy the messages into a new mailbox.")));
+}
+
+/* counter_assign_uid: the next UID; the lock must be held */
+int64
+counter_assign_uid(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+
+	Assert(state->locked);
+	check_uid(store, mailbox, state->next_uid);
+	return state->next_uid++;
+}
+
+/*
+ * counter_accept_uid: a UID that the application chose
+ *
+ * It must not be below UIDNEXT as of the statement's begin: it was used, or
+ * clients were told that it never will be (RFC 9051 section 2.3.1.1).
+ */
+void
+counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid)
+{
+	MailboxState *state = current_state(mailbox);
+	int64		uidnext = state->uidnext;
+
+	Assert(state->locked);
+	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
+		uidnext = Max(uidnext, outer->next_uid);
+	check_uid(store, mailbox, uid);
+	if (uid < uidnext)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT " of mailbox %s",
+						uid, uidnext, key_text(store, mailbox->key)),
+				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
+				 errhint("Leave the UID NULL to have the next one assigned.")));
+	state->next_uid = Max(state->next_uid, uid + 1);
+}
+
+/*
+ * counter_used: a row that carries the value really went in
+ *
+ * The row triggers that fire before a row is written cannot know that it will
+ * be (ON CONFLICT DO NOTHING, other triggers); this is from those after it.
+ */
+void
+counter_used(Mailbox *mailbox, int64 modseq)
+{
+	MailboxState *state = current_state(mailbox);
+
+	state->value = modseq;
+	state->used = true;
+	statement_list(mailbox);
+}
+
+/* counter_landed: the same for a row that arrived in the mailbox */
+void
+counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
+{
+	MailboxState *state = current_state(mailbox);
+
+	counter_used(mailbox, modseq);
+	state->landed = Max(state->landed, uid + 1);
+}
+
+/* --- settling ---------------------------------------------------------------- */
+
+/*
+ * counter_settle: the statement is over; write what it took into the row
+ *
+ * The lock is held if there is anything to write.
+ */
+void
+counter_settle(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+	int64		uidnext = Max(state->uidnext, state->landed);
+	int64		highestmodseq = state->highestmodseq;
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	if (state->used)
+		highestmodseq = Max(highestmodseq, state->value);
+	state->value = 0;
+	state->used = false;
+	state->landed = 0;
+	if (!state->locked)
+		return;
+	state->next_uid = uidnext;
+	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
+		state->next_uid = Max(state->next_uid, outer->next_uid);
+	if (uidnext == state->uidnext && highestmodseq == state->highestmodseq)
+		return;
+
+	if (store->uidnext_is_int4 && uidnext - store->has_last_uid > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("UIDNEXT " INT64_FORMAT " of mailbox %s is out of range for column %s",
+						uidnext, key_text(store, mailbox->key), store->uidnext),
+				 errhint("Change the type of the column to bigint.")));
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
+	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
+	SPI_connect();
+	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("counters of mailbox %s could not be written",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the update.",
+						   store->mailbox)));
+	SPI_finish();
+	set_counters(state, uidnext, highestmodseq);
+}
+
+/* --- what others do to the row ------------------------------------------- */
+
+/*
+ * counter_row_changed: somebody in this transaction updated the row
+ *
+ * So the row lock is ours.  This sees our own writes as well; both kinds
+ * refresh what we know.
+ */
+void
+counter_row_changed(Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
+{
+	set_counters(current_state(mailbox), uidnext, highestmodseq);
+}
+
+/* counter_row_gone: the row was deleted, or has another key now */
+void
+counter_row_gone(Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+
+	state->locked = false;
+	state->next_uid = 0;
+}
+
+/* The key types of a store changed: what we know is in the wrong types */
+void
+counter_forget_store(Oid message_relid)
+{
+	HASH_SEQ_STATUS scan;
+	MailboxChain *chain;
+
+	if (counter_context == NULL)
+		return;
+	last_mailbox = NULL;
+	hash_seq_init(&scan, chains);
+	while ((chain = hash_seq_search(&scan)) != NULL)
+		if (chain->hashkey.message_relid == message_relid)
+			chain->mailboxes = NIL;
+}
+
+/*
+ * Mailbox keys that changed.  A message whose key changes the same way, by
+ * ON UPDATE CASCADE or by hand, follows its mailbox and does not move.
+ */
+void
+counter_renamed(Store *store, const Datum *from, const Datum *to)
+{
+	MemoryContext old;
+	Rename	   *rename;
+
+	if (counter_context == NULL)
+		init_transaction();
+	old = MemoryContextSwitchTo(counter_context);
+	rename = palloc(sizeof(Rename));
+	rename->level = GetCurrentTransactionNestLevel();
+	rename->message_relid = store->message_relid;
+	rename->from = key_copy(store, from);
+	rename->to = key_copy(store, to);
+	renames = lappend(renames, rename);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+counter_is_rename(Store *store, const Datum *from, const Datum *to)
+{
+	ListCell   *lc;
+
+	foreach(lc, renames)
+	{
+		Rename	   *rename = lfirst(lc);
+
+		if (rename->message_relid == store->message_relid &&
+			key_equal(store, rename->from, from) &&
+			key_equal(store, rename->to, to))
+			return true;
+	}
+	return false;
+}
+
+/* --- ends of transactions --------------------------------------------------- */
+
+/* What the inner level learnt is now the outer level's */
+static void
+merge_state(Mailbox *mailbox)
+{
+	MailboxState *state = mailbox->state;
+	MailboxState *outer = state->outer;
+
+	if (outer == NULL || outer->level < state->level - 1)
+	{
+		state->level--;
+		return;
+	}
+	outer->locked = state->locked;
+	outer->uidnext = state->uidnext;
+	outer->highestmodseq = state->highestmodseq;
+	outer->next_uid = state->locked ? Max(outer->next_uid, state->next_uid) : 0;
+	pop_state(mailbox);
+}
+
+/* A subtransaction of that nest level ends */
+void
+counter_subtransaction_end(int level, bool commit)
+{
+	ListCell   *lc;
+
+	foreach(lc, inner_mailboxes)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+
+		while (mailbox->state != NULL && mailbox->state->level >= level)
+		{
+			if (commit)
+				merge_state(mailbox);
+			else
+				pop_state(mailbox);
+		}
+		if (mailbox->state == NULL || mailbox->state->level == 1)
+		{
+			mailbox->inner = false;
+			inner_mailboxes = foreach_delete_current(inner_mailboxes, lc);
+		}
+	}
+
+	foreach(lc, renames)
+	{
+		Rename	   *rename = lfirst(lc);
+
+		if (rename->level < level)
+			continue;
+		if (commit)
+			rename->level = level - 1;
+		else
+			renames = foreach_delete_current(renames, lc);
+	}
+}
+
+/* Everything was in counter_context, which is gone with the transaction */
+void
+counter_transaction_end(void)
+{
+	counter_context = NULL;
+	chains = NULL;
+	last_mailbox = NULL;
+	inner_mailboxes = NIL;
+	renames = NIL;
+}

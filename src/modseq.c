@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * modseq.c
+ *	  Module magic and transaction callbacks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "access/xact.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+static void
+transaction_ends(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			statement_check_complete(1);
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			statement_transaction_end();
+			counter_transaction_end();
+			store_at_transaction_end();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subtransaction_ends(SubXactEvent event, SubTransactionId subid,
+					SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	switch (event)
+	{
+		case SUBXACT_EVENT_PRE_COMMIT_SUB:
+			statement_check_complete(level);
+			break;
+		case SUBXACT_EVENT_COMMIT_SUB:
+		case SUBXACT_EVENT_ABORT_SUB:
+			statement_subtransaction_end(level);
+			counter_subtransaction_end(level,
+									   event == SUBXACT_EVENT_COMMIT_SUB);
+			break;
+		default:
+			break;
+	}
+}
+
+void
+_PG_init(void)
+{
+	store_init();
+	shape_init();
+	RegisterXactCallback(transaction_ends, NULL);
+	RegisterSubXactCallback(subtransaction_ends, NULL);
+}

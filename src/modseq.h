@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * modseq.h
+ *	  The vocabulary that the files of modseq share.
+ *
+ * A "store" is a message table that modseq.attach() was called on, together
+ * with its mailbox table, its table of vanished UIDs and perhaps a table of
+ * flags.  A "mailbox key" is the value, or values, that identify a mailbox;
+ * it is always held in the types of the mailbox table's key columns.
+ *
+ * What the files do, from the ground up:
+ *
+ *	store.c		trigger arguments -> cached Store
+ *	shape.c		where rows have what we read and write
+ *	row.c		reading rows: mailbox keys, numbers, whether a flag changed
+ *	plan.c		the SQL we run, as cached plans, and as whom it runs
+ *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
+ *	vanished.c	the table of vanished UIDs
+ *	statement.c	what one SQL statement changed, and its completion
+ *	trigger.c	trigger entry points
+ *	query.c		the functions that a front end calls
+ *	uidvalidity.c	handing out UIDVALIDITY values
+ *	modseq.c	module magic, transaction callbacks
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MODSEQ_H
+#define MODSEQ_H
+
+#include "postgres.h"
+
+#include "compat.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "uidset.h"
+#include "utils/rel.h"
+
+/* Key columns that a mailbox may have */
+#define MODSEQ_MAX_KEYS		8
+
+/* Parameters that one of our plans may have: a key, and what is set */
+#define MODSEQ_MAX_PARAMS	(2 * MODSEQ_MAX_KEYS + 2)
+
+/* HIGHESTMODSEQ of a never-used mailbox; a stored 0 or NULL counts as it */
+#define MODSEQ_UNUSED		INT64CONST(1)
+
+/* RFC 7162 section 7: mod-sequences are 63 bits wide */
+#define MODSEQ_MAX			PG_INT64_MAX
+
+/* --- store.c --------------------------------------------------------- */
+
+/* One column of a mailbox key, as the mailbox table has it */
+typedef struct KeyColumn
+{
+	const char *name;			/* quoted, in the mailbox table */
+	const char *message;		/* quoted, in the message table */
+	const char *flag;			/* quoted, in the flag table, or NULL */
+	Oid			type;			/* in the mailbox table; not a domain */
+	Oid			message_type;	/* in the message table; not a domain */
+	Oid			input_type;		/* in the mailbox table, perhaps a domain */
+	int32		typmod;
+	Oid			collation;
+	int16		typlen;
+	bool		typbyval;
+	FmgrInfo	cmp;			/* btree order: the order of locking */
+	FmgrInfo	hash;
+} KeyColumn;
+
+/* The queries of ours; their texts are in plan.c */
+typedef enum PlanId
+{
+	PLAN_LOCK_MAILBOX,
+	PLAN_READ_MAILBOX,
+	PLAN_WRITE_MAILBOX,
+	PLAN_STAMP_MESSAGES,
+	PLAN_FIND_MESSAGES,
+	PLAN_LOCK_MESSAGES,
+	PLAN_ALL_MESSAGES,
+	PLAN_ALL_FLAGGED,
+	PLAN_CHANGED_MESSAGES,
+	PLAN_LIVE_MESSAGES,
+	PLAN_MESSAGE_NUMBERS,
+	PLAN_APPEND_VANISHED,
+	PLAN_READ_VANISHED,
+	PLAN_RENAME_VANISHED,
+	PLAN_DROP_VANISHED,
+	PLAN_CLEAR_VANISHED,
+	PLAN_COUNT
+} PlanId;
+
+/*
+ * What attach() set up, read from the arguments of the store's triggers.
+ * Table and column names are quoted, ready for SQL.  A Store never changes:
+ * when one of its tables does, a new one is built, and the old one remains
+ * readable until the end of the transaction.
+ */
+typedef struct Store
+{
+	Oid			message_relid;
+	Oid			mailbox_relid;
+	Oid			vanished_relid;
+	Oid			flag_relid;		/* InvalidOid without a flag table */
+	const char *message;		/* qualified table names */
+	const char *mailbox;
+	const char *vanished;
+	const char *flag;
+	int			nkeys;
+	KeyColumn	key[MODSEQ_MAX_KEYS];
+	const char *uidvalidity;	/* columns of the mailbox table */
+	const char *uidnext;
+	const char *highestmodseq;
+	bool		has_last_uid;	/* uidnext holds the last UID, not the next */
+	bool		uidnext_is_int4;
+	const char *uid;			/* columns of the message table */
+	const char *modseq;
+	const char *created_modseq; /* or NULL */
+	List	   *flags;			/* flag columns, unquoted */
+	const char *message_key;	/* what flag_message refers to, or NULL */
+	Oid			message_key_type;	/* not a domain */
+	const char *flag_message;	/* columns of the flag table, or NULL */
+	Oid			flag_message_type;	/* not a domain */
+	const char *flag_uid;		/* with KeyColumn.flag, or NULL */
+	List	   *flag_columns;	/* unquoted; NIL: every column counts */
+	List	   *options;		/* "name=value", as the trigger has them */
+	SPIPlanPtr	plans[PLAN_COUNT];
+} Store;
+
+/* Where a key column stands in some table, and how its value is converted */
+typedef struct KeyAttribute
+{
+	AttrNumber	attnum;
+	bool		convert;		/* to the mailbox's type, through cast */
+	FmgrInfo	cast;
+} KeyAttribute;
+
+/* A column whose change is a flag change */
+typedef struct FlagAttribute
+{
+	AttrNumber	attnum;
+	int16		typlen;
+	bool		typbyval;
+	Oid			type;
+	Oid			element;		/* of an array: compared as a set */
+	Oid			collation;
+	FmgrInfo	eq;				/* of a scalar */
+} FlagAttribute;
+
+/*
+ * How the rows of one table look: the message table or a partition of it,
+ * the mailbox table, or the flag table.  Fields that do not apply are 0.
+ */
+typedef struct RowShape
+{
+	Store	   *store;
+	KeyAttribute key[MODSEQ_MAX_KEYS];
+	AttrNumber	uid;
+	Oid			uid_type;
+	AttrNumber	modseq;
+	AttrNumber	created_modseq;
+	AttrNumber	uidvalidity;
+	Oid			uidvalidity_type;
+	AttrNumber	uidnext;
+	Oid			uidnext_type;
+	AttrNumber	highestmodseq;
+	AttrNumber	flag_message;
+	int			nflags;
+	FlagAttribute *flags;
+} RowShape;
+
+extern Store *store_get(Oid message_relid);
+extern const char *store_option(const Store *store, const char *name);
+extern List *store_list_option(const Store *store, const char *name);
+extern Trigger *store_find_trigger(Relation rel, const char *function);
+extern Oid	store_find_table(const char *name);
+extern void store_out_of_date(Oid message_relid, const char *detail,
+							  const char *name);
+extern void store_watch(Oid relid);
+extern void store_retire_context(MemoryContext context);
+extern void store_at_transaction_end(void);
+extern void store_init(void);
+
+extern uint64 store_generation;
+
+/* --- shape.c ------------------------------------------------------------ */
+
+extern RowShape *shape_of_messages(Relation rel);
+extern RowShape *shape_of_mailboxes(Relation rel, Trigger *trigger);
+extern RowShape *shape_of_flags(Relation rel, Trigger *trigger);
+extern void shape_init(void);
+
+/* --- row.c ------------------------------------------------------------ */
+
+extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
+						TupleDesc desc, Datum *key);
+extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
+						  Oid type, int64 *value);
+extern Datum row_make_int64(int64 value, Oid type);
+extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
+							 HeapTuple new, TupleDesc desc);
+extern bool key_equal(const Store *store, const Datum *a, const Datum *b);
+extern int	key_compare(const Store *store, const Datum *a, const Datum *b);
+extern uint32 key_hash(const Store *store, const Datum *key);
+extern Datum *key_copy(const Store *store, const Datum *key);
+extern char *key_text(const Store *store, const Datum *key);
+
+/* --- plan.c ------------------------------------------------------------ */
+
+/*
+ * Bookkeeping runs as the owner of the table that it touches, the way that
+ * foreign keys do; answers are read as the caller, in the caller's snapshot.
+ */
+typedef enum PlanMode
+{
+	PLAN_AS_OWNER,				/* new snapshot */
+	PLAN_AS_CALLER,				/* new snapshot */
+	PLAN_READ_AS_CALLER,		/* the caller's snapshot */
+	PLAN_READ_AS_OWNER			/* the caller's snapshot */
+} PlanMode;
+
+extern Oid	relation_owner(Oid relid);
+extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
+						   PlanMode mode);
+
+/* --- counter.c --------------------------------------------------------- */
+
+/*
+ * What one (sub)transaction level knows of a mailbox.  The state of an inner
+ * level starts as a copy of the outer's, and is dropped if the level aborts:
+ * the row in the table is rolled back at that moment, and so is this.
+ */
+typedef struct MailboxState
+{
+	int			level;			/* GetCurrentTransactionNestLevel() */
+	struct MailboxState *outer;
+	bool		locked;			/* the row lock is ours */
+
+	/* Valid while locked */
+	int64		uidnext;		/* as the row has it */
+	int64		highestmodseq;	/* as the row has it */
+	int64		next_uid;		/* the next UID to hand out */
+
+	/* The statement in progress */
+	bool		listed;			/* in Statement.mailboxes? */
+	int64		value;			/* its mod-sequence, 0: none taken yet */
+	bool		used;			/* a row really carries value */
+	int64		landed;			/* 1 + highest UID that really went in, or 0 */
+	int64		issued;			/* the last value taken, by any statement */
+	int64		appended;		/* the last value in the vanished table */
+	UidBuilder	stamped;		/* messages that still need value */
+	UidBuilder	vanished;		/* UIDs that left the mailbox */
+} MailboxState;
+
+typedef struct Mailbox
+{
+	Oid			message_relid;	/* the store */
+	Datum	   *key;
+	MailboxState *state;		/* of the innermost level that has one */
+	bool		inner;			/* is that a subtransaction's? */
+} Mailbox;
+
+extern Mailbox *counter_mailbox(Store *store, const Datum *key);
+extern int64 counter_effective_uidnext(const Store *store, bool isnull,
+									   int64 value);
+extern int64 counter_effective_highestmodseq(bool isnull, int64 value);
+extern void counter_read_row(const Store *store, HeapTuple tuple,
+							 TupleDesc desc, int64 *uidnext,
+							 int64 *highestmodseq);
+extern bool counter_lock(Store *store, Mailbox *mailbox);
+extern bool counter_is_locked(Mailbox *mailbox);
+extern bool counter_any_locked(Store *store);
+extern void counter_row_changed(Mailbox *mailbox,
+								int64 uidnext, int64 highestmodseq);
+extern void counter_row_gone(Mailbox *mailbox);
+extern int64 counter_modseq(Store *store, Mailbox *mailbox);
+extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
+extern void counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid);
+extern void counter_used(Mailbox *mailbox, int64 modseq);
+extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
+extern void counter_settle(Store *store, Mailbox *mailbox);
+extern void counter_no_mailbox(Store *store, const Datum *key) pg_attribute_noreturn();
+extern void counter_forget_store(Oid message_relid);
+extern void counter_renamed(Store *store, const Datum *from, const Datum *to);
+extern bool counter_is_rename(Store *store, const Datum *from,
+							  const Datum *to);
+extern void counter_subtransaction_end(int level, bool commit);
+extern void counter_transaction_end(void);
+
+/* --- vanished.c -------------------------------------------------------- */
+
+extern void vanished_append(Store *store, Mailbox *mailbox);
+extern void vanished_read(Store *store, const Datum *key, int64 since,
+						  UidBuilder *result, int64 *first);
+extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
+extern void vanished_drop(Store *store, const Datum *key);
+extern void vanished_clear(Store *store);
+
+/* --- statement.c ------------------------------------------------------- */
+
+extern void statement_open(void);
+extern void statement_close(void);
+extern bool statement_is_completing(void);
+extern void statement_list(Mailbox *mailbox);
+extern void statement_vanish(Store *store, const Datum *key, int64 uid);
+extern void statement_stamp(Store *store, const Datum *key, int64 uid);
+extern void statement_stamp_by_key(Store *store, Datum message_key);
+extern void statement_check_complete(int level);
+extern void statement_subtransaction_end(int level);
+extern void statement_transaction_end(void);
+
+#endif							/* MODSEQ_H */

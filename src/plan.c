@@ -1,0 +1,487 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *	  The SQL that modseq runs: texts, cached plans, and as whom.
+ *
+ * Every name in the texts is qualified and quoted, and every operator is
+ * written OPERATOR(schema.name), so that no search_path matters.  (We do not
+ * set search_path: an application's own triggers fire on these statements and
+ * must find their tables, as they do on a foreign key's.)
+ *
+ * Locks: those of the statements.  Which one locks what is said with each.
+ *
+ * Memory: plans are saved in the Store and live as long as it does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "access/stratnum.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* A query's text while it is put together, with its parameters' types */
+typedef struct PlanText
+{
+	Store	   *store;
+	StringInfoData text;
+	int			nparams;
+	Oid			params[MODSEQ_MAX_PARAMS];
+} PlanText;
+
+static void add(PlanText *query, const char *fmt,...) pg_attribute_printf(2, 3);
+
+static void
+add(PlanText *query, const char *fmt,...)
+{
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&query->text, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			return;
+		enlargeStringInfo(&query->text, needed);
+	}
+}
+
+/* Adds a parameter to the query and returns its number */
+static int
+add_param(PlanText *query, Oid type)
+{
+	Assert(query->nparams < MODSEQ_MAX_PARAMS);
+	query->params[query->nparams++] = type;
+	return query->nparams;
+}
+
+static Oid
+uidset_oid(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum("uidset"),
+						   ObjectIdGetDatum(get_namespace_oid("modseq", false)));
+}
+
+/* Which table's names a key column has */
+typedef enum KeySide
+{
+	KEY_OF_MAILBOX,				/* and of the vanished table */
+	KEY_OF_MESSAGE,
+	KEY_OF_FLAG
+} KeySide;
+
+static const char *
+key_name(const KeyColumn *key, KeySide side)
+{
+	switch (side)
+	{
+		case KEY_OF_MESSAGE:
+			return key->message;
+		case KEY_OF_FLAG:
+			return key->flag;
+		default:
+			return key->name;
+	}
+}
+
+/*
+ * The operator that compares a column with a parameter: equality of the
+ * column's default btree family, so that its indexes can be used.
+ */
+static Oid
+equality(Oid column, Oid param)
+{
+	TypeCacheEntry *left = lookup_type_cache(column, TYPECACHE_EQ_OPR |
+											 TYPECACHE_BTREE_OPFAMILY);
+	TypeCacheEntry *right = lookup_type_cache(param, TYPECACHE_BTREE_OPFAMILY);
+	Oid			result = InvalidOid;
+
+	if (column != param)
+		result = get_opfamily_member(left->btree_opf, left->btree_opintype,
+									 right->btree_opintype,
+									 BTEqualStrategyNumber);
+	return OidIsValid(result) ? result : left->eq_opr;
+}
+
+/* "t.a, t.b" in the types of the mailbox's key */
+static void
+add_key_columns(PlanText *query, const char *alias, KeySide side)
+{
+	for (int i = 0; i < query->store->nkeys; i++)
+	{
+		KeyColumn  *key = &query->store->key[i];
+
+		add(query, "%s%s.%s", i == 0 ? "" : ", ", alias, key_name(key, side));
+		if (side != KEY_OF_MAILBOX)
+			add(query, "::%s",
+				format_type_extended(key->type, -1, FORMAT_TYPE_FORCE_QUALIFY));
+	}
+}
+
+/* "t.a = $1 AND t.b = $2"; the key is always the first parameters */
+static void
+add_key_condition(PlanText *query, const char *alias, KeySide side)
+{
+	for (int i = 0; i < query->store->nkeys; i++)
+	{
+		KeyColumn  *key = &query->store->key[i];
+		Oid			type = side == KEY_OF_MESSAGE ? key->message_type : key->type;
+
+		if (i > 0)
+			add(query, " AND ");
+		generate_operator_clause(&query->text,
+								 psprintf("%s.%s", alias, key_name(key, side)),
+								 type, equality(type, key->type),
+								 psprintf("$%d", i + 1), key->type);
+	}
+}
+
+static void
+add_key_params(PlanText *query)
+{
+	for (int i = 0; i < query->store->nkeys; i++)
+		add_param(query, query->store->key[i].type);
+}
+
+/* --- the texts, by table ------------------------------------------------- */
+
+/* The counters of a mailbox.  LOCK_MAILBOX takes the row lock, see counter.c. */
+static void
+mailbox_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+	int			uidnext;
+	int			highestmodseq;
+
+	add_key_params(query);
+	if (id == PLAN_WRITE_MAILBOX)
+	{
+		uidnext = add_param(query, INT8OID);
+		highestmodseq = add_param(query, INT8OID);
+		add(query, "UPDATE %s AS b SET %s = $%d, %s = $%d WHERE ",
+			store->mailbox, store->uidnext, uidnext,
+			store->highestmodseq, highestmodseq);
+		add_key_condition(query, "b", KEY_OF_MAILBOX);
+		return;
+	}
+	add(query,
+		"SELECT b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s FROM %s AS b WHERE ",
+		store->uidvalidity, store->uidnext, store->highestmodseq,
+		store->mailbox);
+	add_key_condition(query, "b", KEY_OF_MAILBOX);
+	if (id == PLAN_LOCK_MAILBOX)
+		add(query, " FOR NO KEY UPDATE");
+}
+
+/* What the SELECTs of messages of one mailbox have in common */
+static void
+message_select(PlanText *query, const char *from)
+{
+	add(query, "SELECT m.%s::pg_catalog.int8, m.%s FROM %s%s AS m WHERE ",
+		query->store->uid, query->store->modseq, from, query->store->message);
+	add_key_condition(query, "m", KEY_OF_MESSAGE);
+}
+
+/* Messages of one mailbox; STAMP_MESSAGES locks those that it updates */
+static void
+message_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+	Oid			uidset = uidset_oid();
+	const char *in_range =
+	psprintf(" AND m.%s OPERATOR(pg_catalog.>=) r.lo AND m.%s OPERATOR(pg_catalog.<=) r.hi",
+			 store->uid, store->uid);
+	int			value;
+
+	add_key_params(query);
+	switch (id)
+	{
+		case PLAN_STAMP_MESSAGES:
+			value = add_param(query, INT8OID);
+			add(query, "UPDATE %s AS m SET %s = $%d FROM modseq.ranges($%d) AS r WHERE ",
+				store->message, store->modseq, value, add_param(query, uidset));
+			add_key_condition(query, "m", KEY_OF_MESSAGE);
+			add(query, "%s AND (m.%s OPERATOR(pg_catalog.=) $%d) IS NOT TRUE",
+				in_range, store->modseq, value);
+			break;
+		case PLAN_LIVE_MESSAGES:
+			message_select(query, psprintf("modseq.ranges($%d) AS r, ",
+										   add_param(query, uidset)));
+			add(query, "%s", in_range);
+			break;
+		case PLAN_CHANGED_MESSAGES:
+			/* The order makes the index on (mailbox, modseq) the only choice */
+			message_select(query, "");
+			add(query, " AND m.%s OPERATOR(pg_catalog.>) $%d ORDER BY m.%s",
+				store->modseq, add_param(query, INT8OID), store->modseq);
+			break;
+		default:
+			Assert(id == PLAN_MESSAGE_NUMBERS);
+			message_select(query, "");
+			add(query, " AND m.%s OPERATOR(pg_catalog.<=) $%d ORDER BY m.%s",
+				store->uid, add_param(query, INT8OID), store->uid);
+			break;
+	}
+}
+
+/*
+ * Messages of any mailbox, as (mailbox key, uid).  LOCK_MESSAGES takes their
+ * row locks, in the order of mailbox and UID.
+ */
+static void
+any_message_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+
+	add(query, "SELECT ");
+	if (id == PLAN_ALL_FLAGGED && store->flag_message == NULL)
+	{
+		add_key_columns(query, "f", KEY_OF_FLAG);
+		add(query, ", f.%s::pg_catalog.int8 FROM %s AS f",
+			store->flag_uid, store->flag);
+		return;
+	}
+	add_key_columns(query, "m", KEY_OF_MESSAGE);
+	add(query, ", m.%s::pg_catalog.int8 FROM %s AS m WHERE ",
+		store->uid, store->message);
+	if (id == PLAN_ALL_MESSAGES)
+	{
+		add(query, "m.%s IS NOT NULL", store->uid);
+		return;
+	}
+	if (id == PLAN_ALL_FLAGGED)
+	{
+		add(query, "EXISTS (SELECT FROM %s AS f WHERE ", store->flag);
+		generate_operator_clause(&query->text,
+								 psprintf("m.%s", store->message_key),
+								 store->message_key_type,
+								 equality(store->message_key_type,
+										  store->flag_message_type),
+								 psprintf("f.%s", store->flag_message),
+								 store->flag_message_type);
+		add(query, ")");
+		return;
+	}
+	generate_operator_clause(&query->text, psprintf("m.%s", store->message_key),
+							 store->message_key_type,
+							 equality(store->message_key_type,
+									  store->flag_message_type),
+							 psprintf("ANY ($%d)",
+									  add_param(query, get_array_type(store->flag_message_type))),
+							 store->flag_message_type);
+	if (id == PLAN_LOCK_MESSAGES)
+	{
+		add(query, " ORDER BY ");
+		for (int i = 0; i < store->nkeys; i++)
+			add(query, "m.%s, ", store->key[i].message);
+		add(query, "m.%s FOR NO KEY UPDATE", store->uid);
+	}
+}
+
+/* The vanished table; its key columns are called as in the mailbox table */
+static void
+vanished_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+
+	if (id == PLAN_CLEAR_VANISHED)
+	{
+		add(query, "DELETE FROM %s", store->vanished);
+		return;
+	}
+	add_key_params(query);
+	switch (id)
+	{
+		case PLAN_APPEND_VANISHED:
+			add(query, "INSERT INTO %s (", store->vanished);
+			for (int i = 0; i < store->nkeys; i++)
+				add(query, "%s, ", store->key[i].name);
+			add(query, "modseq, uids) VALUES (");
+			for (int i = 0; i < store->nkeys; i++)
+				add(query, "$%d, ", i + 1);
+			add(query, "$%d, ", add_param(query, INT8OID));
+			add(query, "$%d)", add_param(query,
+										 uidset_oid()));
+			return;
+		case PLAN_READ_VANISHED:
+			add(query, "SELECT v.modseq, v.uids FROM %s AS v WHERE v.modseq OPERATOR(pg_catalog.>) $%d AND ",
+				store->vanished, add_param(query, INT8OID));
+			add_key_condition(query, "v", KEY_OF_MAILBOX);
+			add(query, " ORDER BY v.modseq");
+			return;
+		case PLAN_RENAME_VANISHED:
+			add(query, "UPDATE %s AS v SET ", store->vanished);
+			for (int i = 0; i < store->nkeys; i++)
+				add(query, "%s%s = $%d", i == 0 ? "" : ", ", store->key[i].name,
+					add_param(query, store->key[i].type));
+			break;
+		default:
+			Assert(id == PLAN_DROP_VANISHED);
+			add(query, "DELETE FROM %s AS v", store->vanished);
+			break;
+	}
+	add(query, " WHERE ");
+	add_key_condition(query, "v", KEY_OF_MAILBOX);
+}
+
+/* --- preparing and running ---------------------------------------------- */
+
+/* The table whose owner a plan runs as */
+static Oid
+plan_table(const Store *store, PlanId id)
+{
+	switch (id)
+	{
+		case PLAN_LOCK_MAILBOX:
+		case PLAN_READ_MAILBOX:
+		case PLAN_WRITE_MAILBOX:
+			return store->mailbox_relid;
+		case PLAN_APPEND_VANISHED:
+		case PLAN_READ_VANISHED:
+		case PLAN_RENAME_VANISHED:
+		case PLAN_DROP_VANISHED:
+		case PLAN_CLEAR_VANISHED:
+			return store->vanished_relid;
+		default:
+			return store->message_relid;
+	}
+}
+
+static SPIPlanPtr
+prepare(Store *store, PlanId id)
+{
+	PlanText	query = {0};
+	SPIPlanPtr	plan;
+
+	query.store = store;
+	initStringInfo(&query.text);
+	switch (id)
+	{
+		case PLAN_LOCK_MAILBOX:
+		case PLAN_READ_MAILBOX:
+		case PLAN_WRITE_MAILBOX:
+			mailbox_query(&query, id);
+			break;
+		case PLAN_STAMP_MESSAGES:
+		case PLAN_LIVE_MESSAGES:
+		case PLAN_CHANGED_MESSAGES:
+		case PLAN_MESSAGE_NUMBERS:
+			message_query(&query, id);
+			break;
+		case PLAN_FIND_MESSAGES:
+		case PLAN_LOCK_MESSAGES:
+		case PLAN_ALL_MESSAGES:
+		case PLAN_ALL_FLAGGED:
+			any_message_query(&query, id);
+			break;
+		default:
+			vanished_query(&query, id);
+			break;
+	}
+	plan = SPI_prepare_cursor(query.text.data, query.nparams, query.params,
+							  CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor returned %s for %s",
+			 SPI_result_code_string(SPI_result), query.text.data);
+	SPI_keepplan(plan);
+	return plan;
+}
+
+/*
+ * Is the plan one whose cost must follow what it finds?  Then it has to stay
+ * on the index that attach() made for it, whatever the statistics say.
+ */
+static bool
+is_index_plan(PlanId id)
+{
+	switch (id)
+	{
+		case PLAN_STAMP_MESSAGES:
+		case PLAN_LIVE_MESSAGES:
+		case PLAN_CHANGED_MESSAGES:
+		case PLAN_MESSAGE_NUMBERS:
+		case PLAN_READ_VANISHED:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Leaves the planner only index scans and nested loops; returns a GUC level */
+static int
+restrict_planner(void)
+{
+	static const char *const settings[] = {
+		"enable_bitmapscan", "enable_hashjoin", "enable_material",
+		"enable_mergejoin", "enable_seqscan", "enable_sort"
+	};
+	int			level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+		set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION,
+						  GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+/* relation_owner: the role that owns a table or sequence */
+Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * plan_execute: run a query of ours, whose result is then in SPI_tuptable
+ *
+ * The caller is connected to SPI.  params are never NULL.  Returns the number
+ * of rows.  If the query fails, transaction abort restores user and settings.
+ */
+uint64
+plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
+{
+	bool		as_owner = mode == PLAN_AS_OWNER || mode == PLAN_READ_AS_OWNER;
+	bool		read_only = mode == PLAN_READ_AS_CALLER || mode == PLAN_READ_AS_OWNER;
+	Oid			user;
+	int			security;
+	int			level = 0;
+	int			result;
+
+	if (is_index_plan(id))
+		level = restrict_planner();
+	if (store->plans[id] == NULL)
+		store->plans[id] = prepare(store, id);
+	GetUserIdAndSecContext(&user, &security);
+	if (as_owner)
+		SetUserIdAndSecContext(relation_owner(plan_table(store, id)),
+							   security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_NOFORCE_RLS);
+	result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
+	if (as_owner)
+		SetUserIdAndSecContext(user, security);
+	if (level != 0)
+		AtEOXact_GUC(true, level);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan returned %s",
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}

@@ -1,0 +1,769 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *	  The functions that a front end calls.
+ *
+ * Locks: status, changed_since, vanished_since and resync take none; all that
+ * one call answers is from the snapshot of the statement that calls it, so
+ * that HIGHESTMODSEQ goes with the changes beside it (requirement P2).  lock,
+ * unchanged_since and touch take mailbox locks, ascending by key, and judge
+ * by a snapshot that is newer than the lock.
+ *
+ * Rights: answers are read with the caller's, row-level security included;
+ * what has vanished is told to whoever may read the UIDs of the messages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "catalog/pg_type.h"
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(modseq_status);
+PG_FUNCTION_INFO_V1(modseq_lock);
+PG_FUNCTION_INFO_V1(modseq_touch);
+PG_FUNCTION_INFO_V1(modseq_changed_since);
+PG_FUNCTION_INFO_V1(modseq_vanished_since);
+PG_FUNCTION_INFO_V1(modseq_unchanged_since);
+PG_FUNCTION_INFO_V1(modseq_resync);
+
+/* UIDs that unchanged_since answers for though they were never assigned */
+#define MAX_UNASSIGNED		INT64CONST(1000000)
+
+/* The mailboxes that a call names: one, or those of an array */
+typedef struct Mailboxes
+{
+	bool		many;			/* was it one of the array overloads? */
+	int			n;
+	Datum	  (*keys)[MODSEQ_MAX_KEYS];
+	Datum	   *labels;			/* for the answer: in the argument's type */
+} Mailboxes;
+
+/* A message in an answer */
+typedef struct MessageRow
+{
+	int64		uid;
+	int64		modseq;
+} MessageRow;
+
+/* What a mailbox row says */
+typedef struct Status
+{
+	bool		has_uidvalidity;
+	int64		uidvalidity;
+	int64		uidnext;
+	int64		highestmodseq;
+} Status;
+
+/* --- arguments ---------------------------------------------------------------- */
+
+static void
+not_null(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+}
+
+static Store *
+store_argument(FunctionCallInfo fcinfo)
+{
+	not_null(fcinfo, 0, "store");
+	return store_get(PG_GETARG_OID(0));
+}
+
+static int64
+since_argument(FunctionCallInfo fcinfo, int argno)
+{
+	not_null(fcinfo, argno, "since");
+	return PG_GETARG_INT64(argno);
+}
+
+/* An optional set of UIDs: NULL means all */
+static UidSet *
+uids_argument(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_UIDSET_P(argno);
+}
+
+/* A value of one of the argument types, as a key column's type */
+static Datum
+key_value(const KeyColumn *key, Datum value, Oid type)
+{
+	Oid			output;
+	Oid			input;
+	Oid			ioparam;
+	bool		isvarlena;
+
+	if (type == key->input_type && key->typmod < 0)
+		return value;
+	getTypeOutputInfo(type, &output, &isvarlena);
+	getTypeInputInfo(key->input_type, &input, &ioparam);
+	return OidInputFunctionCall(input, OidOutputFunctionCall(output, value),
+								ioparam, key->typmod);
+}
+
+static void
+wrong_key_width(const Store *store, int given)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("mailbox key has %d value(s), but that of table %s has %d column(s)",
+					given, store->mailbox, store->nkeys),
+			 store->nkeys > 1 ?
+			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes.") : 0));
+}
+
+/*
+ * The elements of an array argument, with the number of values in a key.  A
+ * text[] names one mailbox of a composite key, or is a list of such.
+ */
+static int
+array_argument(const Store *store, Datum argument, Oid type, Datum **elems,
+			   Oid *element)
+{
+	ArrayType  *array = DatumGetArrayTypeP(argument);
+	int			width = 1;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	bool	   *nulls;
+	int			n;
+
+	*element = ARR_ELEMTYPE(array);
+	get_typlenbyvalalign(*element, &typlen, &typbyval, &typalign);
+	deconstruct_array(array, *element, typlen, typbyval, typalign, elems,
+					  &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"mailbox\" must not contain nulls")));
+	if (type == TEXTARRAYOID && store->nkeys > 1 && n > 0)
+		width = ARR_DIMS(array)[ARR_NDIM(array) - 1];
+	if (n > 0 && width != store->nkeys)
+		wrong_key_width(store, width);
+	return n;
+}
+
+/* Reads the second argument of any of the overloads */
+static Mailboxes
+mailbox_argument(FunctionCallInfo fcinfo, const Store *store)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	Mailboxes	result = {0};
+	Datum	   *elems;
+	Datum		single;
+	Oid			element = type;
+	int			n = 1;
+
+	not_null(fcinfo, 1, "mailbox");
+	single = PG_GETARG_DATUM(1);
+	elems = &single;
+	result.many = OidIsValid(get_element_type(type));
+	if (result.many)
+		n = array_argument(store, single, type, &elems, &element);
+	else if (store->nkeys != 1)
+		wrong_key_width(store, 1);
+
+	result.n = n / store->nkeys;
+	result.keys = palloc(sizeof(*result.keys) * Max(result.n, 1));
+	result.labels = palloc(sizeof(Datum) * Max(result.n, 1));
+	for (int i = 0; i < result.n; i++)
+	{
+		Datum	   *values = &elems[i * store->nkeys];
+
+		for (int k = 0; k < store->nkeys; k++)
+			result.keys[i][k] = key_value(&store->key[k], values[k], element);
+		if (type == TEXTARRAYOID)
+			result.labels[i] =
+				PointerGetDatum(construct_array(values, store->nkeys, TEXTOID,
+												-1, false, TYPALIGN_INT));
+		else
+			result.labels[i] = values[0];
+	}
+	return result;
+}
+
+/* The same for functions that work on one mailbox */
+static Datum *
+one_mailbox_argument(FunctionCallInfo fcinfo, const Store *store)
+{
+	Mailboxes	mailboxes = mailbox_argument(fcinfo, store);
+
+	if (mailboxes.n != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"mailbox\" names %d mailboxes", mailboxes.n),
+				 errhint("This function works on one mailbox.")));
+	return mailboxes.keys[0];
+}
+
+/* --- rights -------------------------------------------------------------------- */
+
+static bool
+may_write(Oid relid)
+{
+	return OidIsValid(relid) &&
+		(pg_class_aclmask(relid, GetUserId(),
+						  ACL_INSERT | ACL_UPDATE | ACL_DELETE,
+						  ACLMASK_ANY) != 0 ||
+		 pg_attribute_aclcheck_all(relid, GetUserId(), ACL_UPDATE,
+								   ACLMASK_ANY) == ACLCHECK_OK);
+}
+
+/*
+ * Triggers take the mailbox lock for whoever may write messages or flags; the
+ * functions that take it ask for the same right.
+ */
+static void
+check_may_write(const Store *store)
+{
+	if (!may_write(store->message_relid) && !may_write(store->flag_relid))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
+					   get_rel_name(store->message_relid));
+}
+
+/* The vanished UIDs are for those who may read the messages' */
+static void
+check_may_read(const Store *store)
+{
+	if (pg_class_aclcheck(store->message_relid, GetUserId(),
+						  ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(store->message_relid, GetUserId(),
+								  ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
+					   get_rel_name(store->message_relid));
+}
+
+/* --- mailboxes ------------------------------------------------------------------- */
+
+static void
+no_such_mailbox(const Store *store, const Datum *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("mailbox %s does not exist", key_text(store, key)),
+			 errdetail("Table %s has no such row that you may see.",
+					   store->mailbox)));
+}
+
+/* Reads the row as the caller.  False if there is none, or none to be seen. */
+static bool
+read_status(Store *store, const Datum *key, PlanMode mode, Status *status)
+{
+	bool		found;
+
+	SPI_connect();
+	found = plan_execute(store, PLAN_READ_MAILBOX,
+						 unconstify(Datum *, key), mode) > 0;
+	if (found)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, 1, &isnull);
+
+		status->has_uidvalidity = !isnull;
+		status->uidvalidity = isnull ? 0 : DatumGetInt64(value);
+		counter_read_row(store, tuple, desc, &status->uidnext,
+						 &status->highestmodseq);
+	}
+	SPI_finish();
+	return found;
+}
+
+static void
+lock_mailbox(Store *store, const Datum *key)
+{
+	if (!counter_lock(store, counter_mailbox(store, key)))
+		no_such_mailbox(store, key);
+}
+
+/* For qsort_arg(): mailbox keys in the order of locking */
+static int
+compare_keys(const void *a, const void *b, void *store)
+{
+	return key_compare(store, a, b);
+}
+
+/* One result row of status() and lock() */
+static void
+put_status(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,
+		   const Status *status)
+{
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+	int			n = 0;
+
+	if (mailboxes->many)
+		values[n++] = mailboxes->labels[i];
+	nulls[n] = !status->has_uidvalidity;
+	values[n++] = Int64GetDatum(status->uidvalidity);
+	values[n++] = Int64GetDatum(status->uidnext);
+	values[n++] = Int64GetDatum(status->highestmodseq);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * modseq.status(store, mailbox) -> (uidvalidity, uidnext, highestmodseq)
+ * modseq.status(store, mailboxes[]) -> the same, after a column mailbox
+ *
+ * The numbers of SELECT, STATUS and LIST-STATUS (RFC 7162 section 3.1.7).  In
+ * an array, mailboxes that do not exist or may not be seen have no row: one of
+ * them must not hide the others (RFC 5819).  A single one is error 42704.
+ */
+Datum
+modseq_status(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Mailboxes	mailboxes = mailbox_argument(fcinfo, store);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < mailboxes.n; i++)
+	{
+		Status		status;
+
+		if (read_status(store, mailboxes.keys[i], PLAN_READ_AS_CALLER, &status))
+			put_status(rsinfo, &mailboxes, i, &status);
+		else if (!mailboxes.many)
+			no_such_mailbox(store, mailboxes.keys[i]);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * modseq.lock(store, mailbox), modseq.lock(store, mailboxes[]) -> as status()
+ *
+ * Takes the row locks of the mailboxes, FOR NO KEY UPDATE, in ascending order
+ * of key, and keeps them until the transaction ends.  The rows are as of after
+ * the locks were taken, in the order of the argument.  Errors: 42501 without a
+ * right to write messages, 42704 for an unknown mailbox, 40001 in REPEATABLE
+ * READ or SERIALIZABLE if the mailbox has changed, 55P03 by lock_timeout.
+ */
+Datum
+modseq_lock(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Mailboxes	mailboxes = mailbox_argument(fcinfo, store);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum	  (*sorted)[MODSEQ_MAX_KEYS];
+
+	check_may_write(store);
+	InitMaterializedSRF(fcinfo, 0);
+	sorted = palloc(sizeof(*sorted) * Max(mailboxes.n, 1));
+	memcpy(sorted, mailboxes.keys, sizeof(*sorted) * mailboxes.n);
+	qsort_arg(sorted, mailboxes.n, sizeof(*sorted), compare_keys, store);
+	for (int i = 0; i < mailboxes.n; i++)
+		lock_mailbox(store, sorted[i]);
+
+	for (int i = 0; i < mailboxes.n; i++)
+	{
+		Status		status;
+
+		if (!read_status(store, mailboxes.keys[i], PLAN_AS_CALLER, &status))
+			no_such_mailbox(store, mailboxes.keys[i]);
+		put_status(rsinfo, &mailboxes, i, &status);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * modseq.touch(store, mailbox) -> the new HIGHESTMODSEQ
+ *
+ * For a change of the mailbox that has no message row (RFC 7162 section 3.2:
+ * SETMETADATA).  Takes the mailbox lock.  Errors as for lock().
+ */
+Datum
+modseq_touch(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Datum	   *key = one_mailbox_argument(fcinfo, store);
+	Status		status;
+	Mailbox    *mailbox;
+	int64		value;
+
+	check_may_write(store);
+	lock_mailbox(store, key);
+	if (!read_status(store, key, PLAN_AS_CALLER, &status))
+		no_such_mailbox(store, key);
+	statement_open();
+	mailbox = counter_mailbox(store, key);
+	value = counter_modseq(store, mailbox);
+	counter_used(mailbox, value);
+	statement_close();
+	PG_RETURN_INT64(value);
+}
+
+/* --- messages ---------------------------------------------------------------------- */
+
+static int
+compare_uids(const void *a, const void *b)
+{
+	int64		left = ((const MessageRow *) a)->uid;
+	int64		right = ((const MessageRow *) b)->uid;
+
+	return (left > right) - (left < right);
+}
+
+static bool
+in_set(const UidSet *set, int64 uid)
+{
+	return set == NULL ||
+		(uid >= UIDSET_MIN_UID && uid <= UIDSET_MAX_UID &&
+		 uidset_contains(uidset_ranges(set), uidset_nranges(set),
+						 (uint32) uid));
+}
+
+/*
+ * Runs a query for the (uid, modseq) of messages of a mailbox; returns those
+ * in the set, by UID.  The query's last parameter comes after the key.
+ */
+static MessageRow *
+read_messages(Store *store, PlanId id, const Datum *key, Datum param,
+			  const UidSet *set, PlanMode mode, int64 *n)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		params[MODSEQ_MAX_PARAMS];
+	MessageRow *messages;
+	uint64		rows;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = param;
+	*n = 0;
+	SPI_connect();
+	rows = plan_execute(store, id, params, mode);
+	messages = MemoryContextAllocHuge(context,
+									  sizeof(MessageRow) * Max(rows, 1));
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		uid = SPI_getbinval(tuple, desc, 1, &isnull);
+
+		if (isnull || !in_set(set, DatumGetInt64(uid)))
+			continue;
+		messages[*n].uid = DatumGetInt64(uid);
+		uid = SPI_getbinval(tuple, desc, 2, &isnull);
+		messages[*n].modseq = isnull ? 0 : DatumGetInt64(uid);
+		(*n)++;
+	}
+	SPI_finish();
+	qsort(messages, *n, sizeof(MessageRow), compare_uids);
+	return messages;
+}
+
+/*
+ * modseq.changed_since(store, mailbox, since, uids) -> (uid, modseq), by UID
+ *
+ * FETCH (CHANGEDSINCE since): messages whose mod-sequence is above since (RFC
+ * 7162 section 3.1.4.1), of those in the set if one is given; 0 gives all.
+ * Reads the caller's snapshot, with the caller's rights; takes no lock.
+ * Errors: 42501, 42704 for an unknown mailbox.
+ */
+Datum
+modseq_changed_since(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Datum	   *key = one_mailbox_argument(fcinfo, store);
+	int64		since = since_argument(fcinfo, 2);
+	UidSet	   *uids = uids_argument(fcinfo, 3);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Status		status;
+	MessageRow *messages;
+	int64		n;
+
+	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
+		no_such_mailbox(store, key);
+	InitMaterializedSRF(fcinfo, 0);
+	messages = read_messages(store, PLAN_CHANGED_MESSAGES, key,
+							 Int64GetDatum(since), uids, PLAN_READ_AS_CALLER,
+							 &n);
+	for (int64 i = 0; i < n; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		values[0] = Int64GetDatum(messages[i].uid);
+		values[1] = Int64GetDatum(messages[i].modseq);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* The vanished UIDs above since, of those in the set */
+static void
+read_vanished(Store *store, const Datum *key, int64 since,
+			  const UidSet *uids, UidBuilder *result, int64 *first)
+{
+	UidBuilder	all;
+
+	check_may_read(store);
+	uidset_builder_init(result);
+	if (uids == NULL)
+	{
+		vanished_read(store, key, since, result, first);
+		return;
+	}
+	uidset_builder_init(&all);
+	vanished_read(store, key, since, &all, first);
+	uidset_intersection(all.ranges, all.n, uidset_ranges(uids),
+						uidset_nranges(uids), result);
+	uidset_builder_finish(result);
+	uidset_builder_free(&all);
+}
+
+/*
+ * modseq.vanished_since(store, mailbox, since, uids) -> uidset
+ *
+ * VANISHED (EARLIER): UIDs expunged under a mod-sequence above since (RFC 7162
+ * section 3.2.6), of those in the set if one is given.  May hold UIDs that
+ * were expunged before since, where history was compacted; never one that is
+ * live, nor one that was never assigned.  Snapshot and errors as above.
+ */
+Datum
+modseq_vanished_since(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Datum	   *key = one_mailbox_argument(fcinfo, store);
+	int64		since = since_argument(fcinfo, 2);
+	UidBuilder	vanished;
+	Status		status;
+	int64		first;
+
+	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
+		no_such_mailbox(store, key);
+	read_vanished(store, key, since, uids_argument(fcinfo, 3), &vanished,
+				  &first);
+	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
+}
+
+/*
+ * modseq.unchanged_since(store, mailbox, uids, since)
+ *		-> (uid, modseq, verdict), by UID, one row for each UID of the set
+ *
+ * STORE (UNCHANGEDSINCE since): 'unchanged' messages, whose mod-sequence is at
+ * most since, may be stored to in this transaction; 'modified' ones go into
+ * the MODIFIED response code (RFC 7162 section 3.1.3); 'expunged' are those
+ * that are not there.  Takes the mailbox lock and judges after that, so that
+ * nobody can change the verdict before this transaction ends.  Errors as for
+ * lock(), and 54000 for a set that names millions of UIDs above UIDNEXT.
+ */
+Datum
+modseq_unchanged_since(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Datum	   *key = one_mailbox_argument(fcinfo, store);
+	int64		since = since_argument(fcinfo, 3);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const UidRange *ranges;
+	UidSet	   *uids;
+	Status		status;
+	MessageRow *messages;
+	int64		n;
+	int64		next = 0;
+
+	not_null(fcinfo, 2, "uids");
+	uids = PG_GETARG_UIDSET_P(2);
+	ranges = uidset_ranges(uids);
+	check_may_write(store);
+	lock_mailbox(store, key);
+	if (!read_status(store, key, PLAN_AS_CALLER, &status))
+		no_such_mailbox(store, key);
+	if (uidset_cardinality(ranges, uidset_nranges(uids)) >=
+		status.uidnext + MAX_UNASSIGNED)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("set of UIDs names too many that were never assigned"),
+				 errdetail("UIDNEXT of mailbox %s is " INT64_FORMAT ".",
+						   key_text(store, key), status.uidnext),
+				 errhint("Intersect the set with those below UIDNEXT.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	messages = read_messages(store, PLAN_LIVE_MESSAGES, key,
+							 PointerGetDatum(uids), NULL, PLAN_AS_CALLER, &n);
+	for (int r = 0; r < uidset_nranges(uids); r++)
+		for (int64 uid = ranges[r].lo; uid <= ranges[r].hi; uid++)
+		{
+			bool		live = next < n && messages[next].uid == uid;
+			Datum		values[3];
+			bool		nulls[3] = {false, !live, false};
+			const char *verdict = "expunged";
+
+			CHECK_FOR_INTERRUPTS();
+			values[0] = Int64GetDatum(uid);
+			values[1] = 0;
+			if (live)
+			{
+				values[1] = Int64GetDatum(messages[next].modseq);
+				verdict = messages[next].modseq <= since ? "unchanged" : "modified";
+				next++;
+			}
+			values[2] = CStringGetTextDatum(verdict);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+								 nulls);
+			pfree(DatumGetPointer(values[2]));
+		}
+	return (Datum) 0;
+}
+
+/* --- resync ------------------------------------------------------------------------- */
+
+/*
+ * Seq-match data (RFC 7162 section 3.2.5.2): pairs of a message number and a
+ * UID that the client holds together.  Both sides removing messages only, a
+ * pair that is right for the server too means that they agree on everything
+ * up to that UID.  Returns the highest such UID, 0 if there is none.  The sets
+ * are of equal size and not empty.
+ */
+static int64
+highest_match(Store *store, const Datum *key, const UidSet *seqs,
+			  const UidSet *uids)
+{
+	const UidRange *seq = uidset_ranges(seqs);
+	const UidRange *uid = uidset_ranges(uids);
+	int			nuids = uidset_nranges(uids);
+	int64		next_seq = seq->lo;
+	int64		next_uid = uid->lo;
+	int64		match = 0;
+	int64		n;
+	MessageRow *messages;
+
+	messages = read_messages(store, PLAN_MESSAGE_NUMBERS, key,
+							 Int64GetDatum(uid[nuids - 1].hi), NULL,
+							 PLAN_READ_AS_CALLER, &n);
+	for (int64 i = 0; i < n; i++)
+	{
+		/* Pairs whose UID is gone cannot match: step over them, in strides */
+		while (next_uid < messages[i].uid)
+		{
+			int64		step = Min(messages[i].uid - next_uid,
+								   Min(uid->hi - next_uid, seq->hi - next_seq));
+
+			next_uid += step;
+			next_seq += step;
+			if (step > 0)
+				continue;
+			next_seq = next_seq < seq->hi ? next_seq + 1 : (++seq)->lo;
+			next_uid = next_uid < uid->hi ? next_uid + 1 : (++uid)->lo;
+		}
+		if (next_uid == messages[i].uid && next_seq == i + 1)
+			match = next_uid;
+	}
+	return match;
+}
+
+/* Takes what the client must know already out of the vanished UIDs */
+static void
+apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
+			UidBuilder *vanished)
+{
+	UidSet	   *seqs = uids_argument(fcinfo, 5);
+	UidSet	   *uids = uids_argument(fcinfo, 6);
+	UidRange	known = {UIDSET_MIN_UID, 0};
+	UidBuilder	rest;
+
+	if ((seqs == NULL) != (uids == NULL) ||
+		(seqs != NULL &&
+		 uidset_cardinality(uidset_ranges(seqs), uidset_nranges(seqs)) !=
+		 uidset_cardinality(uidset_ranges(uids), uidset_nranges(uids))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("arguments \"match_seqs\" and \"match_uids\" must have the same number of elements"),
+				 errdetail("They are pairs of a message number and its UID (RFC 7162 section 3.2.5.2).")));
+	if (seqs == NULL || uidset_nranges(uids) == 0 ||
+		uidset_builder_is_empty(vanished) ||
+		vanished->ranges[0].lo > uidset_ranges(uids)[uidset_nranges(uids) - 1].hi)
+		return;
+	known.hi = highest_match(store, key, seqs, uids);
+	if (known.hi == 0)
+		return;
+	uidset_builder_init(&rest);
+	uidset_difference(vanished->ranges, vanished->n, &known, 1, &rest);
+	uidset_builder_finish(&rest);
+	uidset_builder_free(vanished);
+	*vanished = rest;
+}
+
+/*
+ * modseq.resync(store, mailbox, uidvalidity, since, known_uids, match_seqs,
+ *				 match_uids)
+ *		-> (verdict, uidvalidity, uidnext, highestmodseq, vanished,
+ *			first_vanished, changed)
+ *
+ * All that SELECT (QRESYNC ...), NOOP or IDLE need (RFC 7162 section 3.2.5),
+ * from one snapshot, with the caller's rights, without a lock.
+ *
+ * verdict 'uidvalidity_changed': the client's cache is void, and the sets are
+ * NULL.  'unknown_modseq': since is above HIGHESTMODSEQ, so the server has
+ * lost changes that the client saw (a restored backup); the sets are as for
+ * since = 0.  Otherwise 'ok'.  first_vanished is the lowest mod-sequence of a
+ * vanished UID above since: a front end that withholds VANISHED announces a
+ * HIGHESTMODSEQ below it (section 3.2).  Errors: 42501, 42704, 22023.
+ */
+Datum
+modseq_resync(PG_FUNCTION_ARGS)
+{
+	Store	   *store = store_argument(fcinfo);
+	Datum	   *key = one_mailbox_argument(fcinfo, store);
+	int64		since = since_argument(fcinfo, 3);
+	UidSet	   *known = uids_argument(fcinfo, 4);
+	const char *verdict = "ok";
+	TupleDesc	desc;
+	Datum		values[7] = {0};
+	bool		nulls[7] = {false};
+	Status		status;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
+		no_such_mailbox(store, key);
+	if (PG_ARGISNULL(2) || !status.has_uidvalidity ||
+		PG_GETARG_INT64(2) != status.uidvalidity)
+	{
+		verdict = "uidvalidity_changed";
+		nulls[4] = nulls[5] = nulls[6] = true;
+	}
+	else
+	{
+		UidBuilder	vanished;
+		UidBuilder	changed;
+		MessageRow *messages;
+		int64		first;
+		int64		n;
+
+		if (since > status.highestmodseq)
+		{
+			verdict = "unknown_modseq";
+			since = 0;
+		}
+		read_vanished(store, key, since, known, &vanished, &first);
+		apply_match(fcinfo, store, key, &vanished);
+		messages = read_messages(store, PLAN_CHANGED_MESSAGES, key,
+								 Int64GetDatum(since), known,
+								 PLAN_READ_AS_CALLER, &n);
+		uidset_builder_init(&changed);
+		for (int64 i = 0; i < n; i++)
+			uidset_builder_add(&changed, messages[i].uid, messages[i].uid);
+		values[4] = PointerGetDatum(uidset_from_builder(&vanished));
+		nulls[5] = uidset_builder_is_empty(&vanished);
+		values[5] = Int64GetDatum(first);
+		values[6] = PointerGetDatum(uidset_from_builder(&changed));
+	}
+	values[0] = CStringGetTextDatum(verdict);
+	nulls[1] = !status.has_uidvalidity;
+	values[1] = Int64GetDatum(status.uidvalidity);
+	values[2] = Int64GetDatum(status.uidnext);
+	values[3] = Int64GetDatum(status.highestmodseq);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}

@@ -1,0 +1,417 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  What one SQL statement changed, and its completion.
+ *
+ * BEFORE STATEMENT triggers open a statement and AFTER STATEMENT triggers
+ * close it; in between, row triggers collect what has to be written for all
+ * rows at once: messages that need the mod-sequence, and UIDs that vanished.
+ * When all that was opened is closed, the statement is completed: mailboxes
+ * are locked in ascending order, messages stamped, UIDs remembered, and the
+ * counters written.
+ *
+ * Opening and closing are counted, not matched.  The AFTER triggers of a
+ * foreign key's cascade are queued on the query that caused it, so they come
+ * in any order; ON CONFLICT and MERGE open two or three kinds of statement at
+ * once; and a cascade that comes back to a table fires its AFTER STATEMENT
+ * triggers once more without those before.  PostgreSQL does see to it that
+ * after every AFTER ROW trigger there is an AFTER STATEMENT trigger to come,
+ * so what is collected is completed.  Should it not be (statement triggers
+ * were disabled, or a partition was written to that has none), then the
+ * commit fails: see statement_check_complete().
+ *
+ * Locks: completion takes mailbox locks, ascending by store and key.  Message
+ * rows come after them, except for those that the statement itself has locked
+ * by writing them before any mailbox was locked.  For a flag table this is
+ * kept up on purpose (find_flagged): whoever works without modseq.lock() locks
+ * message rows first and mailboxes last, and whoever calls it does the
+ * opposite, so that neither kind deadlocks among its own.
+ *
+ * Memory: a Statement belongs to the nest level that opened it and lives in
+ * its own context below TopTransactionContext; it is dropped, with all that
+ * was collected, when that subtransaction aborts.  A subtransaction inside a
+ * statement (an EXCEPTION block of a trigger) opens Statements of its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "access/xact.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* Keys of messages, of one store, whose rows in the flag table changed */
+typedef struct FlaggedKeys
+{
+	Oid			message_relid;
+	ArrayBuildState *keys;
+} FlaggedKeys;
+
+typedef struct Statement
+{
+	int			level;			/* the nest level that it belongs to */
+	int			open;			/* how many are open */
+	bool		completing;
+	MemoryContext context;
+	List	   *mailboxes;		/* Mailboxes with something to write */
+	List	   *flagged;		/* FlaggedKeys */
+	struct Statement *outer;	/* of an outer nest level */
+} Statement;
+
+static Statement *current = NULL;
+
+/* The statement of the current nest level; a new one if there is none */
+static Statement *
+current_statement(void)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	MemoryContext context;
+	Statement  *statement;
+
+	if (current != NULL && current->level == level)
+		return current;
+	Assert(current == NULL || current->level < level);
+	context = AllocSetContextCreate(TopTransactionContext, "modseq statement",
+									ALLOCSET_SMALL_SIZES);
+	statement = MemoryContextAllocZero(context, sizeof(Statement));
+	statement->level = level;
+	statement->context = context;
+	statement->outer = current;
+	current = statement;
+	return statement;
+}
+
+static void
+drop_statement(void)
+{
+	Statement  *statement = current;
+
+	current = statement->outer;
+	MemoryContextDelete(statement->context);
+}
+
+void
+statement_open(void)
+{
+	current_statement()->open++;
+}
+
+/* Is it a statement of our own that fires the triggers now? */
+bool
+statement_is_completing(void)
+{
+	return current != NULL && current->completing;
+}
+
+/* --- collecting -------------------------------------------------------------- */
+
+/* statement_list: the mailbox has something to write when all is done */
+void
+statement_list(Mailbox *mailbox)
+{
+	Statement  *statement = current_statement();
+	MemoryContext old;
+
+	if (mailbox->state->listed)
+		return;
+	mailbox->state->listed = true;
+	old = MemoryContextSwitchTo(statement->context);
+	statement->mailboxes = lappend(statement->mailboxes, mailbox);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * What arrived while triggers were off may have no UID, or an impossible one;
+ * no client can know of it.
+ */
+static bool
+is_uid(int64 uid)
+{
+	return uid >= UIDSET_MIN_UID && uid <= UIDSET_MAX_UID;
+}
+
+/* statement_vanish: that UID has left that mailbox */
+void
+statement_vanish(Store *store, const Datum *key, int64 uid)
+{
+	Mailbox    *mailbox;
+
+	if (!is_uid(uid))
+		return;
+	mailbox = counter_mailbox(store, key);
+	uidset_builder_add(&mailbox->state->vanished, (uint32) uid, (uint32) uid);
+	statement_list(mailbox);
+}
+
+/* statement_stamp: that message needs the statement's mod-sequence */
+void
+statement_stamp(Store *store, const Datum *key, int64 uid)
+{
+	Mailbox    *mailbox;
+
+	if (!is_uid(uid))
+		return;
+	mailbox = counter_mailbox(store, key);
+	uidset_builder_add(&mailbox->state->stamped, (uint32) uid, (uint32) uid);
+	statement_list(mailbox);
+}
+
+/* statement_stamp_by_key: the same, for the messages with that key */
+void
+statement_stamp_by_key(Store *store, Datum message_key)
+{
+	Statement  *statement = current_statement();
+	FlaggedKeys *flagged = NULL;
+	MemoryContext old;
+	ListCell   *lc;
+
+	foreach(lc, statement->flagged)
+	{
+		flagged = lfirst(lc);
+		if (flagged->message_relid == store->message_relid)
+			break;
+		flagged = NULL;
+	}
+	if (flagged == NULL)
+	{
+		old = MemoryContextSwitchTo(statement->context);
+		flagged = palloc(sizeof(FlaggedKeys));
+		flagged->message_relid = store->message_relid;
+		flagged->keys = initArrayResult(store->flag_message_type,
+										statement->context, false);
+		statement->flagged = lappend(statement->flagged, flagged);
+		MemoryContextSwitchTo(old);
+	}
+	accumArrayResult(flagged->keys, message_key, false,
+					 store->flag_message_type, statement->context);
+}
+
+/* --- completion: flag tables ------------------------------------------------- */
+
+/*
+ * Runs FIND_MESSAGES or LOCK_MESSAGES and, if collect, notes what it finds as
+ * to be stamped.  False if a message is in a mailbox that is not locked yet.
+ */
+static bool
+find_messages(Store *store, PlanId id, Datum keys, bool collect)
+{
+	uint64		rows;
+	bool		all_locked = true;
+
+	SPI_connect();
+	rows = plan_execute(store, id, &keys, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows && (collect || all_locked); i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Datum		key[MODSEQ_MAX_KEYS];
+		Datum		uid;
+		bool		isnull = false;
+
+		for (int k = 0; k < store->nkeys && !isnull; k++)
+			key[k] = SPI_getbinval(tuple, desc, k + 1, &isnull);
+		if (isnull)
+			continue;
+		uid = SPI_getbinval(tuple, desc, store->nkeys + 1, &isnull);
+		if (isnull)
+			continue;
+		if (!counter_is_locked(counter_mailbox(store, key)))
+			all_locked = false;
+		if (collect)
+			statement_stamp(store, key, DatumGetInt64(uid));
+	}
+	SPI_finish();
+	return all_locked;
+}
+
+/*
+ * Turns keys of messages into (mailbox, UID).  Messages that are gone, by the
+ * delete that cascaded to their flags, are not found and need nothing.
+ *
+ * If this transaction holds the locks of all their mailboxes, then the
+ * messages cannot change under us.  Otherwise they are locked first: see
+ * "Locks" above; and a locked message cannot change its mailbox either.
+ */
+static void
+find_flagged(Statement *statement)
+{
+	List	   *all = statement->flagged;
+	ListCell   *lc;
+
+	statement->flagged = NIL;
+	foreach(lc, all)
+	{
+		FlaggedKeys *flagged = lfirst(lc);
+		Store	   *store = store_get(flagged->message_relid);
+		Datum		keys = makeArrayResult(flagged->keys, CurrentMemoryContext);
+
+		if (counter_any_locked(store) &&
+			find_messages(store, PLAN_FIND_MESSAGES, keys, false))
+			find_messages(store, PLAN_FIND_MESSAGES, keys, true);
+		else
+			find_messages(store, PLAN_LOCK_MESSAGES, keys, true);
+		pfree(DatumGetPointer(keys));
+	}
+}
+
+/* --- completion: mailboxes ---------------------------------------------------- */
+
+static bool
+has_pending(const MailboxState *state)
+{
+	return !uidset_builder_is_empty(&state->stamped) ||
+		!uidset_builder_is_empty(&state->vanished);
+}
+
+/* For list_sort(): the order of locking */
+static int
+compare_mailboxes(const ListCell *a, const ListCell *b)
+{
+	const Mailbox *left = lfirst(a);
+	const Mailbox *right = lfirst(b);
+
+	if (left->message_relid != right->message_relid)
+		return left->message_relid < right->message_relid ? -1 : 1;
+	return key_compare(store_get(left->message_relid), left->key, right->key);
+}
+
+/* Mailboxes that have messages to stamp or UIDs to remember, ascending */
+static List *
+pending_mailboxes(Statement *statement)
+{
+	List	   *pending = NIL;
+	ListCell   *lc;
+
+	find_flagged(statement);
+	foreach(lc, statement->mailboxes)
+		if (has_pending(((Mailbox *) lfirst(lc))->state))
+			pending = lappend(pending, lfirst(lc));
+	list_sort(pending, compare_mailboxes);
+	return pending;
+}
+
+/* Stamps the mailbox's messages and remembers its vanished UIDs */
+static void
+write_pending(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = mailbox->state;
+
+	if (!state->locked)
+	{
+		/* The mailbox itself is gone, and nobody can ask for it any more */
+		uidset_builder_free(&state->stamped);
+		uidset_builder_free(&state->vanished);
+		return;
+	}
+	if (!uidset_builder_is_empty(&state->stamped))
+	{
+		Datum		params[MODSEQ_MAX_PARAMS];
+		UidSet	   *set = uidset_from_builder(&state->stamped);
+
+		/* Before the triggers of the update can add to it */
+		uidset_builder_free(&state->stamped);
+		memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+		params[store->nkeys] = Int64GetDatum(counter_modseq(store, mailbox));
+		params[store->nkeys + 1] = PointerGetDatum(set);
+		SPI_connect();
+		plan_execute(store, PLAN_STAMP_MESSAGES, params, PLAN_AS_OWNER);
+		SPI_finish();
+		pfree(set);
+	}
+	if (!uidset_builder_is_empty(&state->vanished))
+		vanished_append(store, mailbox);
+}
+
+/*
+ * Writes all that was collected.  Our own statements fire triggers, ours and
+ * others', and these may collect more; so go on until nothing is left.
+ */
+static void
+complete(Statement *statement)
+{
+	statement->completing = true;
+	for (;;)
+	{
+		List	   *mailboxes = pending_mailboxes(statement);
+		ListCell   *lc;
+
+		if (mailboxes != NIL)
+		{
+			foreach(lc, mailboxes)
+			{
+				Mailbox    *mailbox = lfirst(lc);
+
+				counter_lock(store_get(mailbox->message_relid), mailbox);
+			}
+			foreach(lc, mailboxes)
+			{
+				Mailbox    *mailbox = lfirst(lc);
+
+				write_pending(store_get(mailbox->message_relid), mailbox);
+			}
+			list_free(mailboxes);
+			continue;
+		}
+		mailboxes = statement->mailboxes;
+		if (mailboxes == NIL)
+			break;
+		statement->mailboxes = NIL;
+		foreach(lc, mailboxes)
+			((Mailbox *) lfirst(lc))->state->listed = false;
+		foreach(lc, mailboxes)
+		{
+			Mailbox    *mailbox = lfirst(lc);
+
+			counter_settle(store_get(mailbox->message_relid), mailbox);
+		}
+	}
+}
+
+/* statement_close: one of those that were opened is over */
+void
+statement_close(void)
+{
+	Statement  *statement = current_statement();
+
+	if (statement->open > 0)
+		statement->open--;
+	if (statement->open > 0 || statement->completing)
+		return;
+	complete(statement);
+	drop_statement();
+}
+
+/* --- ends of transactions ------------------------------------------------------ */
+
+/*
+ * statement_check_complete: the (sub)transaction of that nest level wants to
+ * commit; is everything written?
+ */
+void
+statement_check_complete(int level)
+{
+	if (current == NULL || current->level < level)
+		return;
+	if (current->mailboxes != NIL || current->flagged != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("modseq could not complete a statement"),
+				 errdetail("Rows of a store changed, but the AFTER STATEMENT trigger that completes the change did not fire."),
+				 errhint("If the statement named a partition, name the partitioned table instead; if triggers were disabled or dropped, call modseq.attach() again.")));
+}
+
+void
+statement_subtransaction_end(int level)
+{
+	/* A committing one is complete; it may have left an empty Statement */
+	while (current != NULL && current->level >= level)
+		drop_statement();
+}
+
+/* The contexts are gone with TopTransactionContext */
+void
+statement_transaction_end(void)
+{
+	current = NULL;
+}

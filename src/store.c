@@ -1,0 +1,467 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  What a store is: trigger arguments -> cached Store.
+ *
+ * modseq.attach() writes a store's configuration into the arguments of one
+ * trigger of the message table, the one that calls modseq.trigger_assign();
+ * the triggers of the mailbox and the flag table only name the message table.
+ * There is no catalog of ours.  The arguments are names, never OIDs, so that
+ * pg_dump carries them; when a name no longer leads anywhere, or leads to a
+ * table whose trigger does not point back, the store is out of date and all
+ * that we do with it is an error that says to attach again.
+ *
+ * Locks: AccessShareLock on the store's tables, while a Store is built.
+ *
+ * Memory: a Store lives in a context below CacheMemoryContext, as do the
+ * RowShapes that shape.c makes for it.
+ * A relcache invalidation of any table that we looked at makes all of them
+ * stale; they are rebuilt when next asked for.  Callers further up the stack
+ * may still hold the old ones, so these are freed when the transaction ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "parser/parse_func.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/regproc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+#include "utils/varlena.h"
+
+typedef struct StoreEntry
+{
+	Oid			message_relid;	/* hash key */
+	uint64		generation;
+	Store	   *store;			/* NULL: not built */
+	MemoryContext context;
+} StoreEntry;
+
+static HTAB *stores = NULL;
+static HTAB *watched = NULL;	/* relids that stores and shapes depend on */
+uint64		store_generation = 1;	/* what is of an older one is stale */
+
+/* Stale entries, with plans that hang on them; freed at transaction end */
+static List *retired_contexts = NIL;
+static List *retired_stores = NIL;
+
+static void relation_changed(Datum arg, Oid relid);
+
+void
+store_init(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.hcxt = CacheMemoryContext;
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(StoreEntry);
+	stores = hash_create("modseq stores", 8, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(Oid);
+	watched = hash_create("modseq watched tables", 16, &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+}
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) ||
+		hash_search(watched, &relid, HASH_FIND, NULL) != NULL)
+		store_generation++;
+}
+
+/* store_watch: an invalidation of that table makes everything stale */
+void
+store_watch(Oid relid)
+{
+	hash_search(watched, &relid, HASH_ENTER, NULL);
+}
+
+/* Frees what is stale; by now nobody can hold a pointer into it */
+void
+store_at_transaction_end(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, retired_stores)
+	{
+		Store	   *store = lfirst(lc);
+
+		for (int i = 0; i < PLAN_COUNT; i++)
+			if (store->plans[i] != NULL)
+				SPI_freeplan(store->plans[i]);
+	}
+	list_free(retired_stores);
+	retired_stores = NIL;
+	foreach(lc, retired_contexts)
+		MemoryContextDelete((MemoryContext) lfirst(lc));
+	list_free(retired_contexts);
+	retired_contexts = NIL;
+}
+
+/* Adds to one of the lists above */
+static List *
+retire(List *list, void *pointer)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	list = lappend(list, pointer);
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
+/* store_retire_context: what it holds is stale; free it when that is safe */
+void
+store_retire_context(MemoryContext context)
+{
+	retired_contexts = retire(retired_contexts, context);
+}
+
+/*
+ * store_out_of_date: the configuration does not fit the tables any more
+ *
+ * detail has a place for name, which it is about.
+ */
+void
+store_out_of_date(Oid message_relid, const char *detail, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("modseq's configuration of table \"%s\" is out of date",
+					get_rel_name(message_relid)),
+			 errdetail(detail, name),
+			 errhint("Call modseq.attach() for this table again.")));
+}
+
+/* --- trigger arguments -------------------------------------------------- */
+
+/* store_find_trigger: the trigger that calls modseq.<function>(), or NULL */
+Trigger *
+store_find_trigger(Relation rel, const char *function)
+{
+	TriggerDesc *trigdesc = rel->trigdesc;
+	Oid			funcid;
+
+	if (trigdesc == NULL)
+		return NULL;
+	funcid = LookupFuncName(list_make2(makeString("modseq"),
+									   makeString(pstrdup(function))),
+							0, NULL, true);
+	for (int i = 0; OidIsValid(funcid) && i < trigdesc->numtriggers; i++)
+		if (trigdesc->triggers[i].tgfoid == funcid)
+			return &trigdesc->triggers[i];
+	return NULL;
+}
+
+/* store_option: the value of "name=value" in the configuration, or NULL */
+const char *
+store_option(const Store *store, const char *name)
+{
+	size_t		len = strlen(name);
+	ListCell   *lc;
+
+	foreach(lc, store->options)
+	{
+		const char *option = lfirst(lc);
+
+		if (strncmp(option, name, len) == 0 && option[len] == '=')
+			return option + len + 1;
+	}
+	return NULL;
+}
+
+/* store_list_option: one that holds an array of names, as List of strings */
+List *
+store_list_option(const Store *store, const char *name)
+{
+	const char *value = store_option(store, name);
+	List	   *result = NIL;
+	Datum		array;
+	Datum	   *elems;
+	int			nelems;
+
+	if (value == NULL)
+		return NIL;
+	array = OidInputFunctionCall(F_ARRAY_IN, unconstify(char *, value),
+								 TEXTOID, -1);
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elems, NULL, &nelems);
+	for (int i = 0; i < nelems; i++)
+		result = lappend(result, TextDatumGetCString(elems[i]));
+	return result;
+}
+
+/* store_find_table: the table that a qualified name leads to, or InvalidOid */
+Oid
+store_find_table(const char *name)
+{
+	RangeVar   *rangevar;
+
+	rangevar = makeRangeVarFromNameList(qualified_name_list_compat(name));
+	return RangeVarGetRelid(rangevar, NoLock, true);
+}
+
+/* An option that holds a column; quoted for SQL.  NULL if there is none. */
+static const char *
+column_option(Store *store, Oid relid, const char *option)
+{
+	const char *name = store_option(store, option);
+
+	if (name == NULL)
+		return NULL;
+	if (get_attnum(relid, name) == InvalidAttrNumber)
+		store_out_of_date(store->message_relid, _("Column \"%s\" does not exist."),
+					name);
+	return pstrdup(quote_identifier(name));
+}
+
+/*
+ * An option that holds a table.  The table's own trigger must point back, or
+ * it is another table that has taken the name.
+ */
+static const char *
+table_option(Store *store, const char *option, const char *function,
+			 Oid *relid)
+{
+	const char *name = store_option(store, option);
+
+	if (name == NULL)
+		return NULL;
+	*relid = store_find_table(name);
+	if (!OidIsValid(*relid))
+		store_out_of_date(store->message_relid, _("Table %s does not exist."), name);
+	store_watch(*relid);
+	if (function != NULL)
+	{
+		Relation	rel = relation_open(*relid, AccessShareLock);
+		Trigger    *back = store_find_trigger(rel, function);
+
+		if (back == NULL || back->tgnargs != 1 ||
+			store_find_table(back->tgargs[0]) != store->message_relid)
+			store_out_of_date(store->message_relid,
+						_("Table %s has no trigger that belongs to it."),
+						name);
+		relation_close(rel, AccessShareLock);
+	}
+	return pstrdup(name);
+}
+
+/* The type of a column, below any domain */
+static Oid
+column_type(Store *store, Oid relid, const char *name)
+{
+	AttrNumber	attnum = get_attnum(relid, name);
+
+	if (attnum == InvalidAttrNumber)
+		store_out_of_date(store->message_relid, _("Column \"%s\" does not exist."),
+					name);
+	return getBaseType(get_atttype(relid, attnum));
+}
+
+/* --- stores ------------------------------------------------------------- */
+
+static void
+build_key(Store *store)
+{
+	List	   *mailbox = store_list_option(store, "mailbox_key");
+	List	   *message = store_list_option(store, "message_mailbox");
+	List	   *flag = store_list_option(store, "flag_mailbox");
+
+	store->nkeys = list_length(mailbox);
+	if (store->nkeys < 1 || store->nkeys > MODSEQ_MAX_KEYS ||
+		list_length(message) != store->nkeys ||
+		(flag != NIL && list_length(flag) != store->nkeys))
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+					"mailbox_key");
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		KeyColumn  *key = &store->key[i];
+		char	   *name = list_nth(mailbox, i);
+		AttrNumber	attnum = get_attnum(store->mailbox_relid, name);
+		TypeCacheEntry *typcache;
+
+		if (attnum == InvalidAttrNumber)
+			store_out_of_date(store->message_relid,
+						_("Column \"%s\" does not exist."), name);
+		key->name = pstrdup(quote_identifier(name));
+		key->message = pstrdup(quote_identifier(list_nth(message, i)));
+		if (flag != NIL)
+			key->flag = pstrdup(quote_identifier(list_nth(flag, i)));
+		get_atttypetypmodcoll(store->mailbox_relid, attnum,
+							  &key->input_type, &key->typmod, &key->collation);
+		key->type = getBaseType(key->input_type);
+		key->message_type = column_type(store, store->message_relid,
+										list_nth(message, i));
+		typcache = lookup_type_cache(key->type,
+									 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+		if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc))
+			store_out_of_date(store->message_relid,
+						_("Column \"%s\" cannot be compared and hashed."),
+						name);
+		key->typlen = typcache->typlen;
+		key->typbyval = typcache->typbyval;
+		fmgr_info_cxt(typcache->cmp_proc, &key->cmp, CurrentMemoryContext);
+		fmgr_info_cxt(typcache->hash_proc, &key->hash, CurrentMemoryContext);
+	}
+}
+
+/* Reads the whole configuration into a Store in CurrentMemoryContext */
+static Store *
+build_store(Relation rel, Trigger *trigger)
+{
+	Store	   *store = palloc0(sizeof(Store));
+	Oid			message = RelationGetRelid(rel);
+	Oid			mailbox;
+
+	for (int i = 0; i < trigger->tgnargs; i++)
+		store->options = lappend(store->options, pstrdup(trigger->tgargs[i]));
+	store->message_relid = message;
+	store->message =
+		quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+								   RelationGetRelationName(rel));
+	store->mailbox = table_option(store, "mailbox",
+								  "trigger_mailbox", &store->mailbox_relid);
+	store->vanished = table_option(store, "vanished", NULL,
+								   &store->vanished_relid);
+	store->flag = table_option(store, "flag", "trigger_collect_flag",
+							   &store->flag_relid);
+	if (store->mailbox == NULL || store->vanished == NULL)
+		store_out_of_date(message, _("Option \"%s\" is missing."),
+					store->mailbox ? "vanished" : "mailbox");
+	/* Rows are written there as its owner: it must not be a stranger's */
+	if (relation_owner(store->vanished_relid) != rel->rd_rel->relowner)
+		store_out_of_date(message, _("Table %s has another owner."),
+						  store->vanished);
+	mailbox = store->mailbox_relid;
+	build_key(store);
+
+	store->uidvalidity = column_option(store, mailbox,
+									   "mailbox_uidvalidity");
+	store->uidnext = column_option(store, mailbox, "mailbox_uidnext");
+	if (store->uidnext == NULL)
+	{
+		store->has_last_uid = true;
+		store->uidnext = column_option(store, mailbox,
+									   "mailbox_last_uid");
+	}
+	store->highestmodseq = column_option(store, mailbox,
+										 "mailbox_highestmodseq");
+	store->uid = column_option(store, message, "message_uid");
+	store->modseq = column_option(store, message, "message_modseq");
+	if (store->uidvalidity == NULL || store->uidnext == NULL ||
+		store->highestmodseq == NULL || store->uid == NULL ||
+		store->modseq == NULL)
+		store_out_of_date(message, _("An option is missing beside \"%s\"."),
+					"mailbox_key");
+	store->created_modseq = column_option(store, message,
+										  "message_created_modseq");
+	store->flags = store_list_option(store, "message_flags");
+	store->flag_columns = store_list_option(store, "flag_columns");
+	if (OidIsValid(store->flag_relid))
+	{
+		store->message_key = column_option(store, message,
+										   "message_key");
+		store->flag_message = column_option(store, store->flag_relid,
+											"flag_message");
+		store->flag_uid = column_option(store, store->flag_relid,
+										"flag_uid");
+		if ((store->flag_message == NULL || store->message_key == NULL) &&
+			(store->flag_uid == NULL || store->key[0].flag == NULL))
+			store_out_of_date(message, _("It lacks the key of table %s."),
+						store->flag);
+	}
+	if (store->message_key != NULL)
+		store->message_key_type =
+			column_type(store, message, store_option(store, "message_key"));
+	if (store->flag_message != NULL)
+		store->flag_message_type =
+			column_type(store, store->flag_relid,
+						store_option(store, "flag_message"));
+	store->uidnext_is_int4 =
+		column_type(store, mailbox,
+					store_option(store, store->has_last_uid ?
+								"mailbox_last_uid" : "mailbox_uidnext")) == INT4OID;
+	return store;
+}
+
+static bool
+same_key_types(const Store *a, const Store *b)
+{
+	if (a->nkeys != b->nkeys)
+		return false;
+	for (int i = 0; i < a->nkeys; i++)
+		if (a->key[i].type != b->key[i].type)
+			return false;
+	return true;
+}
+
+/*
+ * store_get: the store of a message table
+ *
+ * Error 42P01 if there is no such table, 55000 if it is not attached or its
+ * configuration is out of date.
+ */
+Store *
+store_get(Oid message_relid)
+{
+	bool		found;
+	StoreEntry *entry;
+	uint64		started;
+	Relation	rel;
+	Trigger    *trigger;
+	MemoryContext context;
+	MemoryContext old;
+	Store	   *store;
+
+	entry = hash_search(stores, &message_relid, HASH_FIND, NULL);
+	if (entry != NULL && entry->store != NULL &&
+		entry->generation == store_generation)
+		return entry->store;
+
+	rel = try_relation_open(message_relid, AccessShareLock);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", message_relid)));
+	store_watch(message_relid);
+	started = store_generation;
+	trigger = store_find_trigger(rel, "trigger_assign");
+	if (trigger == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not attached to modseq",
+						RelationGetRelationName(rel)),
+				 errhint("A store is named by its message table; call modseq.attach() for it first.")));
+	context = AllocSetContextCreate(CurrentMemoryContext, "modseq store",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	store = build_store(rel, trigger);
+	MemoryContextSwitchTo(old);
+	relation_close(rel, AccessShareLock);
+
+	entry = hash_search(stores, &message_relid, HASH_ENTER, &found);
+	if (found && entry->store != NULL)
+	{
+		if (!same_key_types(entry->store, store))
+			counter_forget_store(message_relid);
+		retired_stores = retire(retired_stores, entry->store);
+		store_retire_context(entry->context);
+	}
+	MemoryContextSetParent(context, CacheMemoryContext);
+	entry->context = context;
+	entry->store = store;
+	entry->generation = started;
+	return store;
+}

@@ -1,0 +1,681 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.c
+ *	  Trigger entry points.
+ *
+ * On a message table, in the order of firing:
+ *
+ *	modseq_trigger_open		BEFORE STATEMENT	opens a statement
+ *	modseq_trigger_assign	BEFORE ROW			assigns UID and mod-sequence
+ *	modseq_trigger_collect	AFTER ROW			sees what became of the row
+ *	modseq_trigger_flush	AFTER STATEMENT		completes the statement
+ *
+ * The first and last stand on the flag table as well, with
+ * modseq_trigger_collect_flag between them.
+ *
+ * Locks: an arriving message (INSERT, or a move's target) needs its number
+ * before it is written, so assign takes the mailbox lock then and there; an
+ * inserted row is nobody else's yet.  A flag change must not do that: the
+ * message row is locked already when BEFORE ROW triggers fire, and mailboxes
+ * locked after messages, beside writers that lock them first, deadlock.  So
+ * assign stamps a changed message at once only if the mailbox lock is held
+ * already; else collect notes it, and completion stamps it.  Departures are
+ * noted in collect only: until then another trigger can keep the row.
+ *
+ * Memory: Datums and tuples in the trigger's per-tuple context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(modseq_trigger_open);
+PG_FUNCTION_INFO_V1(modseq_trigger_assign);
+PG_FUNCTION_INFO_V1(modseq_trigger_collect);
+PG_FUNCTION_INFO_V1(modseq_trigger_flush);
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate);
+PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate_flag);
+PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate_mailbox);
+PG_FUNCTION_INFO_V1(modseq_trigger_options);
+
+/* An UPDATE's two versions of a message, or one of them */
+typedef struct MessageChange
+{
+	RowShape   *shape;
+	Store	   *store;
+	TupleDesc	desc;
+	HeapTuple	old;			/* NULL for INSERT */
+	HeapTuple	new;			/* NULL for DELETE */
+} MessageChange;
+
+/* The trigger's data, or an error if this is no call as a trigger */
+static TriggerData *
+trigger_data(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("modseq's trigger functions can only be called as triggers"),
+				 errhint("modseq.attach() creates the triggers.")));
+	return (TriggerData *) fcinfo->context;
+}
+
+/* The same for a row trigger; fills in the change, and its shape if wanted */
+static TriggerData *
+row_trigger_data(FunctionCallInfo fcinfo, MessageChange *change)
+{
+	TriggerData *data = trigger_data(fcinfo);
+
+	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must be fired for each row",
+						data->tg_trigger->tgname)));
+	change->desc = RelationGetDescr(data->tg_relation);
+	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+		change->new = data->tg_trigtuple;
+	else
+	{
+		change->old = data->tg_trigtuple;
+		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+			change->new = data->tg_newtuple;
+	}
+	return data;
+}
+
+static void
+no_mailbox_given(const MessageChange *change)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("message in table %s has no mailbox", change->store->message),
+			 errdetail("Column %s is null.", change->store->key[0].message),
+			 errhint("Every message of a store is in a mailbox.")));
+}
+
+/* A mod-sequence of a message; 0 stands for NULL, and for no such column */
+static int64
+get_modseq(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
+{
+	int64		value = 0;
+
+	if (attnum != InvalidAttrNumber)
+		row_get_int64(tuple, desc, attnum, INT8OID, &value);
+	return value;
+}
+
+/* The UID of a message; 0 stands for NULL, which is no UID */
+static int64
+get_uid(const MessageChange *change, HeapTuple tuple)
+{
+	int64		uid = 0;
+
+	row_get_int64(tuple, change->desc, change->shape->uid,
+				  change->shape->uid_type, &uid);
+	return uid;
+}
+
+/* --- statements ----------------------------------------------------------- */
+
+/* modseq.trigger_open(): BEFORE STATEMENT; takes no lock, raises no error */
+Datum
+modseq_trigger_open(PG_FUNCTION_ARGS)
+{
+	trigger_data(fcinfo);
+	statement_open();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_flush(): AFTER STATEMENT
+ *
+ * When all that was opened is closed: takes the locks of the mailboxes that
+ * changed, ascending, stamps messages, remembers vanished UIDs and writes the
+ * counters.
+ */
+Datum
+modseq_trigger_flush(PG_FUNCTION_ARGS)
+{
+	trigger_data(fcinfo);
+	statement_close();
+	return PointerGetDatum(NULL);
+}
+
+/* --- messages: before the row is written ---------------------------------- */
+
+/*
+ * Replaces the columns that are ours in the new row; a UID of 0 is left as it
+ * is, and a created_modseq of 0 is NULL.
+ */
+static HeapTuple
+set_numbers(const MessageChange *change, int64 modseq, int64 uid,
+			int64 created_modseq)
+{
+	const RowShape *shape = change->shape;
+	int			columns[3];
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+	int			n = 0;
+
+	columns[n] = shape->modseq;
+	values[n++] = Int64GetDatum(modseq);
+	if (uid != 0)
+	{
+		columns[n] = shape->uid;
+		values[n++] = row_make_int64(uid, shape->uid_type);
+	}
+	if (shape->created_modseq != InvalidAttrNumber)
+	{
+		columns[n] = shape->created_modseq;
+		nulls[n] = created_modseq == 0;
+		values[n++] = Int64GetDatum(created_modseq);
+	}
+	return heap_modify_tuple_by_cols(change->new, change->desc, n, columns,
+									 values, nulls);
+}
+
+/*
+ * A message arrives in a mailbox: it gets the next UID, or keeps the one that
+ * it came with if that is none that was used, and a new mod-sequence (RFC 7162
+ * section 3.1: "higher than the highest modification sequence of all messages
+ * in the mailbox").  Takes the mailbox lock.
+ */
+static HeapTuple
+arrive(const MessageChange *change, const Datum *key, bool uid_given,
+	   int64 uid)
+{
+	Store	   *store = change->store;
+	Mailbox    *mailbox = counter_mailbox(store, key);
+	int64		modseq;
+
+	if (!counter_lock(store, mailbox))
+		counter_no_mailbox(store, key);
+	modseq = counter_modseq(store, mailbox);
+	if (uid_given)
+		counter_accept_uid(store, mailbox, uid);
+	else
+		uid = counter_assign_uid(store, mailbox);
+	if (change->shape->uid_type == INT4OID && uid > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("UID " INT64_FORMAT " is out of range for column %s of table %s",
+						uid, store->uid, store->message),
+				 errhint("Change the type of the column to bigint.")));
+	return set_numbers(change, modseq, uid, modseq);
+}
+
+static HeapTuple
+assign_insert(const MessageChange *change)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+	int64		uid;
+	bool		given;
+
+	if (!row_get_key(change->shape, change->new, change->desc, key))
+		no_mailbox_given(change);
+	given = row_get_int64(change->new, change->desc, change->shape->uid,
+						  change->shape->uid_type, &uid);
+	return arrive(change, key, given, given ? uid : 0);
+}
+
+/*
+ * A message that stays where it is.  Its mod-sequence is ours: it changes to
+ * the statement's value if a flag changed and we may take one now, or if it is
+ * we who stamp it, and to nothing else, whatever the application wrote.
+ */
+static HeapTuple
+assign_stay(const MessageChange *change, const Datum *key)
+{
+	const RowShape *shape = change->shape;
+	int64		old = get_modseq(change->old, change->desc, shape->modseq);
+	int64		new = get_modseq(change->new, change->desc, shape->modseq);
+	int64		created = get_modseq(change->old, change->desc,
+									 shape->created_modseq);
+	int64		created_new = get_modseq(change->new, change->desc,
+										 shape->created_modseq);
+	int64		modseq = old;
+
+	if (row_flags_differ(shape, change->old, change->new, change->desc))
+	{
+		Mailbox    *mailbox = counter_mailbox(change->store, key);
+
+		if (counter_is_locked(mailbox))
+			modseq = counter_modseq(change->store, mailbox);
+	}
+	else if (new != old && statement_is_completing())
+	{
+		Mailbox    *mailbox = counter_mailbox(change->store, key);
+
+		if (new == mailbox->state->value)
+			modseq = new;
+	}
+	if (modseq == new && created_new == created)
+		return change->new;
+	return set_numbers(change, modseq, 0, created);
+}
+
+/*
+ * Is the message still in its mailbox?  It is if the mailbox was renamed.
+ * from is NULL for a message that was in none: triggers were off when it came.
+ */
+static bool
+same_mailbox(Store *store, const Datum *from, const Datum *to)
+{
+	return from != NULL &&
+		(key_equal(store, from, to) || counter_is_rename(store, from, to));
+}
+
+static HeapTuple
+assign_update(const MessageChange *change)
+{
+	Datum		keys[2][MODSEQ_MAX_KEYS];
+	Datum	   *from = keys[0];
+	Datum	   *to = keys[1];
+	int64		old_uid = get_uid(change, change->old);
+	int64		new_uid = get_uid(change, change->new);
+
+	if (!row_get_key(change->shape, change->old, change->desc, from))
+		from = NULL;
+	if (!row_get_key(change->shape, change->new, change->desc, to))
+		no_mailbox_given(change);
+	if (old_uid == new_uid && new_uid != 0 &&
+		same_mailbox(change->store, from, to))
+		return assign_stay(change, to);
+
+	/* The UID that it has is the source's; the target gives another */
+	return arrive(change, to, new_uid != 0 && new_uid != old_uid, new_uid);
+}
+
+/*
+ * modseq.trigger_assign(<configuration>): BEFORE INSERT OR UPDATE ROW
+ *
+ * Its arguments are the store's configuration, see store.c.  Takes the lock
+ * of the mailbox that a message arrives in.  Errors: 23502 and 23503 for no or
+ * an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 when UIDs or
+ * mod-sequences are used up, 55000 if the configuration is out of date.
+ */
+Datum
+modseq_trigger_assign(PG_FUNCTION_ARGS)
+{
+	MessageChange change = {0};
+	TriggerData *data = row_trigger_data(fcinfo, &change);
+
+	change.shape = shape_of_messages(data->tg_relation);
+	change.store = change.shape->store;
+	if (change.old == NULL)
+		return PointerGetDatum(assign_insert(&change));
+	return PointerGetDatum(assign_update(&change));
+}
+
+/* --- messages: after the row was written ----------------------------------- */
+
+static void
+changed_after_us(const MessageChange *change)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("message in table %s was changed after modseq had numbered it",
+					change->store->message),
+			 errdetail("Another BEFORE trigger changed its mailbox, UID or mod-sequence."),
+			 errhint("Triggers fire in the order of their names; give that trigger a name before \"zz_modseq_assign\".")));
+}
+
+/*
+ * The row that went in must be the one that was numbered: a later trigger may
+ * have sent it to another mailbox.
+ */
+static void
+collect_arrival(const MessageChange *change, const Datum *key)
+{
+	Mailbox    *mailbox = counter_mailbox(change->store, key);
+	int64		uid = get_uid(change, change->new);
+	int64		modseq = get_modseq(change->new, change->desc,
+									change->shape->modseq);
+
+	if (!counter_is_locked(mailbox) || modseq != mailbox->state->issued ||
+		uid < 1)
+		changed_after_us(change);
+	counter_landed(mailbox, uid, modseq);
+}
+
+static void
+collect_stay(const MessageChange *change, const Datum *key)
+{
+	const RowShape *shape = change->shape;
+	int64		old = get_modseq(change->old, change->desc, shape->modseq);
+	int64		new = get_modseq(change->new, change->desc, shape->modseq);
+
+	if (new != old)
+	{
+		Mailbox    *mailbox = counter_mailbox(change->store, key);
+
+		if (new != mailbox->state->issued)
+			changed_after_us(change);
+		counter_used(mailbox, new);
+	}
+	else if (row_flags_differ(shape, change->old, change->new, change->desc))
+		statement_stamp(change->store, key, get_uid(change, change->new));
+}
+
+/*
+ * modseq.trigger_collect(): AFTER INSERT OR UPDATE OR DELETE ROW
+ *
+ * Notes what really became of the row.  Takes no lock.  Error 27000 if another
+ * trigger changed what trigger_assign had set.
+ */
+Datum
+modseq_trigger_collect(PG_FUNCTION_ARGS)
+{
+	MessageChange change = {0};
+	TriggerData *data = row_trigger_data(fcinfo, &change);
+	Datum		keys[2][MODSEQ_MAX_KEYS];
+	Datum	   *from = NULL;
+	Datum	   *to = NULL;
+
+	change.shape = shape_of_messages(data->tg_relation);
+	change.store = change.shape->store;
+	if (change.old != NULL &&
+		row_get_key(change.shape, change.old, change.desc, keys[0]))
+		from = keys[0];
+	if (change.new != NULL)
+	{
+		if (!row_get_key(change.shape, change.new, change.desc, keys[1]))
+			no_mailbox_given(&change);
+		to = keys[1];
+	}
+
+	if (from != NULL && to != NULL &&
+		get_uid(&change, change.old) == get_uid(&change, change.new) &&
+		same_mailbox(change.store, from, to))
+	{
+		collect_stay(&change, to);
+		return PointerGetDatum(NULL);
+	}
+	if (to != NULL)
+		collect_arrival(&change, to);
+	if (from != NULL)
+		statement_vanish(change.store, from, get_uid(&change, change.old));
+	return PointerGetDatum(NULL);
+}
+
+/* What ALL_MESSAGES or ALL_FLAGGED finds, given to collect() one by one */
+static void
+collect_all(Store *store, PlanId id,
+			void (*collect) (Store *store, const Datum *key, int64 uid))
+{
+	uint64		rows;
+
+	SPI_connect();
+	rows = plan_execute(store, id, NULL, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Datum		key[MODSEQ_MAX_KEYS];
+		Datum		uid;
+		bool		isnull = false;
+
+		for (int k = 0; k < store->nkeys && !isnull; k++)
+			key[k] = SPI_getbinval(SPI_tuptable->vals[i],
+								   SPI_tuptable->tupdesc, k + 1, &isnull);
+		if (isnull)
+			continue;
+		uid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+							store->nkeys + 1, &isnull);
+		if (!isnull)
+			collect(store, key, DatumGetInt64(uid));
+	}
+	SPI_finish();
+}
+
+/*
+ * modseq.trigger_truncate(): BEFORE TRUNCATE of a message table
+ *
+ * Every message vanishes.  Takes the locks of all mailboxes that have any,
+ * ascending; the table itself is locked already.
+ */
+Datum
+modseq_trigger_truncate(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+
+	statement_open();
+	collect_all(store_get(RelationGetRelid(data->tg_relation)),
+				PLAN_ALL_MESSAGES, statement_vanish);
+	statement_close();
+	return PointerGetDatum(NULL);
+}
+
+/* --- flag tables ------------------------------------------------------------- */
+
+/* The message that a row of the flag table belongs to has changed */
+static void
+collect_flag(const MessageChange *change, HeapTuple tuple)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	if (change->shape->flag_message != InvalidAttrNumber)
+	{
+		bool		isnull;
+		Datum		message = heap_getattr(tuple, change->shape->flag_message,
+										   change->desc, &isnull);
+
+		if (!isnull)
+			statement_stamp_by_key(change->store, message);
+	}
+	else if (row_get_key(change->shape, tuple, change->desc, key))
+		statement_stamp(change->store, key, get_uid(change, tuple));
+}
+
+/*
+ * modseq.trigger_collect_flag(message): AFTER INSERT OR UPDATE OR DELETE ROW
+ *
+ * Notes the message whose flags changed.  Takes no lock.
+ */
+Datum
+modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
+{
+	MessageChange change = {0};
+	TriggerData *data = row_trigger_data(fcinfo, &change);
+
+	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
+	change.store = change.shape->store;
+	if (change.old != NULL && change.new != NULL &&
+		!row_flags_differ(change.shape, change.old, change.new, change.desc))
+		return PointerGetDatum(NULL);
+	if (change.old != NULL)
+		collect_flag(&change, change.old);
+	if (change.new != NULL)
+		collect_flag(&change, change.new);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_truncate_flag(message): BEFORE TRUNCATE of a flag table
+ *
+ * Every message that has a flag changes.  Takes the locks of their mailboxes,
+ * ascending.
+ */
+Datum
+modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	RowShape   *shape = shape_of_flags(data->tg_relation, data->tg_trigger);
+
+	statement_open();
+	collect_all(shape->store, PLAN_ALL_FLAGGED, statement_stamp);
+	statement_close();
+	return PointerGetDatum(NULL);
+}
+
+/* --- mailboxes ----------------------------------------------------------------- */
+
+static void
+not_lowered(Store *store, const Datum *key, const char *what, int64 old,
+			int64 new)
+{
+	if (new < old)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of mailbox %s cannot be lowered from " INT64_FORMAT " to " INT64_FORMAT,
+						what, key_text(store, key), old, new),
+				 errdetail("Clients rely on it to rise only (RFC 7162, RFC 9051)."),
+				 errhint("modseq counts it; leave the column out of the UPDATE.")));
+}
+
+/* UIDNEXT, HIGHESTMODSEQ and UIDVALIDITY of a row of the mailbox table */
+typedef struct Counters
+{
+	int64		uidnext;
+	int64		highestmodseq;
+	int64		uidvalidity;	/* 0 for NULL */
+} Counters;
+
+static Counters
+get_counters(const MessageChange *change, HeapTuple tuple)
+{
+	const RowShape *shape = change->shape;
+	Counters	counters = {0};
+	int64		value = 0;
+	bool		isnull;
+
+	isnull = !row_get_int64(tuple, change->desc, shape->uidnext,
+							shape->uidnext_type, &value);
+	counters.uidnext = counter_effective_uidnext(change->store, isnull, value);
+	isnull = !row_get_int64(tuple, change->desc, shape->highestmodseq,
+							INT8OID, &value);
+	counters.highestmodseq = counter_effective_highestmodseq(isnull, value);
+	row_get_int64(tuple, change->desc, shape->uidvalidity,
+				  shape->uidvalidity_type, &counters.uidvalidity);
+	return counters;
+}
+
+static void
+mailbox_updated(const MessageChange *change, const Datum *from,
+				const Datum *to)
+{
+	Store	   *store = change->store;
+	Counters	old = get_counters(change, change->old);
+	Counters	new = get_counters(change, change->new);
+	Mailbox    *mailbox;
+
+	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
+				new.highestmodseq);
+	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext);
+	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity);
+	if (!key_equal(store, from, to))
+	{
+		counter_row_gone(counter_mailbox(store, from));
+		counter_renamed(store, from, to);
+		vanished_rename(store, from, to);
+	}
+	mailbox = counter_mailbox(store, to);
+	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
+	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
+	{
+		/* A change that concerns no message, but that clients must notice */
+		vanished_drop(store, to);
+		statement_open();
+		counter_used(mailbox, counter_modseq(store, mailbox));
+		statement_close();
+	}
+}
+
+/*
+ * modseq.trigger_mailbox(message): AFTER UPDATE OR DELETE ROW
+ *
+ * Keeps the vanished rows with their mailbox: a new key is theirs too, with
+ * the mailbox they go, and a new UIDVALIDITY ends their use.  Error 22023 if
+ * a counter would be lowered.  The row lock of the mailbox is held already.
+ */
+Datum
+modseq_trigger_mailbox(PG_FUNCTION_ARGS)
+{
+	MessageChange change = {0};
+	TriggerData *data = row_trigger_data(fcinfo, &change);
+	Datum		from[MODSEQ_MAX_KEYS];
+	Datum		to[MODSEQ_MAX_KEYS];
+
+	change.shape = shape_of_mailboxes(data->tg_relation, data->tg_trigger);
+	change.store = change.shape->store;
+	if (!row_get_key(change.shape, change.old, change.desc, from))
+		return PointerGetDatum(NULL);
+	if (change.new == NULL ||
+		!row_get_key(change.shape, change.new, change.desc, to))
+	{
+		counter_row_gone(counter_mailbox(change.store, from));
+		vanished_drop(change.store, from);
+	}
+	else
+		mailbox_updated(&change, from, to);
+	return PointerGetDatum(NULL);
+}
+
+/* modseq.trigger_truncate_mailbox(message): AFTER TRUNCATE; no mailbox is left */
+Datum
+modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	RowShape   *shape = shape_of_mailboxes(data->tg_relation,
+											data->tg_trigger);
+
+	counter_forget_store(shape->store->message_relid);
+	vanished_clear(shape->store);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_options(trigger oid) -> text[]
+ *
+ * The arguments of a trigger, for the view modseq.stores: pg_trigger has them
+ * as bytes with a NUL after each, which SQL cannot take apart.  NULL if there
+ * is no such trigger.
+ */
+Datum
+modseq_trigger_options(PG_FUNCTION_ARGS)
+{
+	Oid			trigger = PG_GETARG_OID(0);
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ArrayBuildState *options = NULL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
+		bool		isnull;
+		bytea	   *args = DatumGetByteaPP(heap_getattr(tuple,
+														Anum_pg_trigger_tgargs,
+														RelationGetDescr(rel),
+														&isnull));
+		const char *arg = VARDATA_ANY(args);
+
+		options = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+		for (int i = 0; i < n; i++)
+		{
+			accumArrayResult(options, CStringGetTextDatum(arg), false, TEXTOID,
+							 CurrentMemoryContext);
+			arg += strlen(arg) + 1;
+		}
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (options == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(makeArrayResult(options, CurrentMemoryContext));
+}

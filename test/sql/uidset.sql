@@ -244,7 +244,7 @@ SELECT 3 <@ '1:5'::uidset AS int4, 3::bigint <@ '1:5'::uidset AS int8, '1:5'::ui
 
 -- Sets that are stored in different ways, and take turns
 SELECT id, count(*) FILTER (WHERE uid <@ uids) AS "<@", count(*) FILTER (WHERE uids @> uid::integer) AS "@>",
-	   count(*) FILTER (WHERE uid <@ uids::int8multirange) AS multirange
+	   (SELECT count(*) FROM sets t, unnest(t.uids) u WHERE t.id = s.id AND u <= 3000) AS expected
 FROM (SELECT * FROM sets, generate_series(1, 3000::bigint) uid ORDER BY uid, id) AS s
 WHERE id > 8 GROUP BY id ORDER BY id;
 

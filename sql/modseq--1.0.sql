@@ -655,16 +655,16 @@ BEGIN
     END LOOP;
 END
 $overloads$;
---
--- Set-up: attach, detach, stores, check, reset_uidvalidity
---
--- A store's whole configuration is the arguments of one of its triggers, the one that calls
--- modseq.trigger_assign(). The view modseq.stores shows them as a row, and that row is also what the
--- functions below pass to each other.
---
--- A name with a leading underscore marks a part of these functions, of no use by itself. Parts run with
--- their caller's rights; anybody may execute them, since anybody may own tables and attach them.
---
+/*
+ * Set-up: attach, detach, stores, check, reset_uidvalidity
+ *
+ * A store's whole configuration is the arguments of one of its triggers, the one that calls
+ * modseq.trigger_assign(). The view modseq.stores shows them as a row, and that row is also what the
+ * functions below pass to each other.
+ *
+ * A name with a leading underscore marks a part of these functions, of no use by itself. Parts run with
+ * their caller's rights; anybody may execute them, since anybody may own tables and attach them.
+ */
 
 GRANT USAGE ON SCHEMA modseq TO PUBLIC;
 
@@ -710,9 +710,7 @@ COMMENT ON VIEW modseq.stores IS
 	'The attached message tables, each with its other tables and with the columns that attach() was given or '
 	'found, read from the arguments of the triggers. A table that was renamed since shows as null: attach() the store again.';
 
---
--- What the catalog says of a table
---
+/* --- what the catalog says of a table ------------------------------------ */
 
 -- regclass output leaves out the schema where search_path has it; this does not
 CREATE FUNCTION modseq._table(relation regclass) RETURNS text
@@ -862,9 +860,15 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	SELECT array_agg(attname ORDER BY key_place) FROM found HAVING count(*) = cardinality(key)
 $$;
 
---
--- Pieces of SQL text
---
+-- Triggers of ours, whatever they are called, without their clones on partitions
+CREATE FUNCTION modseq._our_triggers() RETURNS SETOF pg_catalog.pg_trigger
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT t.*
+	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+	WHERE p.pronamespace = 'modseq'::regnamespace AND t.tgparentid = 0
+$$;
+
+/* --- pieces of SQL text -------------------------------------------------- */
 
 -- Templates of queries name a store's tables and columns in braces; see _query(). Their row aliases m and live
 -- have the mailbox key under the message table's names, all others under the mailbox table's.
@@ -955,9 +959,7 @@ BEGIN
 END
 $$;
 
---
--- What a store consists of. attach() makes it so; check() verifies it.
---
+/* --- what a store consists of: attach() makes it so, check() verifies it --- */
 
 -- Columns: the types that they may have, and how those that may be added are defined
 CREATE FUNCTION modseq._columns(store modseq.stores)
@@ -1057,9 +1059,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		'flag_columns=' || store.flag_columns::text], NULL)
 $$;
 
---
--- attach: what cannot be served
---
+/* --- attach: what cannot be served --------------------------------------- */
 
 CREATE FUNCTION modseq._refuse_options(store modseq.stores) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1184,15 +1184,16 @@ BEGIN
 		SELECT col.*, modseq._table(col.relation) AS name, modseq._type(col.relation, attribute) AS type,
 			a.attgenerated, a.attidentity,
 			-- message_key may be any column, and flag_columns may list what else is named
-			count(*) FILTER (WHERE option NOT IN ('message_key', 'flag_columns'))
+			array_agg(option) FILTER (WHERE option NOT IN ('message_key', 'flag_columns'))
 				OVER (PARTITION BY col.relation, attribute) AS uses
 		FROM modseq._columns(store) col
 		LEFT JOIN pg_attribute a ON a.attrelid = col.relation AND a.attname = attribute AND NOT a.attisdropped
 	LOOP
-		IF c.uses > 1 THEN
+		IF cardinality(c.uses) > 1 THEN
 			RAISE 'column "%" of table % is named twice', c.attribute, c.name USING
 				ERRCODE = 'duplicate_column',
-				DETAIL = format('One of the options that name it is %s.', c.option);
+				DETAIL = format('It is used for %s.', array_to_string(c.uses, ' and ')),
+				HINT = 'Each of them needs a column of its own.';
 		END IF;
 		IF c.type IS NULL THEN
 			CONTINUE WHEN c.definition IS NOT NULL;
@@ -1304,9 +1305,7 @@ BEGIN
 END
 $$;
 
---
--- attach: what was not named
---
+/* --- attach: what was not named ------------------------------------------ */
 
 CREATE FUNCTION modseq._infer_mailbox(store modseq.stores) RETURNS modseq.stores
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1359,6 +1358,7 @@ BEGIN
 		SELECT array_agg(a.attname ORDER BY a.attnum)
 		FROM pg_attribute a, modseq._plain(a.attname) AS name, modseq._type(store.message, a.attname) AS type
 		WHERE a.attrelid = store.message AND a.attnum > 0 AND a.attgenerated = ''
+			AND a.attname <> ALL (store.message_mailbox || store.message_uid || store.message_modseq)
 			AND (name ~ '^(is|flag|)(seen|answered|flagged|deleted|draft|forwarded|junk)$'
 				 AND type = ANY ('{boolean,smallint}'::regtype[])
 				 OR name IN ('flags', 'keywords', 'labels', 'flagbits', 'imapflags')
@@ -1428,20 +1428,15 @@ BEGIN
 END
 $$;
 
---
--- attach: the work
---
+/* --- attach: the work ---------------------------------------------------- */
 
--- Drops the triggers of ours that these tables have, whatever they are called
 CREATE FUNCTION modseq._drop_triggers(tables regclass[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	t record;
 BEGIN
 	FOR t IN
-		SELECT tgname, modseq._table(tgrelid) AS relation
-		FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-		WHERE tgrelid = ANY (tables) AND tgparentid = 0 AND pronamespace = 'modseq'::regnamespace
+		SELECT tgname, modseq._table(tgrelid) AS relation FROM modseq._our_triggers() WHERE tgrelid = ANY (tables)
 	LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.relation);
 	END LOOP;
@@ -1459,9 +1454,7 @@ DECLARE
 			SELECT FROM modseq._columns(store)
 			WHERE definition IS NOT NULL AND modseq._type(relation, attribute) IS NULL)
 		OR modseq._has_default(store.message, store.message_uid)
-		OR EXISTS (
-			SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-			WHERE tgrelid = ANY (tables) AND pronamespace = 'modseq'::regnamespace);
+		OR EXISTS (SELECT FROM modseq._our_triggers() WHERE tgrelid = ANY (tables));
 BEGIN
 	EXECUTE format('LOCK TABLE %s IN %s MODE',
 		(SELECT string_agg(modseq._table(t), ', ' ORDER BY place) FROM unnest(tables) WITH ORDINALITY AS u (t, place)),
@@ -1685,13 +1678,19 @@ CREATE FUNCTION modseq._create_indexes(store modseq.stores) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	i record;
+	duplicate text;
 BEGIN
 	FOR i IN SELECT * FROM modseq._wanted_indexes(store) LOOP
-		IF NOT modseq._has_index(i.relation, i.columns, i.is_unique) THEN
-			EXECUTE format('CREATE %s INDEX ON %s (%s)', CASE WHEN i.is_unique THEN 'UNIQUE' END, modseq._table(i.relation),
-				(SELECT string_agg(quote_ident(c), ', ' ORDER BY place) FROM unnest(i.columns) WITH ORDINALITY AS u (c, place)));
-		END IF;
+		CONTINUE WHEN modseq._has_index(i.relation, i.columns, i.is_unique);
+		EXECUTE format('CREATE %s INDEX ON %s (%s)', CASE WHEN i.is_unique THEN 'UNIQUE' END, modseq._table(i.relation),
+			(SELECT string_agg(quote_ident(c), ', ' ORDER BY place) FROM unnest(i.columns) WITH ORDINALITY AS u (c, place)));
 	END LOOP;
+EXCEPTION WHEN unique_violation THEN
+	GET STACKED DIAGNOSTICS duplicate = PG_EXCEPTION_DETAIL;
+	RAISE 'table % has two messages with one UID', modseq._table(store.message) USING
+		ERRCODE = 'unique_violation',
+		DETAIL = duplicate,
+		HINT = 'Set one of them to null, and modseq.attach() assigns another one.';
 END
 $$;
 
@@ -1790,10 +1789,9 @@ BEGIN
 	-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
 	-- message table in their triggers
 	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
-	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-	WHERE p.pronamespace = 'modseq'::regnamespace AND t.tgparentid = 0
-		AND (t.tgrelid IN (detach.message, store.mailbox, store.flag)
-			 OR modseq.trigger_options(t.oid) = ARRAY[modseq._table(detach.message)]);
+	FROM modseq._our_triggers() t
+	WHERE t.tgrelid IN (detach.message, store.mailbox, store.flag)
+		OR modseq.trigger_options(t.oid) = ARRAY[modseq._table(detach.message)];
 	IF tables IS NULL THEN
 		RAISE 'table % is not attached to modseq', coalesce(modseq._table(message), message::text, 'null') USING
 			ERRCODE = 'object_not_in_prerequisite_state',
@@ -1803,9 +1801,7 @@ BEGIN
 END
 $$;
 
---
--- check
---
+/* --- check --------------------------------------------------------------- */
 
 -- What is missing of a store's tables, columns, indexes and triggers
 CREATE FUNCTION modseq._check_schema(store modseq.stores) RETURNS SETOF text
@@ -1903,6 +1899,15 @@ DECLARE
 	s modseq.stores;
 	unreadable boolean := false;
 BEGIN
+	-- Without the trigger that makes it a store, others of ours on the table tell that it was one
+	IF NOT EXISTS (SELECT FROM modseq.stores WHERE message = store)
+		AND EXISTS (SELECT FROM modseq._our_triggers() WHERE tgrelid = store)
+	THEN
+		problem := format('trigger "zz_modseq_assign" on table %s is missing', modseq._table(store));
+		RETURN NEXT;
+		RETURN;
+	END IF;
+
 	s := modseq._store(store);
 	FOR problem IN SELECT modseq._check_schema(s) LOOP
 		unreadable := unreadable OR problem ~ '^(table|column)';
@@ -1914,9 +1919,7 @@ BEGIN
 END
 $$;
 
---
--- reset_uidvalidity
---
+/* --- reset_uidvalidity --------------------------------------------------- */
 
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1931,10 +1934,10 @@ BEGIN
 			HINT = 'Give the value of the mailbox key, or an array of them for a key of several columns.';
 	END IF;
 	IF cardinality(mailbox) <> cardinality(s.mailbox_key) THEN
-		RAISE 'the mailbox key of store % has % columns, not %',
+		RAISE 'a mailbox of store % has % key values, not %',
 			modseq._table(store), cardinality(s.mailbox_key), cardinality(mailbox) USING
 			ERRCODE = 'invalid_parameter_value',
-			HINT = format('It consists of: %s.', array_to_string(s.mailbox_key, ', '));
+			HINT = format('Give a value for each of: %s.', array_to_string(s.mailbox_key, ', '));
 	END IF;
 
 	EXECUTE modseq._query(s, '
@@ -1950,7 +1953,7 @@ BEGIN
 	IF new_uidvalidity > max_uidvalidity THEN
 		RAISE 'UIDVALIDITY of mailbox "%" cannot rise any more', array_to_string(mailbox, ', ') USING
 			ERRCODE = 'numeric_value_out_of_range',
-			DETAIL = format('It is %s, and the highest is %s.', new_uidvalidity - 1, max_uidvalidity),
+			DETAIL = format('The highest UIDVALIDITY is %s.', max_uidvalidity),
 			HINT = 'Move the messages to a new mailbox.';
 	END IF;
 	RETURN new_uidvalidity;
@@ -1971,3 +1974,25 @@ CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox uuid) RETURNS b
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 	SELECT modseq.reset_uidvalidity(store, ARRAY[mailbox::text])
 $$;
+
+/* --- comments ------------------------------------------------------------ */
+
+COMMENT ON FUNCTION modseq.attach IS
+'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804 and 42883 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership.';
+
+COMMENT ON FUNCTION modseq.detach(regclass) IS
+'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the tables.';
+
+COMMENT ON FUNCTION modseq.check(regclass) IS
+'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a key of several columns), the UID, and the problem, which begins with what it is about: table, column, index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole store, all rows in one snapshot; takes no lock. Needs SELECT on its tables. Errors: 55000 if the table is not attached, 42501 without the right to read all rows.';
+
+DO $comments$
+DECLARE
+	mailbox text;
+BEGIN
+	FOREACH mailbox IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
+		EXECUTE format('COMMENT ON FUNCTION modseq.reset_uidvalidity(regclass, %s) IS %L', mailbox,
+			'Gives a mailbox a new UIDVALIDITY and returns it: higher than the old one and than any that next_uidvalidity() returned, at most 4294967295 (RFC 9051 section 2.3.1.1). Clients then forget all that they know of the mailbox, and so are its vanished UIDs forgotten; UIDNEXT and HIGHESTMODSEQ do not fall. The mailbox is given by its key; a text[] has an element for each key column. With the caller''s rights on the mailbox table. Takes the row lock of the mailbox until the transaction ends. Errors: 42704 for an unknown mailbox, 22004 for a null, 22023 for a wrong number of key columns, 22P02 for what is no value of the key''s type, 22003 when there is no higher UIDVALIDITY, 55000 if the store is not attached.');
+	END LOOP;
+END
+$comments$;

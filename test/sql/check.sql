@@ -1,0 +1,199 @@
+--
+-- check: a sound store has no problem, and each invariant is reported when it is broken. Rows are broken with
+-- session_replication_role = replica, which lets them through as they are.
+--
+-- reset_uidvalidity
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA "check";
+SET search_path = "check";
+\set SHOW_CONTEXT never
+\pset null '(null)'
+
+CREATE FUNCTION failure(command text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	message text;
+	detail text;
+	hint text;
+BEGIN
+	EXECUTE command;
+	RETURN 'no error';
+EXCEPTION WHEN others THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT,
+		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(E'\n', SQLSTATE || ' ' || message,
+					 '    ' || nullif(detail, ''), '    ' || nullif(hint, ''));
+END $$;
+
+-- What check() says of the store after some commands, of which nothing remains
+CREATE FUNCTION broken(store regclass, VARIADIC commands text[])
+RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	command text;
+	problems jsonb;
+BEGIN
+	BEGIN
+		PERFORM set_config('session_replication_role', 'replica', true);
+		FOREACH command IN ARRAY commands LOOP
+			EXECUTE command;
+		END LOOP;
+		SELECT jsonb_agg(c) INTO problems FROM modseq.check(store) c;
+		RAISE 'undo' USING ERRCODE = 'MS001';
+	EXCEPTION WHEN SQLSTATE 'MS001' THEN
+		RETURN QUERY SELECT p.mailbox, p.uid, p.problem
+			FROM jsonb_to_recordset(problems) AS p (mailbox text, uid bigint, problem text)
+			ORDER BY p.mailbox COLLATE "C", p.uid, p.problem COLLATE "C";
+	END;
+END $$;
+
+CREATE TABLE mailbox (id int PRIMARY KEY, uidvalidity bigint DEFAULT 7, uidnext bigint, modseq bigint);
+CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int, uid bigint, modseq bigint, created_modseq bigint);
+CREATE TABLE mail_flag (mail_id int, flag text, PRIMARY KEY (mail_id, flag));
+SELECT modseq.attach('mail', 'mailbox', 'mail_flag');
+INSERT INTO mailbox (id) VALUES (1), (2), (3);
+INSERT INTO mail (id, mailbox_id) SELECT n, 1 + n % 2 FROM generate_series(1, 6) AS n;
+DELETE FROM mail WHERE id <= 2;
+INSERT INTO mail_flag VALUES (3, '\Seen');
+
+-- Sound, never-used mailboxes included, and those that say so with 0 or null
+SELECT * FROM modseq.check('mail');
+SELECT * FROM broken('mail', 'UPDATE mailbox SET uidnext = 0, modseq = 0 WHERE id = 3');
+
+-- Mailboxes
+SELECT * FROM broken('mail', 'UPDATE mailbox SET uidvalidity = NULL WHERE id = 1');
+SELECT * FROM broken('mail', 'UPDATE mailbox SET uidvalidity = 0 WHERE id = 1');
+SELECT * FROM broken('mail', 'UPDATE mailbox SET uidvalidity = 4294967296 WHERE id = 1');
+SELECT * FROM broken('mail', 'UPDATE mailbox SET uidnext = 4294967297 WHERE id = 1');
+
+-- Messages
+SELECT * FROM broken('mail', 'UPDATE mail SET uid = NULL WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mail SET uid = 0 WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mail SET uid = 4294967296 WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mail SET uid = 4 WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mailbox SET uidnext = NULL WHERE id = 2');
+SELECT * FROM broken('mail', 'UPDATE mail SET modseq = NULL WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mail SET modseq = 0, created_modseq = 0 WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mail SET modseq = 99 WHERE id = 3');
+SELECT * FROM broken('mail', 'UPDATE mailbox SET modseq = NULL WHERE id = 2');
+SELECT * FROM broken('mail', 'UPDATE mail SET created_modseq = 4 WHERE id = 4');
+SELECT * FROM broken('mail', 'UPDATE mail SET created_modseq = NULL WHERE id = 4');
+SELECT * FROM broken('mail', 'UPDATE mail SET mailbox_id = 4 WHERE id = 4');
+SELECT * FROM broken('mail', 'UPDATE mail SET mailbox_id = NULL WHERE id = 4');
+SELECT * FROM broken('mail', 'DROP INDEX mail_mailbox_id_uid_idx', 'UPDATE mail SET uid = 3 WHERE id = 3');
+
+-- Vanished UIDs
+TABLE mail_vanished;
+SELECT * FROM broken('mail', 'UPDATE mail_vanished SET uids = ''1:2'' WHERE id = 2');
+SELECT * FROM broken('mail', 'UPDATE mail_vanished SET uids = ''1,4:6'' WHERE id = 2');
+SELECT * FROM broken('mail', 'UPDATE mail_vanished SET uids = '''' WHERE id = 2');
+SELECT * FROM broken('mail', 'UPDATE mail_vanished SET modseq = 99 WHERE id = 2');
+SELECT * FROM broken('mail', 'UPDATE mail_vanished SET modseq = 0 WHERE id = 2');
+SELECT * FROM broken('mail', 'DELETE FROM mailbox WHERE id = 2');
+
+-- Triggers
+SELECT tgrelid::regclass AS "table", tgname AS trigger,
+	(SELECT problem FROM broken('mail', format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname))) AS disabled,
+	(SELECT problem FROM broken('mail', format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass))) AS dropped
+FROM pg_trigger WHERE tgrelid IN ('mail'::regclass, 'mailbox'::regclass, 'mail_flag'::regclass) ORDER BY 1, 2;
+SELECT * FROM broken('mail', 'ALTER TABLE mail ENABLE REPLICA TRIGGER modseq_open');
+SELECT * FROM broken('mail', 'ALTER TABLE mail ENABLE ALWAYS TRIGGER modseq_open');
+-- Another function, another time, another condition, another argument
+SELECT * FROM broken('mail', 'DROP TRIGGER modseq_flush ON mail',
+	'CREATE TRIGGER modseq_flush AFTER INSERT OR UPDATE OR DELETE ON mail EXECUTE FUNCTION modseq.trigger_open()');
+SELECT * FROM broken('mail', 'DROP TRIGGER modseq_flush ON mail',
+	'CREATE TRIGGER modseq_flush AFTER INSERT OR UPDATE ON mail EXECUTE FUNCTION modseq.trigger_flush()');
+SELECT * FROM broken('mail', 'DROP TRIGGER modseq_collect ON mail',
+	'CREATE TRIGGER modseq_collect AFTER INSERT OR UPDATE OR DELETE ON mail FOR EACH ROW WHEN (false) EXECUTE FUNCTION modseq.trigger_collect()');
+SELECT * FROM broken('mail', 'DROP TRIGGER modseq_collect ON mail',
+	'CREATE TRIGGER modseq_collect AFTER INSERT OR DELETE OR UPDATE OF uid ON mail FOR EACH ROW EXECUTE FUNCTION modseq.trigger_collect()');
+SELECT * FROM broken('mail', 'DROP TRIGGER modseq_flush ON mail_flag',
+	'CREATE TRIGGER modseq_flush AFTER INSERT OR UPDATE OR DELETE ON mail_flag EXECUTE FUNCTION modseq.trigger_flush(''x'')');
+
+-- Tables, columns, indexes
+SELECT * FROM broken('mail', 'ALTER TABLE mail_vanished RENAME TO x');
+SELECT * FROM broken('mail', 'ALTER TABLE mail_flag RENAME TO x');
+SELECT * FROM broken('mail', 'ALTER TABLE mail RENAME uid TO x');
+SELECT * FROM broken('mail', 'ALTER TABLE mail_flag RENAME mail_id TO x');
+SELECT * FROM broken('mail', 'DROP INDEX mail_mailbox_id_modseq_idx');
+SELECT * FROM broken('mail', 'DROP INDEX mail_mailbox_id_uid_idx', 'CREATE INDEX ON mail (mailbox_id, uid)');
+SELECT * FROM broken('mail', 'UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''mail_mailbox_id_uid_idx''::regclass');
+
+-- After all that it is still sound
+SELECT * FROM modseq.check('mail');
+
+-- A key of several columns shows as an array
+CREATE TABLE box (owner text, name text, PRIMARY KEY (owner, name));
+CREATE TABLE msg (owner text, name text, uid bigint);
+SELECT modseq.attach('msg', 'box', message_flags => '{}');
+INSERT INTO box VALUES ('a', 'b,c');
+INSERT INTO msg VALUES ('a', 'b,c');
+SELECT * FROM modseq.check('msg');
+SELECT * FROM broken('msg', 'UPDATE msg SET uid = 0');
+
+-- Not a store; and no right to read it
+SELECT failure($$SELECT modseq.check('mailbox')$$);
+SELECT failure($$SELECT modseq.check(NULL)$$);
+CREATE ROLE regress_modseq_check;
+GRANT USAGE ON SCHEMA "check" TO regress_modseq_check;
+SET ROLE regress_modseq_check;
+SELECT failure($$SELECT modseq.check('mail')$$);
+RESET ROLE;
+GRANT SELECT ON mail, mailbox, mail_vanished TO regress_modseq_check;
+SET ROLE regress_modseq_check;
+SELECT * FROM modseq.check('mail');
+RESET ROLE;
+-- who sees only some of the rows is told so
+ALTER TABLE mail ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_modseq_check;
+SELECT failure($$SELECT modseq.check('mail')$$);
+RESET ROLE;
+ALTER TABLE mail DISABLE ROW LEVEL SECURITY;
+
+--
+-- reset_uidvalidity
+--
+SELECT uidnext, modseq FROM mailbox WHERE id = 2;
+SELECT modseq.reset_uidvalidity('mail', 2) AS new \gset
+SELECT uidnext, modseq, uidvalidity = :new AS returned, uidvalidity > 7 AS risen FROM mailbox WHERE id = 2;
+SELECT * FROM mail_vanished;
+SELECT * FROM modseq.check('mail');
+-- above the old one, whatever that is; once only, however often
+UPDATE mailbox SET uidvalidity = 4294967294 WHERE id = 2;
+SELECT modseq.reset_uidvalidity('mail', '2');
+SELECT failure($$SELECT modseq.reset_uidvalidity('mail', '2')$$);
+SELECT modseq.reset_uidvalidity('mail', 1) < modseq.reset_uidvalidity('mail', '{1}'::text[]) AS rises;
+-- keys of several columns
+SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}'::text[]) AS new \gset
+SELECT uidvalidity = :new AS returned FROM box;
+SELECT failure($$SELECT modseq.reset_uidvalidity('msg', 'a')$$);
+SELECT failure($$SELECT modseq.reset_uidvalidity('msg', '{a,c}'::text[])$$);
+-- keys of other types, of which a type modifier cuts nothing off
+CREATE TABLE vbox (name varchar(5) PRIMARY KEY);
+CREATE TABLE vmsg (name varchar(5), uid bigint);
+CREATE TABLE ubox (id uuid PRIMARY KEY);
+CREATE TABLE umsg (ubox_id uuid, uid bigint);
+SELECT modseq.attach('vmsg', 'vbox', message_flags => '{}'), modseq.attach('umsg', 'ubox', message_flags => '{}');
+INSERT INTO vbox VALUES ('INBOX');
+INSERT INTO ubox VALUES ('00000000-0000-0000-0000-000000000001');
+SELECT modseq.reset_uidvalidity('vmsg', 'INBOX') > 0 AS reset;
+SELECT failure($$SELECT modseq.reset_uidvalidity('vmsg', 'INBOX2')$$);
+SELECT modseq.reset_uidvalidity('umsg', '00000000-0000-0000-0000-000000000001'::uuid) > 0 AS reset;
+-- bad input
+SELECT failure(format('SELECT modseq.reset_uidvalidity(%s)', a)) FROM unnest(ARRAY[
+	$$'mail', 99$$,
+	$$'mail', NULL::bigint$$,
+	$$'mail', NULL::text[]$$,
+	$$'mail', '{NULL}'::text[]$$,
+	$$'mail', '{}'::text[]$$,
+	$$'mail', 'INBOX'$$,
+	$$'mailbox', 1$$,
+	$$NULL, 1$$]) AS a;
+SET ROLE regress_modseq_check;
+SELECT failure($$SELECT modseq.reset_uidvalidity('mail', 1)$$);
+RESET ROLE;
+
+DROP SCHEMA "check" CASCADE;
+DROP ROLE regress_modseq_check;

@@ -569,7 +569,7 @@ COMMENT ON FUNCTION modseq.trigger_truncate_flag() IS
 CREATE FUNCTION modseq.trigger_mailbox() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_mailbox';
 COMMENT ON FUNCTION modseq.trigger_mailbox() IS
-'AFTER UPDATE OR DELETE ROW trigger of a mailbox table: keeps the vanished UIDs with their mailbox, and drops them when the mailbox goes or gets a new UIDVALIDITY. Its argument is the qualified name of the message table. Error 22023 if UIDNEXT, HIGHESTMODSEQ or UIDVALIDITY would be lowered. Created by modseq.attach().';
+'AFTER INSERT OR UPDATE OR DELETE ROW trigger of a mailbox table: keeps the vanished UIDs with their mailbox, and drops them when the mailbox goes or gets a new UIDVALIDITY. Its argument is the qualified name of the message table. Error 22023 if UIDNEXT, HIGHESTMODSEQ or UIDVALIDITY would be lowered. Created by modseq.attach().';
 
 CREATE FUNCTION modseq.trigger_truncate_mailbox() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_mailbox';
@@ -627,7 +627,7 @@ BEGIN
          'STORE (UNCHANGEDSINCE since): one row for each UID of the set, by ascending UID, with the verdict ''unchanged'' (mod-sequence at most since: store to it), ''modified'' (above since: it belongs into the MODIFIED response code) or ''expunged'' (there is no such message; modseq is null) (RFC 7162 section 3.1.3). Takes the mailbox lock first and judges by a newer snapshot, so the verdicts hold until the transaction ends. Errors as modseq.lock(), 22004 for a null, 54000 if more than a million of the UIDs were never assigned.'),
         ('resync', ', uidvalidity bigint, since modseq.modseq, known_uids modseq.uidset DEFAULT NULL, match_seqs modseq.uidset DEFAULT NULL, match_uids modseq.uidset DEFAULT NULL, OUT verdict text, OUT uidvalidity bigint, OUT uidnext bigint, OUT highestmodseq modseq.modseq, OUT vanished modseq.uidset, OUT first_vanished modseq.modseq, OUT changed modseq.uidset',
          'record', 'STABLE',
-         'SELECT (QRESYNC (uidvalidity since known_uids (match_seqs match_uids))), NOOP and IDLE, in one row and from one snapshot (RFC 7162 section 3.2.5): UIDs that vanished and UIDs of messages that changed under a mod-sequence above since (exclusive), both of those in known_uids if it is given. match_seqs are message numbers and match_uids the UIDs that the client holds for them; UIDs up to the highest pair that is right are not reported as vanished. verdict: ''ok''; ''uidvalidity_changed'': the client''s UIDVALIDITY is not the mailbox''s, the sets are null; ''unknown_modseq'': since is above HIGHESTMODSEQ, so changes were lost, and the sets are as for since 0. first_vanished: the lowest mod-sequence above since under which a UID vanished, null if vanished is empty. With the caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown mailbox, 22004 for a null, 22023 if match_seqs and match_uids differ in number, 55000 if the store is not attached.')
+         'SELECT (QRESYNC (uidvalidity since known_uids (match_seqs match_uids))), NOOP and IDLE, in one row and from one snapshot (RFC 7162 section 3.2.5): UIDs that vanished and UIDs of messages that changed under a mod-sequence above since (exclusive), both of those in known_uids if it is given. match_seqs are message numbers and match_uids the UIDs that the client holds for them; UIDs up to the highest pair that is right are not reported as vanished. verdict: ''ok''; ''uidvalidity_changed'': the client''s UIDVALIDITY is not the mailbox''s, the sets are null; ''unknown_modseq'': since is above HIGHESTMODSEQ, so changes were lost, and the sets are as for since 0. first_vanished: the lowest mod-sequence above since under which one of those UIDs vanished, null if vanished is empty. With the caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown mailbox, 22004 for a null, 22023 if match_seqs and match_uids differ in number, 55000 if the store is not attached.')
         ) AS v (name, arguments, result, attributes, description)
     LOOP
         FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
@@ -725,9 +725,14 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	store modseq.stores;
 BEGIN
+	IF message IS NULL THEN
+		RAISE 'argument "store" must not be null' USING
+			ERRCODE = 'null_value_not_allowed',
+			HINT = 'A store is named by its message table.';
+	END IF;
 	SELECT * INTO store FROM modseq.stores s WHERE s.message = _store.message;
 	IF NOT FOUND THEN
-		RAISE 'table % is not attached to modseq', coalesce(modseq._table(message), message::text, 'null') USING
+		RAISE 'table % is not attached to modseq', coalesce(modseq._table(message), message::text) USING
 			ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'A store is named by its message table; call modseq.attach() for it first.';
 	END IF;
@@ -804,6 +809,13 @@ $$;
 CREATE FUNCTION modseq._primary_key(relation regclass) RETURNS name[]
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	SELECT columns FROM modseq._indexes(relation) WHERE is_primary
+$$;
+
+-- The names, if all of them are columns of the table
+CREATE FUNCTION modseq._existing(relation regclass, names name[]) RETURNS name[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT names WHERE NOT EXISTS (
+		SELECT FROM unnest(names) AS n (name) WHERE name IS NULL OR modseq._type(relation, name) IS NULL)
 $$;
 
 -- Foreign keys from one table to another
@@ -1029,7 +1041,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		(store.flag, 'modseq_collect', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_collect_flag'),
 		(store.flag, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
-		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
+		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
 		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'))
 		AS t (relation, name, timing, events, level, function)
 	WHERE t.relation IS NOT NULL
@@ -1051,7 +1063,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		'message_uid=' || store.message_uid,
 		'message_modseq=' || store.message_modseq,
 		'message_created_modseq=' || store.message_created_modseq,
-		'message_flags=' || nullif(store.message_flags, '{}')::text,
+		'message_flags=' || store.message_flags::text,
 		'message_key=' || store.message_key,
 		'flag_message=' || store.flag_message,
 		'flag_mailbox=' || store.flag_mailbox::text,
@@ -1307,6 +1319,45 @@ $$;
 
 /* --- attach: what was not named ------------------------------------------ */
 
+-- What an earlier attach() was told or found, for a table that was renamed or a store that is to be repaired:
+-- options that are not given again keep their values, unless a column is gone.
+CREATE FUNCTION modseq._keep_options(store modseq.stores, before modseq.stores) RETURNS modseq.stores
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF before.mailbox = store.mailbox THEN
+		store.mailbox_key := coalesce(store.mailbox_key, modseq._existing(store.mailbox, before.mailbox_key));
+		store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
+			(modseq._existing(store.mailbox, ARRAY[before.mailbox_uidvalidity]))[1]);
+		IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
+			store.mailbox_uidnext := (modseq._existing(store.mailbox, ARRAY[before.mailbox_uidnext]))[1];
+			store.mailbox_last_uid := (modseq._existing(store.mailbox, ARRAY[before.mailbox_last_uid]))[1];
+		END IF;
+		store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
+			(modseq._existing(store.mailbox, ARRAY[before.mailbox_highestmodseq]))[1]);
+		IF cardinality(store.mailbox_key) = cardinality(before.message_mailbox) THEN
+			store.message_mailbox := coalesce(store.message_mailbox, modseq._existing(store.message, before.message_mailbox));
+		END IF;
+	END IF;
+	store.message_uid := coalesce(store.message_uid, (modseq._existing(store.message, ARRAY[before.message_uid]))[1]);
+	store.message_modseq := coalesce(store.message_modseq,
+		(modseq._existing(store.message, ARRAY[before.message_modseq]))[1]);
+	store.message_created_modseq := coalesce(store.message_created_modseq,
+		(modseq._existing(store.message, ARRAY[before.message_created_modseq]))[1]);
+	store.message_flags := coalesce(store.message_flags, modseq._existing(store.message, before.message_flags));
+	IF before.flag = store.flag THEN
+		IF num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid) = 0 THEN
+			store.message_key := (modseq._existing(store.message, ARRAY[before.message_key]))[1];
+			store.flag_message := (modseq._existing(store.flag, ARRAY[before.flag_message]))[1];
+			store.flag_mailbox := modseq._existing(store.flag, before.flag_mailbox || before.flag_uid);
+			store.flag_uid := store.flag_mailbox[cardinality(store.flag_mailbox)];
+			store.flag_mailbox := trim_array(store.flag_mailbox, 1);
+		END IF;
+		store.flag_columns := coalesce(store.flag_columns, modseq._existing(store.flag, before.flag_columns));
+	END IF;
+	RETURN store;
+END
+$$;
+
 CREATE FUNCTION modseq._infer_mailbox(store modseq.stores) RETURNS modseq.stores
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -1444,7 +1495,7 @@ END
 $$;
 
 -- Locks the store's tables against writers until the transaction ends. Readers go on, unless a table must
--- change: adding a column, dropping a default and dropping a trigger need ACCESS EXCLUSIVE.
+-- change: adding a column, changing a default and dropping a trigger need ACCESS EXCLUSIVE.
 CREATE FUNCTION modseq._lock_tables(store modseq.stores) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1454,6 +1505,7 @@ DECLARE
 			SELECT FROM modseq._columns(store)
 			WHERE definition IS NOT NULL AND modseq._type(relation, attribute) IS NULL)
 		OR modseq._has_default(store.message, store.message_uid)
+		OR NOT modseq._has_default(store.mailbox, store.mailbox_uidvalidity)
 		OR EXISTS (SELECT FROM modseq._our_triggers() WHERE tgrelid = ANY (tables));
 BEGIN
 	EXECUTE format('LOCK TABLE %s IN %s MODE',
@@ -1464,7 +1516,9 @@ $$;
 
 CREATE FUNCTION modseq._has_default(relation regclass, attribute name) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = attribute AND atthasdef)
+	SELECT EXISTS (
+		SELECT FROM pg_attribute
+		WHERE attrelid = relation AND attname = attribute AND (atthasdef OR attidentity <> ''))
 $$;
 
 -- Adds the columns that are missing and returns the options that name them
@@ -1489,6 +1543,14 @@ BEGIN
 		RAISE NOTICE 'dropped the default of column "%" of table %: UIDs are assigned where none is given',
 			store.message_uid, modseq._table(store.message);
 	END IF;
+
+	-- Mailboxes that the application makes without one need a UIDVALIDITY
+	IF NOT modseq._has_default(store.mailbox, store.mailbox_uidvalidity) THEN
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT modseq.next_uidvalidity()',
+			modseq._table(store.mailbox), store.mailbox_uidvalidity);
+		RAISE NOTICE 'column "%" of table % has modseq.next_uidvalidity() as its default now',
+			store.mailbox_uidvalidity, modseq._table(store.mailbox);
+	END IF;
 	RETURN added;
 END
 $$;
@@ -1507,7 +1569,7 @@ $$;
 
 CREATE FUNCTION modseq._vanished_definitions(store modseq.stores) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT modseq._definitions(store.mailbox, store.mailbox_key) || ', modseq bigint, uids modseq.uidset'
+	SELECT modseq._definitions(store.mailbox, store.mailbox_key) || ', modseq bigint, uids modseq.uidset, vanished_at timestamp with time zone'
 $$;
 
 -- <message table>_vanished, in its schema. With the suffix in front, the cast to name leaves of the table's
@@ -1554,10 +1616,15 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	name CONSTANT text := modseq._vanished_name(store.message);
 BEGIN
-	EXECUTE format('CREATE TABLE %s (%s NOT NULL, PRIMARY KEY (%s, modseq))',
+	EXECUTE format('CREATE TABLE %s (%s, PRIMARY KEY (%s, modseq))',
 		name, modseq._vanished_definitions(store),
 		(SELECT string_agg(quote_ident(k), ', ' ORDER BY place) FROM unnest(store.mailbox_key) WITH ORDINALITY AS u (k, place)));
-	EXECUTE format('ALTER TABLE %s OWNER TO %I',
+	EXECUTE format('
+		ALTER TABLE %s
+			ALTER COLUMN uids SET NOT NULL,
+			ALTER COLUMN vanished_at SET NOT NULL,
+			ALTER COLUMN vanished_at SET DEFAULT clock_timestamp(),
+			OWNER TO %I',
 		name, (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = store.message));
 	EXECUTE format('COMMENT ON TABLE %s IS %L', name,
 		format('UIDs that vanished from the mailboxes of %s, and the mod-sequences at which they did. Kept by modseq.',
@@ -1753,6 +1820,7 @@ BEGIN
 			  message_key, flag_message, flag_mailbox, flag_uid, flag_columns);
 	PERFORM modseq._refuse_options(store);
 	PERFORM modseq._refuse_tables(store);
+	store := modseq._keep_options(store, before);
 
 	-- What must be locked depends on what is there, and that may change while we wait for it: once more then
 	PERFORM modseq._lock_tables(modseq._infer(store));
@@ -1919,7 +1987,60 @@ BEGIN
 END
 $$;
 
-/* --- reset_uidvalidity --------------------------------------------------- */
+/* --- upkeep -------------------------------------------------------------- */
+
+-- One row may stand for all of a mailbox up to its mod-sequence H: whoever has seen H still gets what went
+-- after it, and whoever has not gets all UIDs that ever went up to H, which RFC 7162 section 3.2.6 asks for.
+--
+-- Locks: SHARE UPDATE EXCLUSIVE on the vanished table, so that there is one compact() at a time, then the rows
+-- that go, by mailbox and mod-sequence, so that a mailbox whose key changes meanwhile keeps all or none of them.
+-- Writers add rows above H and readers have their snapshots; neither waits.
+CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+DECLARE
+	s CONSTANT modseq.stores := modseq._store(store);
+	folded bigint;
+BEGIN
+	IF older_than IS NULL THEN
+		RAISE 'older_than must not be null' USING
+			ERRCODE = 'null_value_not_allowed',
+			HINT = 'Pass ''0'' to fold all that has vanished.';
+	ELSIF older_than < '0' THEN
+		RAISE 'older_than must not be negative' USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = 'Pass ''0'' to fold all that has vanished.';
+	END IF;
+	EXECUTE modseq._query(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
+	EXECUTE modseq._query(s, '
+		WITH horizon AS (
+			SELECT {v.key}, max(v.modseq) AS modseq
+			FROM {vanished} v
+			WHERE v.vanished_at <= clock_timestamp() - $1
+			GROUP BY {v.key}),
+		old AS MATERIALIZED (
+			SELECT v.*
+			FROM {vanished} v JOIN horizon ON {v=horizon} AND v.modseq <= horizon.modseq
+			ORDER BY {v.key}, v.modseq
+			FOR UPDATE OF v),
+		fold AS MATERIALIZED (
+			SELECT {old.key}, max(old.modseq) AS modseq, modseq.uidset_agg(old.uids) AS uids
+			FROM old
+			GROUP BY {old.key}
+			HAVING count(*) > 1),
+		kept AS (
+			UPDATE {vanished} v SET uids = fold.uids
+			FROM fold
+			WHERE {v=fold} AND v.modseq = fold.modseq),
+		gone AS (
+			DELETE FROM {vanished} v
+			USING fold
+			WHERE {v=fold} AND v.modseq < fold.modseq
+			RETURNING v.modseq)
+		SELECT count(*) FROM gone') INTO folded USING older_than;
+	RETURN folded;
+END
+$$;
+
 
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1982,6 +2103,9 @@ COMMENT ON FUNCTION modseq.attach IS
 
 COMMENT ON FUNCTION modseq.detach(regclass) IS
 'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the tables.';
+
+COMMENT ON FUNCTION modseq.compact(regclass, interval) IS
+'Folds the vanished rows of each mailbox that are older than the interval (by the clock, when they vanished) into one, and returns how many rows it removed. No UID is forgotten: a client that has seen the mod-sequence of that row, or a later one, still gets an exact answer; one that has not gets every UID that vanished up to it, as RFC 7162 section 3.2.6 asks. What is left is at most a range for each live message and one more. Writers and readers go on; two calls for one store wait for each other (SHARE UPDATE EXCLUSIVE on the vanished table). For the owner of the store. Errors: 22004, 22023 for a negative interval, 55000 if the table is not attached, 42501, 40001 in REPEATABLE READ or SERIALIZABLE.';
 
 COMMENT ON FUNCTION modseq.check(regclass) IS
 'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a key of several columns), the UID, and the problem, which begins with what it is about: table, column, index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole store, all rows in one snapshot; takes no lock. Needs SELECT on its tables. Errors: 55000 if the table is not attached, 42501 without the right to read all rows.';

@@ -48,6 +48,7 @@ typedef struct MailboxChain
 typedef struct Rename
 {
 	int			level;
+	int			ended;			/* the level at which it ended, or 0 */
 	Oid			message_relid;
 	Datum	   *from;
 	Datum	   *to;
@@ -448,7 +449,8 @@ counter_settle(Store *store, Mailbox *mailbox)
 				 errmsg("counters of mailbox %s could not be written",
 						key_text(store, mailbox->key)),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
-						   store->mailbox)));
+						   store->mailbox),
+				 errhint("A trigger must not keep modseq from its columns.")));
 	SPI_finish();
 	set_counters(state, uidnext, highestmodseq);
 }
@@ -508,6 +510,7 @@ counter_renamed(Store *store, const Datum *from, const Datum *to)
 	old = MemoryContextSwitchTo(counter_context);
 	rename = palloc(sizeof(Rename));
 	rename->level = GetCurrentTransactionNestLevel();
+	rename->ended = 0;
 	rename->message_relid = store->message_relid;
 	rename->from = key_copy(store, from);
 	rename->to = key_copy(store, to);
@@ -525,11 +528,28 @@ counter_is_rename(Store *store, const Datum *from, const Datum *to)
 		Rename	   *rename = lfirst(lc);
 
 		if (rename->message_relid == store->message_relid &&
+			rename->ended == 0 &&
 			key_equal(store, rename->from, from) &&
 			key_equal(store, rename->to, to))
 			return true;
 	}
 	return false;
+}
+
+/* Another mailbox has the key now; messages that leave it move from now on */
+void
+counter_key_taken(Store *store, const Datum *key)
+{
+	ListCell   *lc;
+
+	foreach(lc, renames)
+	{
+		Rename	   *rename = lfirst(lc);
+
+		if (rename->message_relid == store->message_relid &&
+			rename->ended == 0 && key_equal(store, rename->from, key))
+			rename->ended = GetCurrentTransactionNestLevel();
+	}
 }
 
 /* --- ends of transactions --------------------------------------------------- */
@@ -581,6 +601,8 @@ counter_subtransaction_end(int level, bool commit)
 	{
 		Rename	   *rename = lfirst(lc);
 
+		if (rename->ended >= level)
+			rename->ended = commit ? level - 1 : 0;
 		if (rename->level < level)
 			continue;
 		if (commit)

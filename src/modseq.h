@@ -281,6 +281,7 @@ extern void counter_settle(Store *store, Mailbox *mailbox);
 extern void counter_no_mailbox(Store *store, const Datum *key) pg_attribute_noreturn();
 extern void counter_forget_store(Oid message_relid);
 extern void counter_renamed(Store *store, const Datum *from, const Datum *to);
+extern void counter_key_taken(Store *store, const Datum *key);
 extern bool counter_is_rename(Store *store, const Datum *from,
 							  const Datum *to);
 extern void counter_subtransaction_end(int level, bool commit);
@@ -290,7 +291,8 @@ extern void counter_transaction_end(void);
 
 extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
-						  UidBuilder *result, int64 *first);
+						  const UidSet *uids, UidBuilder *result,
+						  int64 *first);
 extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);

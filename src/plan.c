@@ -468,13 +468,13 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 
 	if (is_index_plan(id))
 		level = restrict_planner();
-	if (store->plans[id] == NULL)
-		store->plans[id] = prepare(store, id);
 	GetUserIdAndSecContext(&user, &security);
 	if (as_owner)
 		SetUserIdAndSecContext(relation_owner(plan_table(store, id)),
 							   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_NOFORCE_RLS);
+	if (store->plans[id] == NULL)
+		store->plans[id] = prepare(store, id);
 	result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
 	if (as_owner)
 		SetUserIdAndSecContext(user, security);

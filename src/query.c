@@ -69,7 +69,8 @@ not_null(FunctionCallInfo fcinfo, int argno, const char *name)
 	if (PG_ARGISNULL(argno))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
+				 errmsg("argument \"%s\" must not be null", name),
+				 errhint("Only sets of UIDs may be null, and stand for all UIDs then.")));
 }
 
 static Store *
@@ -145,7 +146,8 @@ array_argument(const Store *store, Datum argument, Oid type, Datum **elems,
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"mailbox\" must not contain nulls")));
+					 errmsg("argument \"mailbox\" must not contain nulls"),
+					 errhint("Leave out what is no mailbox.")));
 	if (type == TEXTARRAYOID && store->nkeys > 1 && n > 0)
 		width = ARR_DIMS(array)[ARR_NDIM(array) - 1];
 	if (n > 0 && width != store->nkeys)
@@ -237,8 +239,10 @@ check_may_read(const Store *store)
 {
 	if (pg_class_aclcheck(store->message_relid, GetUserId(),
 						  ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(store->message_relid, GetUserId(),
-								  ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		pg_attribute_aclcheck(store->message_relid,
+							  get_attnum(store->message_relid,
+										 store_option(store, "message_uid")),
+							  GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
 					   get_rel_name(store->message_relid));
 }
@@ -252,7 +256,8 @@ no_such_mailbox(const Store *store, const Datum *key)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
 			 errdetail("Table %s has no such row that you may see.",
-					   store->mailbox)));
+					   store->mailbox),
+			 errhint("A mailbox is given by the value of its key.")));
 }
 
 /* Reads the row as the caller.  False if there is none, or none to be seen. */
@@ -500,28 +505,6 @@ modseq_changed_since(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The vanished UIDs above since, of those in the set */
-static void
-read_vanished(Store *store, const Datum *key, int64 since,
-			  const UidSet *uids, UidBuilder *result, int64 *first)
-{
-	UidBuilder	all;
-
-	check_may_read(store);
-	uidset_builder_init(result);
-	if (uids == NULL)
-	{
-		vanished_read(store, key, since, result, first);
-		return;
-	}
-	uidset_builder_init(&all);
-	vanished_read(store, key, since, &all, first);
-	uidset_intersection(all.ranges, all.n, uidset_ranges(uids),
-						uidset_nranges(uids), result);
-	uidset_builder_finish(result);
-	uidset_builder_free(&all);
-}
-
 /*
  * modseq.vanished_since(store, mailbox, since, uids) -> uidset
  *
@@ -540,9 +523,10 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
 	Status		status;
 	int64		first;
 
+	check_may_read(store);
 	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
 		no_such_mailbox(store, key);
-	read_vanished(store, key, since, uids_argument(fcinfo, 3), &vanished,
+	vanished_read(store, key, since, uids_argument(fcinfo, 3), &vanished,
 				  &first);
 	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
 }
@@ -679,7 +663,8 @@ apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("arguments \"match_seqs\" and \"match_uids\" must have the same number of elements"),
-				 errdetail("They are pairs of a message number and its UID (RFC 7162 section 3.2.5.2).")));
+				 errdetail("They are pairs of a message number and its UID (RFC 7162 section 3.2.5.2)."),
+				 errhint("Pass both, or neither.")));
 	if (seqs == NULL || uidset_nranges(uids) == 0 ||
 		uidset_builder_is_empty(vanished) ||
 		vanished->ranges[0].lo > uidset_ranges(uids)[uidset_nranges(uids) - 1].hi)
@@ -725,6 +710,7 @@ modseq_resync(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	check_may_read(store);
 	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
 		no_such_mailbox(store, key);
 	if (PG_ARGISNULL(2) || !status.has_uidvalidity ||
@@ -746,7 +732,7 @@ modseq_resync(PG_FUNCTION_ARGS)
 			verdict = "unknown_modseq";
 			since = 0;
 		}
-		read_vanished(store, key, since, known, &vanished, &first);
+		vanished_read(store, key, since, known, &vanished, &first);
 		apply_match(fcinfo, store, key, &vanished);
 		messages = read_messages(store, PLAN_CHANGED_MESSAGES, key,
 								 Int64GetDatum(since), known,

@@ -37,10 +37,8 @@ row_get_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc, Datum *key)
 		key[i] = heap_getattr(tuple, attribute->attnum, desc, &isnull);
 		if (isnull)
 			return false;
-		/* A cast function has up to three arguments: value, typmod, explicit */
 		if (attribute->convert)
-			key[i] = FunctionCall3(&attribute->cast, key[i],
-								   Int32GetDatum(-1), BoolGetDatum(false));
+			key[i] = FunctionCall1(&attribute->cast, key[i]);
 	}
 	return true;
 }

@@ -103,16 +103,19 @@ shape_key(Relation rel, RowShape *shape, const char *option)
 									  COERCION_ASSIGNMENT, &cast))
 		{
 			case COERCION_PATH_RELABELTYPE:
-				break;
+				continue;
 			case COERCION_PATH_FUNC:
+				if (get_func_nargs(cast) != 1)
+					break;
 				key->convert = true;
 				fmgr_info_cxt(cast, &key->cast, CurrentMemoryContext);
-				break;
+				continue;
 			default:
-				store_out_of_date(store->message_relid,
-							_("Column \"%s\" cannot be converted to the mailbox key's type."),
-							list_nth(names, i));
+				break;
 		}
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" cannot be converted to the mailbox key's type."),
+						  list_nth(names, i));
 	}
 }
 

@@ -291,6 +291,59 @@ pending_mailboxes(Statement *statement)
 	return pending;
 }
 
+/*
+ * Fewer messages were stamped than should be.  Those that are gone, or have
+ * the value already, need nothing; that a trigger or rule kept us from one is
+ * an error, since clients would never hear of its change.
+ */
+static void
+check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(set);
+	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		Datum		modseq = SPI_getbinval(SPI_tuptable->vals[i],
+										   SPI_tuptable->tupdesc, 2, &isnull);
+
+		if (isnull || DatumGetInt64(modseq) < value)
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+					 errmsg("messages of mailbox %s could not be stamped",
+							key_text(store, mailbox->key)),
+					 errdetail("A trigger or rule of table %s suppressed the update.",
+							   store->message),
+					 errhint("A trigger must not keep modseq from its columns.")));
+	}
+}
+
+/* Gives the statement's mod-sequence to the messages in state->stamped */
+static void
+stamp_messages(Store *store, Mailbox *mailbox)
+{
+	UidSet	   *set = uidset_from_builder(&mailbox->state->stamped);
+	int64		value = counter_modseq(store, mailbox);
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	/* Before the triggers of the update can add to it */
+	uidset_builder_free(&mailbox->state->stamped);
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(value);
+	params[store->nkeys + 1] = PointerGetDatum(set);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_STAMP_MESSAGES, params, PLAN_AS_OWNER);
+	if (rows < uidset_cardinality(uidset_ranges(set), uidset_nranges(set)))
+		check_stamped(store, mailbox, set, value);
+	SPI_finish();
+	pfree(set);
+}
+
 /* Stamps the mailbox's messages and remembers its vanished UIDs */
 static void
 write_pending(Store *store, Mailbox *mailbox)
@@ -305,20 +358,7 @@ write_pending(Store *store, Mailbox *mailbox)
 		return;
 	}
 	if (!uidset_builder_is_empty(&state->stamped))
-	{
-		Datum		params[MODSEQ_MAX_PARAMS];
-		UidSet	   *set = uidset_from_builder(&state->stamped);
-
-		/* Before the triggers of the update can add to it */
-		uidset_builder_free(&state->stamped);
-		memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
-		params[store->nkeys] = Int64GetDatum(counter_modseq(store, mailbox));
-		params[store->nkeys + 1] = PointerGetDatum(set);
-		SPI_connect();
-		plan_execute(store, PLAN_STAMP_MESSAGES, params, PLAN_AS_OWNER);
-		SPI_finish();
-		pfree(set);
-	}
+		stamp_messages(store, mailbox);
 	if (!uidset_builder_is_empty(&state->vanished))
 		vanished_append(store, mailbox);
 }

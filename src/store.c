@@ -151,14 +151,16 @@ store_out_of_date(Oid message_relid, const char *detail, const char *name)
 Trigger *
 store_find_trigger(Relation rel, const char *function)
 {
-	TriggerDesc *trigdesc = rel->trigdesc;
+	TriggerDesc *trigdesc;
 	Oid			funcid;
 
-	if (trigdesc == NULL)
-		return NULL;
+	/* The lookup may rebuild the relation's cache entry, and its triggers */
 	funcid = LookupFuncName(list_make2(makeString("modseq"),
 									   makeString(pstrdup(function))),
 							0, NULL, true);
+	trigdesc = rel->trigdesc;
+	if (trigdesc == NULL)
+		return NULL;
 	for (int i = 0; OidIsValid(funcid) && i < trigdesc->numtriggers; i++)
 		if (trigdesc->triggers[i].tgfoid == funcid)
 			return &trigdesc->triggers[i];
@@ -203,14 +205,22 @@ store_list_option(const Store *store, const char *name)
 	return result;
 }
 
-/* store_find_table: the table that a qualified name leads to, or InvalidOid */
+/*
+ * store_find_table: the table that a qualified name leads to, or InvalidOid
+ *
+ * Whoever fires a trigger needs no right to use the schema.
+ */
 Oid
 store_find_table(const char *name)
 {
 	RangeVar   *rangevar;
+	Oid			schema = InvalidOid;
 
 	rangevar = makeRangeVarFromNameList(qualified_name_list_compat(name));
-	return RangeVarGetRelid(rangevar, NoLock, true);
+	if (rangevar->schemaname != NULL)
+		schema = get_namespace_oid(rangevar->schemaname, true);
+	return OidIsValid(schema) ?
+		get_relname_relid(rangevar->relname, schema) : InvalidOid;
 }
 
 /* An option that holds a column; quoted for SQL.  NULL if there is none. */

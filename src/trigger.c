@@ -284,7 +284,10 @@ assign_update(const MessageChange *change)
 	Datum	   *from = keys[0];
 	Datum	   *to = keys[1];
 	int64		old_uid = get_uid(change, change->old);
-	int64		new_uid = get_uid(change, change->new);
+	int64		new_uid = 0;
+	bool		given = row_get_int64(change->new, change->desc,
+									  change->shape->uid,
+									  change->shape->uid_type, &new_uid);
 
 	if (!row_get_key(change->shape, change->old, change->desc, from))
 		from = NULL;
@@ -295,7 +298,7 @@ assign_update(const MessageChange *change)
 		return assign_stay(change, to);
 
 	/* The UID that it has is the source's; the target gives another */
-	return arrive(change, to, new_uid != 0 && new_uid != old_uid, new_uid);
+	return arrive(change, to, given && new_uid != old_uid, new_uid);
 }
 
 /*
@@ -361,7 +364,7 @@ collect_stay(const MessageChange *change, const Datum *key)
 	{
 		Mailbox    *mailbox = counter_mailbox(change->store, key);
 
-		if (new != mailbox->state->issued)
+		if (!counter_is_locked(mailbox) || new != mailbox->state->issued)
 			changed_after_us(change);
 		counter_used(mailbox, new);
 	}
@@ -592,10 +595,11 @@ mailbox_updated(const MessageChange *change, const Datum *from,
 }
 
 /*
- * modseq.trigger_mailbox(message): AFTER UPDATE OR DELETE ROW
+ * modseq.trigger_mailbox(message): AFTER INSERT OR UPDATE OR DELETE ROW
  *
  * Keeps the vanished rows with their mailbox: a new key is theirs too, with
- * the mailbox they go, and a new UIDVALIDITY ends their use.  Error 22023 if
+ * the mailbox they go, and a new UIDVALIDITY ends their use.  A new mailbox
+ * only ends what was known of another one that had its key.  Error 22023 if
  * a counter would be lowered.  The row lock of the mailbox is held already.
  */
 Datum
@@ -608,7 +612,11 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 
 	change.shape = shape_of_mailboxes(data->tg_relation, data->tg_trigger);
 	change.store = change.shape->store;
-	if (!row_get_key(change.shape, change.old, change.desc, from))
+	if (change.new != NULL &&
+		row_get_key(change.shape, change.new, change.desc, to))
+		counter_key_taken(change.store, to);
+	if (change.old == NULL ||
+		!row_get_key(change.shape, change.old, change.desc, from))
 		return PointerGetDatum(NULL);
 	if (change.new == NULL ||
 		!row_get_key(change.shape, change.new, change.desc, to))

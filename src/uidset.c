@@ -252,6 +252,25 @@ uidset_difference(const UidRange *a, int na, const UidRange *b, int nb,
 	}
 }
 
+/* The first range that does not end before uid; a + na if there is none */
+static const UidRange *
+first_not_before(const UidRange *a, int na, uint32 uid)
+{
+	while (na > 0)
+	{
+		int			half = na / 2;
+
+		if (a[half].hi < uid)
+		{
+			a += half + 1;
+			na -= half + 1;
+		}
+		else
+			na = half;
+	}
+	return a;
+}
+
 void
 uidset_intersection(const UidRange *a, int na, const UidRange *b, int nb,
 					UidBuilder *out)
@@ -259,6 +278,11 @@ uidset_intersection(const UidRange *a, int na, const UidRange *b, int nb,
 	const UidRange *a_end = a + na;
 	const UidRange *b_end = b + nb;
 
+	/* A short set against a long one must not cost the length of that */
+	if (na > 0)
+		b = first_not_before(b, nb, a->lo);
+	if (b < b_end)
+		a = first_not_before(a, na, b->lo);
 	while (a < a_end && b < b_end)
 	{
 		uint32		lo = Max(a->lo, b->lo);
@@ -282,23 +306,9 @@ uidset_intersection(const UidRange *a, int na, const UidRange *b, int nb,
 bool
 uidset_contains(const UidRange *a, int na, uint32 uid)
 {
-	int			low = 0;
-	int			high = na;
+	const UidRange *found = first_not_before(a, na, uid);
 
-	/* Ranges before low end below uid, those from high on begin above it */
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (a[middle].hi < uid)
-			low = middle + 1;
-		else if (a[middle].lo > uid)
-			high = middle;
-		else
-			return true;
-	}
-
-	return false;
+	return found < a + na && found->lo <= uid;
 }
 
 bool

@@ -22,7 +22,7 @@
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_next_uidvalidity);
@@ -38,6 +38,9 @@ modseq_next_uidvalidity(PG_FUNCTION_ARGS)
 	Oid			user;
 	int			security;
 
+	/* nextval() asks too, but the lock would fail first, and less clearly */
+	PreventCommandIfReadOnly("modseq.next_uidvalidity()");
+	PreventCommandDuringRecovery("modseq.next_uidvalidity()");
 	LockRelationOid(sequence, ShareUpdateExclusiveLock);
 	value = nextval_internal(sequence, false);
 	if (value < now)

@@ -42,27 +42,35 @@ vanished_append(Store *store, Mailbox *mailbox)
 	params[store->nkeys + 1] = PointerGetDatum(set);
 	SPI_connect();
 	if (plan_execute(store, PLAN_APPEND_VANISHED, params, PLAN_AS_OWNER) != 1)
-		elog(ERROR, "vanished UIDs were not stored in %s", store->vanished);
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("vanished UIDs of mailbox %s could not be stored",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the insert.",
+						   store->vanished),
+				 errhint("Drop it; the table belongs to modseq.")));
 	SPI_finish();
 	mailbox->state->appended = value;
 	counter_used(mailbox, value);
 }
 
 /*
- * vanished_read: add the UIDs that vanished after the mod-sequence since
+ * vanished_read: the UIDs that vanished after the mod-sequence since
  *
- * *first becomes the lowest mod-sequence that is above since, 0 if none.
- * Reads in the caller's snapshot but as the owner: whoever may read the
- * messages may know which are gone, without a grant on a table of ours.
+ * Only those in the set if it is not NULL.  *first becomes the lowest of their
+ * mod-sequences, 0 if there are none.  Reads in the caller's snapshot but as
+ * the owner: whoever may read the messages may know which are gone, without a
+ * grant on a table of ours.
  */
 void
 vanished_read(Store *store, const Datum *key, int64 since,
-			  UidBuilder *result, int64 *first)
+			  const UidSet *uids, UidBuilder *result, int64 *first)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
 	*first = 0;
+	uidset_builder_init(result);
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(since);
 	SPI_connect();
@@ -74,11 +82,16 @@ vanished_read(Store *store, const Datum *key, int64 since,
 		bool		isnull;
 		UidSet	   *set;
 
-		if (i == 0)
-			*first = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 		set = DatumGetUidSetP(SPI_getbinval(tuple, desc, 2, &isnull));
-		uidset_builder_add_ranges(result, uidset_ranges(set),
-								  uidset_nranges(set));
+		if (uids == NULL)
+			uidset_builder_add_ranges(result, uidset_ranges(set),
+									  uidset_nranges(set));
+		else
+			uidset_intersection(uidset_ranges(set), uidset_nranges(set),
+								uidset_ranges(uids), uidset_nranges(uids),
+								result);
+		if (*first == 0 && !uidset_builder_is_empty(result))
+			*first = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 	}
 	SPI_finish();
 	uidset_builder_finish(result);

@@ -1,0 +1,741 @@
+/*-------------------------------------------------------------------------
+ *
+ * replica.c
+ *	  Replicas: clients that keep a model of each mailbox by asking what
+ *	  changed since, in all the ways that there are to ask.
+ *
+ * Half of them are live, as in IDLE: one connection, one cursor.  The others
+ * resynchronize as with QRESYNC: they go offline and go back to any older
+ * checkpoint of theirs.  A sync in one snapshot must give exactly the mailbox
+ * of that snapshot; whatever is learnt must keep the promise of order:
+ * nothing at or below a HIGHESTMODSEQ that was told, no UID below a UIDNEXT.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "converge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECKPOINTS		5		/* that a replica keeps of a mailbox */
+
+typedef struct Box
+{
+	Model		model;
+	Model		checkpoints[CHECKPOINTS];
+	int64_t		told_uidvalidity;
+	int64_t		told_highestmodseq;
+	int64_t		told_uidnext;
+} Box;
+
+typedef struct Replica
+{
+	Client		client;
+	bool		live;
+	Box		   *boxes;			/* by mailbox */
+	Model		scratch;
+} Replica;
+
+/* What the server said, with the rows of what changed */
+typedef struct Answer
+{
+	char		verdict[24];
+	int64_t		uidvalidity;
+	int64_t		uidnext;
+	int64_t		highestmodseq;
+	int64_t		first_vanished;
+	Ranges		vanished;
+	Ranges		changed;
+	Model		rows;
+} Answer;
+
+/* How to ask */
+typedef struct Request
+{
+	int			mailbox;
+	int64_t		since;
+	char	   *known;			/* SQL: a set of UIDs, or NULL */
+	char	   *seqs;			/* seq-match pairs, or NULL */
+	char	   *uids;
+	bool		new_too;		/* messages from the model's UIDNEXT on, too */
+	const char *kind;
+} Request;
+
+static void
+free_answer(Answer *answer)
+{
+	ranges_free(&answer->vanished);
+	ranges_free(&answer->changed);
+	free(answer->rows.messages);
+	memset(answer, 0, sizeof(Answer));
+}
+
+static void
+free_request(Request *request)
+{
+	free(request->known);
+	free(request->seqs);
+	free(request->uids);
+}
+
+/* --- asking ------------------------------------------------------------------- */
+
+#define ROW_COLUMNS	"m.uid, m.modseq, %s"
+
+/* Messages of a mailbox into a model, those that the condition wants */
+static bool
+read_rows(Replica *r, int mailbox, const char *condition, Model *rows)
+{
+	PGresult   *result;
+
+	result = query(&r->client, "SELECT m.uid, m.modseq, %s FROM mw_mail AS m"
+				   " WHERE m.mailbox_id = %d AND %s ORDER BY m.uid",
+				   flags_expression(), mailbox, condition);
+	if (result == NULL)
+		return false;
+	model_read(rows, result, 0);
+	PQclear(result);
+	return true;
+}
+
+static bool
+read_rows_in(Replica *r, int mailbox, const char *uids, Model *rows)
+{
+	char	   *condition;
+	bool		ok;
+
+	if (asprintf(&condition, "m.uid OPERATOR(modseq.<@) '%s'::modseq.uidset", uids) < 0)
+		abort();
+	ok = read_rows(r, mailbox, condition, rows);
+	free(condition);
+	return ok;
+}
+
+static const char *
+quoted(char *buffer, const char *value)
+{
+	if (value)
+		sprintf(buffer, "'%s'", value);
+	else
+		strcpy(buffer, "NULL");
+	return buffer;
+}
+
+/* SELECT ... FROM resync(...) AS r; the caller frees it */
+static char *
+resync_sql(const Model *model, const Request *request, const char *rows_too)
+{
+	size_t		size = 100 + (request->known ? strlen(request->known) : 0) +
+		(request->seqs ? strlen(request->seqs) + strlen(request->uids) : 0);
+	char	   *known = malloc(size);
+	char	   *seqs = malloc(size);
+	char	   *uids = malloc(size);
+	char	   *sql;
+
+	if (asprintf(&sql, "SELECT r.verdict, r.uidvalidity, r.uidnext, r.highestmodseq, r.vanished,"
+				 " r.first_vanished, r.changed%s%s FROM %s.resync('mw_mail', %d::bigint, %lld, %lld,"
+				 " %s, %s, %s) AS r%s", rows_too[0] ? ", m.uid, m.modseq, " : "",
+				 rows_too[0] ? flags_expression() : "", options.schema, request->mailbox,
+				 (long long) model->uidvalidity, (long long) request->since,
+				 quoted(known, request->known), quoted(seqs, request->seqs),
+				 quoted(uids, request->uids), rows_too) < 0)
+		abort();
+	free(known);
+	free(seqs);
+	free(uids);
+	return sql;
+}
+
+static void
+parse_answer(const PGresult *result, Answer *answer)
+{
+	snprintf(answer->verdict, sizeof(answer->verdict), "%s", PQgetvalue(result, 0, 0));
+	answer->uidvalidity = atoll(PQgetvalue(result, 0, 1));
+	answer->uidnext = atoll(PQgetvalue(result, 0, 2));
+	answer->highestmodseq = atoll(PQgetvalue(result, 0, 3));
+	ranges_parse(&answer->vanished, PQgetvalue(result, 0, 4));
+	answer->first_vanished = PQgetisnull(result, 0, 5) ? 0 : atoll(PQgetvalue(result, 0, 5));
+	ranges_parse(&answer->changed, PQgetvalue(result, 0, 6));
+}
+
+/* resync and the rows; together: in one statement */
+static bool
+ask_resync(Replica *r, const Model *model, const Request *request, bool together,
+		   Answer *answer)
+{
+	char		rows_too[150] = "";
+	char	   *sql;
+	PGresult   *result;
+	bool		ok;
+
+	if (together)
+		snprintf(rows_too, sizeof(rows_too), " LEFT JOIN mw_mail AS m ON m.mailbox_id = %d"
+				 " AND m.uid OPERATOR(modseq.<@) r.changed", request->mailbox);
+	sql = resync_sql(model, request, rows_too);
+	result = query(&r->client, "%s", sql);
+	free(sql);
+	if (result == NULL)
+		return false;
+	parse_answer(result, answer);
+	if (chance(&r->client, 10))
+		pause_briefly(&r->client, 30);
+	if (together)
+		model_read(&answer->rows, result, 7);
+	else
+	{
+		char	   *changed = strdup(PQgetvalue(result, 0, 6));
+
+		ok = changed[0] == '\0' ||
+			read_rows_in(r, request->mailbox, changed, &answer->rows);
+		free(changed);
+		if (!ok)
+		{
+			PQclear(result);
+			return false;
+		}
+	}
+	PQclear(result);
+	return true;
+}
+
+/* The same from the separate functions, HIGHESTMODSEQ first */
+static bool
+ask_parts(Replica *r, const Request *request, Answer *answer)
+{
+	bool		vanished_first = chance(&r->client, 50);
+	PGresult   *result;
+
+	result = query(&r->client, "SELECT 'ok', s.uidvalidity, s.uidnext, s.highestmodseq, '', NULL, ''"
+				   " FROM %s.status('mw_mail', %d::bigint) AS s", options.schema,
+				   request->mailbox);
+	if (result == NULL)
+		return false;
+	parse_answer(result, answer);
+	PQclear(result);
+	for (int i = 0; i < 2; i++)
+	{
+		const char *function = (i == 0) == vanished_first ? "" :
+			"SELECT modseq.uidset_agg(c.uid) FROM %s.changed_since('mw_mail', %d::bigint, %lld) AS c";
+		Ranges	   *into = function[0] ? &answer->changed : &answer->vanished;
+
+		if (function[0] == '\0')
+			function = "SELECT %s.vanished_since('mw_mail', %d::bigint, %lld)";
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		result = query(&r->client, function, options.schema, request->mailbox,
+					   (long long) request->since);
+#pragma GCC diagnostic pop
+		if (result == NULL)
+			return false;
+		ranges_parse(into, PQgetvalue(result, 0, 0));
+		if (into == &answer->changed && into->count > 0 &&
+			!read_rows_in(r, request->mailbox, PQgetvalue(result, 0, 0), &answer->rows))
+		{
+			PQclear(result);
+			return false;
+		}
+		PQclear(result);
+	}
+	return true;
+}
+
+/* --- random arguments ------------------------------------------------------------ */
+
+static void
+know_own(const Model *model, Request *request)
+{
+	Ranges		ranges = {0};
+
+	for (int i = 0; i < model->count; i++)
+		ranges_add(&ranges, model->messages[i].uid, model->messages[i].uid);
+	request->known = ranges_text(&ranges);
+	request->new_too = true;
+	ranges_free(&ranges);
+}
+
+/* Any set: holds, gaps, UIDs that were never there */
+static void
+know_random(Replica *r, const Model *model, Request *request)
+{
+	Ranges		ranges = {0};
+	int64_t		uid = 1 + random_number(&r->client, 5);
+	int64_t		end = model->uidnext + 10;
+
+	while (uid < end && ranges.count < 100)
+	{
+		int64_t		hi = uid + random_number(&r->client, 1 + (end - uid) / 4);
+
+		ranges_add(&ranges, uid, hi);
+		uid = hi + 2 + random_number(&r->client, 1 + end / 10);
+	}
+	request->known = ranges_text(&ranges);
+	ranges_free(&ranges);
+}
+
+/* Message numbers and their UIDs, as this replica has them */
+static void
+match_own(Replica *r, const Model *model, Request *request)
+{
+	Ranges		seqs = {0};
+	Ranges		uids = {0};
+	int			step = 1 + random_number(&r->client, 20);
+
+	for (int i = random_number(&r->client, step); i < model->count;
+		 i += 1 + random_number(&r->client, step))
+	{
+		ranges_add(&seqs, i + 1, i + 1);
+		ranges_add(&uids, model->messages[i].uid, model->messages[i].uid);
+	}
+	if (seqs.count > 0)
+	{
+		request->seqs = ranges_text(&seqs);
+		request->uids = ranges_text(&uids);
+	}
+	ranges_free(&seqs);
+	ranges_free(&uids);
+}
+
+/* --- checking --------------------------------------------------------------------- */
+
+/* Numbers never go down */
+static void
+check_status(Replica *r, int mailbox, const Answer *answer)
+{
+	Box		   *box = &r->boxes[mailbox];
+
+	if (answer->uidvalidity == box->told_uidvalidity)
+	{
+		if (answer->highestmodseq < box->told_highestmodseq)
+			diverged(&r->client, mailbox, 0, "HIGHESTMODSEQ went from %lld to %lld",
+					 (long long) box->told_highestmodseq, (long long) answer->highestmodseq);
+		if (answer->uidnext < box->told_uidnext)
+			diverged(&r->client, mailbox, 0, "UIDNEXT went from %lld to %lld",
+					 (long long) box->told_uidnext, (long long) answer->uidnext);
+	}
+	box->told_uidvalidity = answer->uidvalidity;
+	box->told_highestmodseq = answer->highestmodseq;
+	box->told_uidnext = answer->uidnext;
+}
+
+static void
+check_rows(Replica *r, const Model *model, const Request *request,
+		   const Answer *answer, bool exact)
+{
+	for (int i = 0; i < answer->rows.count; i++)
+	{
+		const Message *row = &answer->rows.messages[i];
+
+		if (row->uid < model->uidnext && model_find(model, row->uid) == NULL)
+			diverged(&r->client, request->mailbox, row->uid,
+					 "%s: a UID appeared below UIDNEXT %lld, at modseq %lld",
+					 request->kind, (long long) model->uidnext, (long long) row->modseq);
+		if (row->modseq <= request->since)
+			diverged(&r->client, request->mailbox, row->uid,
+					 "%s: changed since %lld, but has modseq %lld", request->kind,
+					 (long long) request->since, (long long) row->modseq);
+		if (exact && (row->modseq > answer->highestmodseq || row->uid >= answer->uidnext))
+			diverged(&r->client, request->mailbox, row->uid,
+					 "%s: modseq %lld, HIGHESTMODSEQ %lld, UIDNEXT %lld in one snapshot",
+					 request->kind, (long long) row->modseq,
+					 (long long) answer->highestmodseq, (long long) answer->uidnext);
+		if (exact && ranges_contain(&answer->vanished, row->uid))
+			diverged(&r->client, request->mailbox, row->uid,
+					 "%s: vanished and live", request->kind);
+	}
+}
+
+static void
+check_answer(Replica *r, const Model *model, const Request *request,
+			 const Answer *answer, bool exact)
+{
+	const Ranges *vanished = &answer->vanished;
+	int64_t		found = 0;
+	int64_t		named = 0;
+
+	check_rows(r, model, request, answer, exact);
+	if (exact && vanished->count > 0 && vanished->range[vanished->count - 1][1] >= answer->uidnext)
+		diverged(&r->client, request->mailbox, vanished->range[vanished->count - 1][1],
+				 "%s: vanished, but UIDNEXT is %lld", request->kind,
+				 (long long) answer->uidnext);
+	if (answer->first_vanished != 0 &&
+		(answer->first_vanished <= request->since ||
+		 answer->first_vanished > answer->highestmodseq))
+		diverged(&r->client, request->mailbox, 0, "%s: first_vanished %lld, since %lld, HIGHESTMODSEQ %lld",
+				 request->kind, (long long) answer->first_vanished,
+				 (long long) request->since, (long long) answer->highestmodseq);
+	if (!exact)
+		return;
+	for (int i = 0; i < answer->changed.count; i++)
+		named += answer->changed.range[i][1] - answer->changed.range[i][0] + 1;
+	for (int i = 0; i < answer->rows.count; i++)
+		found += ranges_contain(&answer->changed, answer->rows.messages[i].uid);
+	if (found != named)
+		diverged(&r->client, request->mailbox, 0, "%s: %lld messages changed since %lld, of which %lld are there",
+				 request->kind, (long long) named, (long long) request->since,
+				 (long long) found);
+}
+
+/* --- learning ------------------------------------------------------------------------ */
+
+static void
+learn(Replica *r, Model *model, const Request *request, const Answer *answer,
+	  bool advance)
+{
+	for (int i = 0; i < answer->rows.count; i++)
+		model_set(model, &answer->rows.messages[i]);
+	/* After the rows: a vanished UID is never live again, but may have been */
+	model_remove_ranges(model, &answer->vanished);
+	if (advance)
+	{
+		model->cursor = answer->highestmodseq;
+		model->uidnext = answer->uidnext;
+	}
+	history_add(request->mailbox, &r->client,
+				"%s since %lld: %d changed, %d vanished ranges, HIGHESTMODSEQ %lld UIDNEXT %lld%s",
+				request->kind, (long long) request->since, answer->rows.count,
+				answer->vanished.count, (long long) answer->highestmodseq,
+				(long long) answer->uidnext, advance ? "" : " (not advanced)");
+}
+
+/* A mailbox that is not known yet, or has a new UIDVALIDITY */
+static bool
+begin_model(Replica *r, int mailbox, Model *model)
+{
+	PGresult   *result;
+
+	result = query(&r->client, "SELECT uidvalidity FROM %s.status('mw_mail', %d::bigint)",
+				   options.schema, mailbox);
+	if (result == NULL)
+		return false;
+	model_clear(model);
+	model->uidvalidity = atoll(PQgetvalue(result, 0, 0));
+	PQclear(result);
+	return true;
+}
+
+static bool exchange(Replica *r, Model *model, Request *request, bool together,
+					 bool exact, bool advance);
+
+/* UIDVALIDITY has changed: the model is void */
+static bool
+start_over(Replica *r, Model *model, const Request *request,
+		   const Answer *answer)
+{
+	Request		again = {.mailbox = request->mailbox,.kind = "resync from nothing"};
+
+	if (strncmp(request->kind, "parts", 5) != 0 &&
+		strcmp(answer->verdict, "uidvalidity_changed") != 0)
+		diverged(&r->client, request->mailbox, 0, "%s: verdict %s, UIDVALIDITY %lld is now %lld",
+				 request->kind, answer->verdict, (long long) model->uidvalidity,
+				 (long long) answer->uidvalidity);
+	model_clear(model);
+	return exchange(r, model, &again, false, false, true);
+}
+
+/*
+ * One exchange: asks, checks, learns.  exact: everything is from one snapshot.
+ */
+static bool
+exchange(Replica *r, Model *model, Request *request, bool together, bool exact,
+		 bool advance)
+{
+	Answer		answer = {0};
+	bool		ok;
+
+	if (model->uidvalidity == 0 && !begin_model(r, request->mailbox, model))
+		return false;
+	request->since = model->cursor;
+	/* TRUNCATE does not respect snapshots that are older */
+	exact = exact && (!options.truncate || round_over);
+	ok = strncmp(request->kind, "parts", 5) == 0 ? ask_parts(r, request, &answer) :
+		ask_resync(r, model, request, together, &answer);
+	if (ok && request->new_too)
+	{
+		char		condition[60];
+		Model		new = {0};
+
+		snprintf(condition, sizeof(condition), "m.uid >= %lld", (long long) model->uidnext);
+		ok = read_rows(r, request->mailbox, condition, &new);
+		for (int i = 0; i < new.count; i++)
+			model_set(&answer.rows, &new.messages[i]);
+		free(new.messages);
+	}
+	if (ok && answer.uidvalidity != model->uidvalidity)
+		ok = start_over(r, model, request, &answer);
+	else if (ok)
+	{
+		if (strcmp(answer.verdict, "ok") != 0)
+			diverged(&r->client, request->mailbox, 0, "%s: verdict %s, since %lld, HIGHESTMODSEQ %lld",
+					 request->kind, answer.verdict, (long long) request->since,
+					 (long long) answer.highestmodseq);
+		check_status(r, request->mailbox, &answer);
+		check_answer(r, model, request, &answer, exact);
+		learn(r, model, request, &answer, advance);
+	}
+	free_answer(&answer);
+	return ok;
+}
+
+/* Compares a model with the whole mailbox, of the snapshot that it is of */
+static bool
+audit(Replica *r, int mailbox, const Model *model, const char *kind)
+{
+	char		text[256];
+	int64_t		uid;
+
+	if (!read_rows(r, mailbox, "true", &r->scratch))
+		return false;
+	totals.audits++;
+	if (options.truncate && !round_over)
+		return true;
+	if (model_differs(model, &r->scratch, &uid, text, sizeof(text)))
+		diverged(&r->client, mailbox, uid, "%s up to %lld: %s", kind,
+				 (long long) model->cursor, text);
+	return true;
+}
+
+/* --- syncs --------------------------------------------------------------------------- */
+
+static bool
+begin_snapshot(Replica *r)
+{
+	return run(&r->client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+}
+
+/* In one snapshot, with random arguments */
+static bool
+sync_in_snapshot(Replica *r, int mailbox, Model *model, bool always_audit)
+{
+	Request		request = {.mailbox = mailbox,.kind = "resync"};
+	bool		partial = false;
+	bool		ok;
+
+	if (model->uidvalidity != 0)
+		switch (random_number(&r->client, 6))
+		{
+			case 0:
+				request.kind = "resync of known UIDs";
+				know_own(model, &request);
+				break;
+			case 1:
+				request.kind = "resync with seq-match";
+				match_own(r, model, &request);
+				break;
+			case 2:
+				request.kind = "resync of known UIDs with seq-match";
+				know_own(model, &request);
+				match_own(r, model, &request);
+				break;
+			case 3:
+				request.kind = "parts in a snapshot";
+				break;
+			case 4:
+				request.kind = "resync of a random set";
+				know_random(r, model, &request);
+				partial = true;
+				break;
+		}
+	ok = exchange(r, model, &request, false, true, !partial);
+	free_request(&request);
+	if (ok && partial)
+	{
+		/* The rest, which must fit */
+		Request		rest = {.mailbox = mailbox,.kind = "resync of the rest"};
+
+		ok = exchange(r, model, &rest, false, true, true);
+	}
+	if (ok && model->uidvalidity != 0 && (always_audit || chance(&r->client, 25)))
+		ok = audit(r, mailbox, model, request.kind);
+	return ok;
+}
+
+/* Statement by statement, while others commit in between */
+static bool
+sync_live(Replica *r, int mailbox, Model *model)
+{
+	Request		request = {.mailbox = mailbox};
+	bool		ok;
+
+	switch (random_number(&r->client, 3))
+	{
+		case 0:
+			request.kind = "resync and rows in one statement";
+			return exchange(r, model, &request, true, true, true);
+		case 1:
+			request.kind = "resync, then rows";
+			if (model->uidvalidity != 0 && chance(&r->client, 30))
+				match_own(r, model, &request);
+			break;
+		default:
+			request.kind = "parts, one by one";
+			break;
+	}
+	ok = exchange(r, model, &request, false, false, true);
+	free_request(&request);
+	return ok;
+}
+
+/*
+ * Back to an older checkpoint.  It is synced, and so is the newest model, in
+ * one snapshot: what the older one learns at or below the newer one's cursor
+ * must be what that has.
+ */
+static bool
+sync_from_checkpoint(Replica *r, int mailbox)
+{
+	Box		   *box = &r->boxes[mailbox];
+	Model	   *old = &box->checkpoints[random_number(&r->client, CHECKPOINTS)];
+	Model		model = {0};
+	char		text[256];
+	int64_t		uid;
+	bool		ok;
+
+	if (old->uidvalidity == 0)
+		return true;
+	model_copy(&model, old);
+	totals.rewinds++;
+	ok = begin_snapshot(r) && sync_in_snapshot(r, mailbox, &model, false) &&
+		sync_in_snapshot(r, mailbox, &box->model, false) && run(&r->client, "COMMIT");
+	if (ok && !options.truncate &&
+		model_differs(&model, &box->model, &uid, text, sizeof(text)))
+		diverged(&r->client, mailbox, uid, "from checkpoint %lld: %s ('server' is the same replica's newest model)",
+				 (long long) old->cursor, text);
+	if (ok)
+		model_copy(&box->model, &model);
+	free(model.messages);
+	return ok;
+}
+
+static bool
+sync_one(Replica *r, int mailbox)
+{
+	Box		   *box = &r->boxes[mailbox];
+	bool		ok;
+
+	totals.syncs++;
+	if (!r->live && chance(&r->client, 25))
+		ok = sync_from_checkpoint(r, mailbox);
+	else if (r->live ? chance(&r->client, 80) : chance(&r->client, 20))
+		ok = sync_live(r, mailbox, &box->model);
+	else
+		ok = begin_snapshot(r) &&
+			sync_in_snapshot(r, mailbox, &box->model, false) &&
+			run(&r->client, "COMMIT");
+	if (ok && !r->live && box->model.uidvalidity != 0)
+	{
+		Model	   *checkpoint = &box->checkpoints[random_number(&r->client, CHECKPOINTS)];
+
+		if (checkpoint->uidvalidity != box->model.uidvalidity || chance(&r->client, 8))
+			model_copy(checkpoint, &box->model);
+	}
+	return ok;
+}
+
+/* After an error: a new transaction, or a new connection */
+static void
+recover(Replica *r)
+{
+	if (r->client.lost)
+	{
+		client_connect(&r->client);
+		totals.reconnects++;
+	}
+	else
+		run(&r->client, "ROLLBACK");
+}
+
+/* --- the thread ------------------------------------------------------------------------ */
+
+static void
+compact(Replica *r)
+{
+	if (run(&r->client, "SELECT modseq.compact('mw_mail', interval '%d ms')",
+			(int) random_number(&r->client, 2000)))
+		totals.compactions++;
+	else
+		recover(r);
+}
+
+/* Syncs until the writers pause */
+static void
+follow(Replica *r)
+{
+	while (!round_over)
+	{
+		int			mailbox = 1 + random_number(&r->client, options.mailboxes);
+
+		if (r->client.lost || !sync_one(r, mailbox))
+			recover(r);
+		if (options.has_compact && random_number(&r->client, 300) == 0)
+			compact(r);
+		if (!r->live && chance(&r->client, 2))
+		{
+			/* Offline, for up to the rest of the round */
+			double		until = now() + random_number(&r->client, 1000 * options.round) / 1000.0;
+
+			client_close(&r->client);
+			while (!round_over && now() < until)
+				pause_briefly(&r->client, 20);
+			client_connect(&r->client);
+		}
+		else
+			pause_briefly(&r->client, 10);
+	}
+}
+
+/* All is quiet: every mailbox must come out as it is on the server */
+static void
+verify(Replica *r)
+{
+	for (int mailbox = 1; mailbox <= options.mailboxes; mailbox++)
+	{
+		Model	   *model = &r->boxes[mailbox].model;
+		bool		ok;
+
+		do
+		{
+			if (r->client.lost)
+				recover(r);
+			ok = (chance(&r->client, 50) || sync_live(r, mailbox, model)) &&
+				begin_snapshot(r) && sync_in_snapshot(r, mailbox, model, true) &&
+				run(&r->client, "COMMIT");
+			if (!ok)
+				recover(r);
+		} while (!ok && totals.errors == 0);
+		totals.syncs++;
+		if (!options.broken && model->cursor < acknowledged[mailbox])
+			diverged(&r->client, mailbox, 0, "HIGHESTMODSEQ %lld, but a commit under %ld was confirmed",
+					 (long long) model->cursor, (long) acknowledged[mailbox]);
+	}
+}
+
+void *
+replica_main(void *arg)
+{
+	Replica		replica = {0};
+	int			number = (int) (intptr_t) arg;
+
+	client_init(&replica.client, "r", number);
+	replica.live = number % 2 == 0;
+	replica.boxes = calloc(options.mailboxes + 1, sizeof(Box));
+	do
+	{
+		follow(&replica);
+		barrier();				/* all is quiet */
+		if (totals.divergences == 0 && totals.errors == 0)
+			verify(&replica);
+		barrier();				/* replicas have looked */
+		barrier();				/* so has the main thread */
+	} while (!finished);
+	client_close(&replica.client);
+	for (int i = 1; i <= options.mailboxes; i++)
+	{
+		free(replica.boxes[i].model.messages);
+		for (int j = 0; j < CHECKPOINTS; j++)
+			free(replica.boxes[i].checkpoints[j].messages);
+	}
+	free(replica.boxes);
+	free(replica.scratch.messages);
+	return NULL;
+}

@@ -1,0 +1,410 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  Random statements, as an application or an administrator might issue
+ *	  them: each is one SQL statement without a parameter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "converge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef void (*Builder) (Client *client, const Target *target, char *sql, Law *law);
+
+static const char *const keywords[] = {
+	"'{}'", "'{x}'", "'{y,x}'", "'{x,y}'", "'{z,x,y}'", "'{x,x,y}'", "NULL"
+};
+
+static char
+random_flag(Client *client)
+{
+	return 'a' + random_number(client, 8);
+}
+
+/*
+ * The target's messages, m, by their UIDs, u; or all of the mailbox.
+ *
+ * Statements that lock the same rows in different orders deadlock in any
+ * database, and plans decide the order.  So this is written as a join with a
+ * sorted list, which is a nested loop that goes by UID where it matters: see
+ * session_settings().
+ */
+typedef struct Wanted
+{
+	char		list[SQL_SIZE / 2];
+	char		where[60];
+} Wanted;
+
+static void
+want(const Target *target, bool all, Wanted *wanted)
+{
+	if (all)
+		snprintf(wanted->list, sizeof(wanted->list),
+				 "(SELECT uid AS u FROM mw_mail WHERE mailbox_id = %d ORDER BY uid OFFSET 0) AS u",
+				 target->mailbox);
+	else
+		snprintf(wanted->list, sizeof(wanted->list),
+				 "pg_catalog.unnest('{%s}'::bigint[]) AS u", target->uids);
+	snprintf(wanted->where, sizeof(wanted->where),
+			 "m.mailbox_id = %d AND m.uid = u.u", target->mailbox);
+}
+
+/* --- arrivals --------------------------------------------------------------- */
+
+static void
+append(Client *client, const Target *target, char *sql, Law *law)
+{
+	int			rows = chance(client, 70) ? 1 + random_number(client, 3) :
+		1 + random_number(client, 50);
+
+	*law = (Law)
+	{
+		.known = true,.if_rows = true,.uid_per_row = true
+	};
+	if (options.flag_columns && chance(client, 50))
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject, seen, bits, kw)"
+				 " SELECT %d, 's' || g, g %% 2 = 0, g, %s FROM generate_series(1, %d) AS g",
+				 target->mailbox,
+				 keywords[random_number(client, lengthof(keywords))], rows);
+	else
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject)"
+				 " SELECT %d, 's' || g FROM generate_series(1, %d) AS g",
+				 target->mailbox, rows);
+}
+
+static void
+append_several(Client *client, const Target *target, char *sql, Law *law)
+{
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject)"
+			 " SELECT CASE g %% 2 WHEN 0 THEN %d ELSE %d END, 's' || g FROM generate_series(1, %d) AS g",
+			 target->mailbox, target->other, 2 + (int) random_number(client, 20));
+}
+
+static void
+copy_messages(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject)"
+			 " SELECT %d, m.subject FROM mw_mail AS m, %s WHERE %s", target->other,
+			 wanted.list, wanted.where);
+}
+
+/* A key that may be there or not: the BEFORE triggers fire in either case */
+static void
+upsert(Client *client, const Target *target, char *sql, Law *law)
+{
+	const char *action = "NOTHING";
+
+	if (chance(client, 50))
+		action = options.flag_columns && chance(client, 70) ?
+			"UPDATE SET bits = coalesce(mw_mail.bits, 0) # 2" :
+			"UPDATE SET subject = 'upserted'";
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (id, mailbox_id, subject)"
+			 " SELECT m.id + CASE WHEN m.uid %% 4 = 0 THEN 100000000 ELSE 0 END,"
+			 " m.mailbox_id, 'new' FROM mw_mail AS m"
+			 " WHERE m.mailbox_id = %d AND m.uid = ANY ('{%s}') AND m.id < 100000000"
+			 " ORDER BY m.uid ON CONFLICT (id) DO %s", target->mailbox,
+			 target->uids, action);
+}
+
+/* --- flags ------------------------------------------------------------------ */
+
+static void
+flag_columns(Client *client, const Target *target, char *sql, Law *law)
+{
+	char		set[100];
+	Wanted		wanted;
+
+	switch (random_number(client, 5))
+	{
+		case 0:
+			snprintf(set, sizeof(set), "seen = m.seen IS NOT TRUE");
+			law->known = law->if_rows = true;
+			break;
+		case 1:
+			snprintf(set, sizeof(set), "bits = coalesce(m.bits, 0) # %d",
+					 1 << random_number(client, 4));
+			law->known = law->if_rows = true;
+			break;
+		case 2:
+			snprintf(set, sizeof(set), "seen = %s",
+					 chance(client, 50) ? "true" : "false");
+			break;
+		case 3:
+			snprintf(set, sizeof(set), "kw = %s, bits = 0",
+					 keywords[random_number(client, lengthof(keywords))]);
+			break;
+		default:
+			/* Another order of the same keywords is no change */
+			snprintf(set, sizeof(set), "kw = m.kw || m.kw, seen = m.seen");
+			law->known = true;
+			break;
+	}
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s FROM %s WHERE %s", set,
+			 wanted.list, wanted.where);
+}
+
+static void
+flag_table(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+	char		flag = random_flag(client);
+
+	want(target, false, &wanted);
+	switch (random_number(client, 4))
+	{
+		case 0:
+		case 1:
+			snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m, %s"
+					 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", flag,
+					 wanted.list, wanted.where);
+			break;
+		case 2:
+			snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
+					 " WHERE f.mail_id = m.id AND %s AND f.flag <= '%c'",
+					 wanted.list, wanted.where, flag);
+			break;
+		default:
+			snprintf(sql, SQL_SIZE, "UPDATE mw_mail_flag AS f SET flag = '%c' FROM mw_mail AS m, %s"
+					 " WHERE f.mail_id = m.id AND %s AND f.flag = '%c'"
+					 " AND NOT EXISTS (SELECT FROM mw_mail_flag AS g"
+					 " WHERE g.mail_id = m.id AND g.flag = '%c')",
+					 flag, wanted.list, wanted.where, random_flag(client), flag);
+			break;
+	}
+}
+
+static void
+flags(Client *client, const Target *target, char *sql, Law *law)
+{
+	if (options.flag_columns && (!options.flag_table || chance(client, 50)))
+		flag_columns(client, target, sql, law);
+	else
+		flag_table(client, target, sql, law);
+}
+
+static void
+bulk(Client *client, const Target *target, char *sql, Law *law)
+{
+	bool		columns = options.flag_columns &&
+		(!options.flag_table || chance(client, 50));
+	bool		toggle = chance(client, 50);
+	Wanted		wanted;
+
+	want(target, true, &wanted);
+	law->known = law->if_rows = columns && toggle;
+	if (columns)
+		snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s FROM %s WHERE %s",
+				 toggle ? "bits = coalesce(m.bits, 0) # 8" : "seen = true",
+				 wanted.list, wanted.where);
+	else if (toggle)
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m, %s"
+				 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING",
+				 random_flag(client), wanted.list, wanted.where);
+	else
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
+				 " WHERE f.mail_id = m.id AND %s AND f.flag = '%c'",
+				 wanted.list, wanted.where, random_flag(client));
+}
+
+/* One statement, several mailboxes: as a retention job would */
+static void
+sweep(Client *client, const Target *target, char *sql, Law *law)
+{
+	int			rest = random_number(client, 7);
+
+	if (chance(client, 30))
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
+				 target->mailbox, target->other, rest);
+	else if (options.flag_columns)
+		snprintf(sql, SQL_SIZE, "UPDATE mw_mail SET seen = %s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
+				 chance(client, 50) ? "true" : "NOT seen", target->mailbox,
+				 target->other, rest);
+	else
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m"
+				 " WHERE m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d"
+				 " ORDER BY m.mailbox_id, m.uid ON CONFLICT DO NOTHING",
+				 random_flag(client), target->mailbox, target->other, rest);
+}
+
+/* No change at all, or none that a client sees */
+static void
+nothing(Client *client, const Target *target, char *sql, Law *law)
+{
+	static const char *const sets[] = {
+		"subject = 'changed'", "modseq = m.modseq + 100", "uid = m.uid",
+		"mailbox_id = m.mailbox_id, subject = m.subject || ''"
+	};
+	Wanted		wanted;
+
+	/*
+	 * A key column in the SET list means FOR UPDATE, if there are BEFORE
+	 * triggers; three raw statements, two of them on the flag table, can then
+	 * deadlock by way of the foreign key's KEY SHARE.
+	 */
+	int			count = options.mode == MODE_RAW && options.flag_table ? 2 :
+		lengthof(sets);
+
+	want(target, false, &wanted);
+	law->known = true;
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s FROM %s WHERE %s",
+			 sets[random_number(client, count)],
+			 wanted.list, wanted.where);
+}
+
+/* --- departures --------------------------------------------------------------- */
+
+static void
+expunge(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+
+	want(target, false, &wanted);
+	if (options.flag_table && !options.foreign_keys)
+	{
+		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.id)"
+				 " DELETE FROM mw_mail_flag WHERE mail_id IN (SELECT d.id FROM d)",
+				 wanted.list, wanted.where);
+		return;
+	}
+	law->known = law->if_rows = true;
+	snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail AS m USING %s WHERE %s",
+			 wanted.list, wanted.where);
+}
+
+static void
+move(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+	const char *extra = "";
+
+	if (options.flag_columns && chance(client, 30))
+		extra = ", seen = true";
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET mailbox_id = %d%s FROM %s WHERE %s",
+			 target->other, extra, wanted.list, wanted.where);
+}
+
+static void
+renumber(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET uid = NULL FROM %s WHERE %s",
+			 wanted.list, wanted.where);
+}
+
+/* Several changes in one statement */
+static void
+replace(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.subject)"
+			 " INSERT INTO mw_mail (mailbox_id, subject) SELECT %d, d.subject FROM d",
+			 wanted.list, wanted.where, target->other);
+}
+
+static void
+merge(Client *client, const Target *target, char *sql, Law *law)
+{
+	snprintf(sql, SQL_SIZE, "MERGE INTO mw_mail AS m"
+			 " USING (SELECT u FROM pg_catalog.unnest('{%s,4294967295}'::bigint[]) AS u) AS s"
+			 " ON m.mailbox_id = %d AND m.uid = s.u"
+			 " WHEN MATCHED AND m.uid %% 3 = 0 THEN DELETE"
+			 " WHEN MATCHED AND m.uid %% 3 = 1 THEN UPDATE SET mailbox_id = %d"
+			 " WHEN MATCHED THEN UPDATE SET %s"
+			 " WHEN NOT MATCHED THEN INSERT (mailbox_id, subject) VALUES (%d, 'merged')",
+			 target->uids, target->mailbox,
+			 target->single ? target->mailbox : target->other,
+			 options.flag_columns ? "bits = coalesce(m.bits, 0) # 4" : "subject = 'merged'",
+			 target->mailbox);
+}
+
+static void
+touch(Client *client, const Target *target, char *sql, Law *law)
+{
+	snprintf(sql, SQL_SIZE, "SELECT %s.touch('mw_mail', %d::bigint)",
+			 options.schema, target->mailbox);
+}
+
+/* A new UIDVALIDITY: all that clients know is void */
+static void
+reset(Client *client, const Target *target, char *sql, Law *law)
+{
+	if (options.broken || !chance(client, 10))
+		flags(client, target, sql, law);
+	else
+		snprintf(sql, SQL_SIZE, "SELECT modseq.reset_uidvalidity('mw_mail', %d::bigint)",
+				 target->mailbox);
+}
+
+/* --- choosing ------------------------------------------------------------------- */
+
+/*
+ * What locks_first stands for: these take the mailbox lock for the first row,
+ * and message rows after that, even without modseq.lock().  Single flag
+ * changes lock message rows first, and deadlock with them.
+ */
+static const struct
+{
+	int			weight;
+	Builder		build;
+	bool		two_mailboxes;
+	bool		locks_first;
+}			builders[] = {
+	{20, append, false, false},
+	{40, flags, false, false},
+	{4, bulk, false, false},
+	{5, nothing, false, false},
+	{14, expunge, false, false},
+	{2, renumber, false, true},
+	{3, upsert, false, true},
+	{1, touch, false, false},
+	{3, merge, false, true},
+	{1, reset, false, false},
+	{3, append_several, true, false},
+	{3, sweep, true, false},
+	{8, move, true, false},
+	{4, copy_messages, true, false},
+	{2, replace, true, true}
+};
+
+/*
+ * Single means: one statement is the transaction, and one mailbox is all that
+ * it concerns.
+ */
+void
+statement_random(Client *client, const Target *target, char *sql, Law *law)
+{
+	memset(law, 0, sizeof(Law));
+	if (target->uids[0] == '\0')
+	{
+		append(client, target, sql, law);
+		return;
+	}
+	for (;;)
+	{
+		int			pick = random_number(client, 113);
+		size_t		i = 0;
+
+		while (pick >= builders[i].weight)
+			pick -= builders[i++].weight;
+		if (target->single &&
+			(builders[i].two_mailboxes || builders[i].locks_first))
+			continue;
+		/* Flag row, then message; an expunge that cascades does the opposite */
+		if (options.mode == MODE_RAW && options.flag_table &&
+			builders[i].build == expunge)
+			continue;
+		builders[i].build(client, target, sql, law);
+		return;
+	}
+}

@@ -1,0 +1,70 @@
+--
+-- session_replication_role = replica: rows stay exactly as they arrive. DESIGN section 3, rule 11
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA t_replica;
+SET search_path = t_replica;
+\set VERBOSITY terse
+
+CREATE TABLE mailbox (id bigint PRIMARY KEY, uidvalidity bigint);
+CREATE TABLE mail (id int PRIMARY KEY, mailbox_id bigint NOT NULL, seen boolean, created_modseq bigint);
+CREATE TABLE mail_flag (mail_id int, flag text, PRIMARY KEY (mail_id, flag));
+SELECT modseq.attach('mail', 'mailbox', 'mail_flag', message_flags => '{seen}');
+INSERT INTO mailbox (id, uidvalidity) VALUES (1, 71);
+INSERT INTO mail (id, mailbox_id) VALUES (1, 1), (2, 1);
+\set all 'SELECT uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', uid, modseq, created_modseq), \' \' ORDER BY uid) FROM mail WHERE mailbox_id = b.id) AS "uid:modseq:created", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM mailbox b;'
+:all
+
+-- As a subscriber that gets everything from elsewhere: all four tables
+SET session_replication_role = replica;
+INSERT INTO mail (id, mailbox_id, uid, modseq, created_modseq) VALUES (3, 1, 30, 40, 35), (4, 1, 31, 41, 41);
+UPDATE mail SET modseq = 42, seen = true WHERE id = 1;
+DELETE FROM mail WHERE id = 2;
+INSERT INTO mail_vanished VALUES (1, 43, '2,5:9');
+INSERT INTO mail_flag VALUES (3, '\Seen');
+UPDATE mail_flag SET flag = '\Draft';
+DELETE FROM mail_flag;
+UPDATE mailbox SET uidnext = 32, highestmodseq = 43;
+:all
+-- Into no mailbox, out of it, and with a UID that was used: it is not for us to judge
+BEGIN;
+INSERT INTO mail (id, mailbox_id, uid, modseq, created_modseq) VALUES (5, 99, 1, 1, 1);
+UPDATE mail SET mailbox_id = 1, uid = 2 WHERE id = 5;
+UPDATE mailbox SET uidnext = 1, highestmodseq = 1, uidvalidity = 1;
+UPDATE mailbox SET id = 5;
+DELETE FROM mailbox;
+TRUNCATE mail;
+TRUNCATE mailbox, mail_flag;
+SELECT id, modseq, uids FROM mail_vanished;
+ROLLBACK;
+-- The functions that take a value themselves still do
+SELECT modseq.touch('mail', 1);
+RESET session_replication_role;
+-- As the origin again (promoted), it goes on from there
+SELECT * FROM modseq.resync('mail', 1, 71, 41);
+INSERT INTO mail (id, mailbox_id) VALUES (6, 1) RETURNING uid, modseq, created_modseq;
+UPDATE mail SET seen = true WHERE id = 3;
+DELETE FROM mail WHERE id = 4;
+:all
+SELECT * FROM modseq.check('mail');
+
+-- Messages that were restored without their mailbox's counters: check tells, and attach puts it right
+SET session_replication_role = replica;
+INSERT INTO mail (id, mailbox_id, uid, modseq, created_modseq) VALUES (7, 1, 50, 60, 60);
+RESET session_replication_role;
+SELECT * FROM modseq.check('mail');
+SELECT modseq.attach('mail', 'mailbox', 'mail_flag', message_flags => '{seen}');
+SELECT * FROM modseq.check('mail');
+INSERT INTO mail (id, mailbox_id) VALUES (8, 1) RETURNING uid, modseq > 60 AS above;
+
+-- Within a transaction, by statement
+BEGIN;
+SET LOCAL session_replication_role = replica;
+DELETE FROM mail WHERE id = 8;
+SET LOCAL session_replication_role = origin;
+DELETE FROM mail WHERE id = 7;
+COMMIT;
+SELECT uids FROM mail_vanished ORDER BY modseq DESC LIMIT 1;
+
+DROP SCHEMA t_replica CASCADE;

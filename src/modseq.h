@@ -80,6 +80,7 @@ typedef enum PlanId
 	PLAN_ALL_FLAGGED,
 	PLAN_CHANGED_MESSAGES,
 	PLAN_LIVE_MESSAGES,
+	PLAN_LOCK_LIVE_MESSAGES,
 	PLAN_MESSAGE_NUMBERS,
 	PLAN_APPEND_VANISHED,
 	PLAN_READ_VANISHED,
@@ -248,6 +249,7 @@ typedef struct MailboxState
 	int64		issued;			/* the last value taken, by any statement */
 	int64		appended;		/* the last value in the vanished table */
 	UidBuilder	stamped;		/* messages that still need value */
+	bool		lock_stamped;	/* they may not be locked yet */
 	UidBuilder	vanished;		/* UIDs that left the mailbox */
 } MailboxState;
 
@@ -305,6 +307,8 @@ extern bool statement_is_completing(void);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
+extern void statement_stamp_flagged(Store *store, const Datum *key,
+									int64 uid);
 extern void statement_stamp_by_key(Store *store, Datum message_key);
 extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level);

@@ -195,7 +195,10 @@ message_select(PlanText *query, const char *from)
 	add_key_condition(query, "m", KEY_OF_MESSAGE);
 }
 
-/* Messages of one mailbox; STAMP_MESSAGES locks those that it updates */
+/*
+ * Messages of one mailbox.  STAMP_MESSAGES locks those that it updates, and
+ * LOCK_LIVE_MESSAGES what it finds, by UID.
+ */
 static void
 message_query(PlanText *query, PlanId id)
 {
@@ -218,9 +221,13 @@ message_query(PlanText *query, PlanId id)
 				in_range, store->modseq, value);
 			break;
 		case PLAN_LIVE_MESSAGES:
+		case PLAN_LOCK_LIVE_MESSAGES:
+			/* Ranges are ascending, and so is what is found for each */
 			message_select(query, psprintf("modseq.ranges($%d) AS r, ",
 										   add_param(query, uidset)));
 			add(query, "%s", in_range);
+			if (id == PLAN_LOCK_LIVE_MESSAGES)
+				add(query, " FOR NO KEY UPDATE OF m");
 			break;
 		case PLAN_CHANGED_MESSAGES:
 			/* The order makes the index on (mailbox, modseq) the only choice */
@@ -377,6 +384,7 @@ prepare(Store *store, PlanId id)
 			break;
 		case PLAN_STAMP_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
+		case PLAN_LOCK_LIVE_MESSAGES:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
 			message_query(&query, id);
@@ -411,6 +419,7 @@ is_index_plan(PlanId id)
 	{
 		case PLAN_STAMP_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
+		case PLAN_LOCK_LIVE_MESSAGES:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
 		case PLAN_READ_VANISHED:

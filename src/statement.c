@@ -23,7 +23,7 @@
  * Locks: completion takes mailbox locks, ascending by store and key.  Message
  * rows come after them, except for those that the statement itself has locked
  * by writing them before any mailbox was locked.  For a flag table this is
- * kept up on purpose (find_flagged): whoever works without modseq.lock() locks
+ * kept up on purpose (find_flagged, lock_flagged): whoever works without modseq.lock() locks
  * message rows first and mailboxes last, and whoever calls it does the
  * opposite, so that neither kind deadlocks among its own.
  *
@@ -157,6 +157,14 @@ statement_stamp(Store *store, const Datum *key, int64 uid)
 	statement_list(mailbox);
 }
 
+/* statement_stamp_flagged: the same, from a flag table that names UIDs */
+void
+statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
+{
+	statement_stamp(store, key, uid);
+	counter_mailbox(store, key)->state->lock_stamped = true;
+}
+
 /* statement_stamp_by_key: the same, for the messages with that key */
 void
 statement_stamp_by_key(Store *store, Datum message_key)
@@ -276,6 +284,32 @@ compare_mailboxes(const ListCell *a, const ListCell *b)
 	return key_compare(store_get(left->message_relid), left->key, right->key);
 }
 
+/* The same order of locks for messages that the flag table names by UID */
+static void
+lock_flagged(List *mailboxes)
+{
+	ListCell   *lc;
+
+	foreach(lc, mailboxes)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+		Store	   *store = store_get(mailbox->message_relid);
+		bool		must_lock = mailbox->state->lock_stamped;
+		Datum		params[MODSEQ_MAX_PARAMS];
+
+		mailbox->state->lock_stamped = false;
+		if (!must_lock || counter_is_locked(mailbox))
+			continue;
+		memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+		params[store->nkeys] =
+			PointerGetDatum(uidset_from_builder(&mailbox->state->stamped));
+		SPI_connect();
+		plan_execute(store, PLAN_LOCK_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+		SPI_finish();
+		pfree(DatumGetPointer(params[store->nkeys]));
+	}
+}
+
 /* Mailboxes that have messages to stamp or UIDs to remember, ascending */
 static List *
 pending_mailboxes(Statement *statement)
@@ -378,6 +412,7 @@ complete(Statement *statement)
 
 		if (mailboxes != NIL)
 		{
+			lock_flagged(mailboxes);
 			foreach(lc, mailboxes)
 			{
 				Mailbox    *mailbox = lfirst(lc);

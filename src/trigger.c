@@ -477,7 +477,7 @@ collect_flag(const MessageChange *change, HeapTuple tuple)
 			statement_stamp_by_key(change->store, message);
 	}
 	else if (row_get_key(change->shape, tuple, change->desc, key))
-		statement_stamp(change->store, key, get_uid(change, tuple));
+		statement_stamp_flagged(change->store, key, get_uid(change, tuple));
 }
 
 /*

@@ -439,7 +439,7 @@ restrict_planner(void)
 	};
 	int			level = NewGUCNestLevel();
 
-	for (int i = 0; i < lengthof(settings); i++)
+	for (size_t i = 0; i < lengthof(settings); i++)
 		set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION,
 						  GUC_ACTION_SAVE, true, 0, false);
 	return level;

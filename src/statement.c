@@ -372,7 +372,8 @@ stamp_messages(Store *store, Mailbox *mailbox)
 	params[store->nkeys + 1] = PointerGetDatum(set);
 	SPI_connect();
 	rows = plan_execute(store, PLAN_STAMP_MESSAGES, params, PLAN_AS_OWNER);
-	if (rows < uidset_cardinality(uidset_ranges(set), uidset_nranges(set)))
+	if ((int64) rows < uidset_cardinality(uidset_ranges(set),
+										  uidset_nranges(set)))
 		check_stamped(store, mailbox, set, value);
 	SPI_finish();
 	pfree(set);

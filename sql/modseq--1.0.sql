@@ -1138,8 +1138,9 @@ DECLARE
 BEGIN
 	FOR t IN
 		SELECT relation, modseq._table(relation) AS name, c.*
-		FROM unnest(tables) AS relation LEFT JOIN pg_class c ON c.oid = relation
+		FROM unnest(tables) WITH ORDINALITY AS u (relation, place) LEFT JOIN pg_class c ON c.oid = relation
 		WHERE relation IS NOT NULL
+		ORDER BY place
 	LOOP
 		IF t.oid IS NULL THEN
 			RAISE 'relation with OID % does not exist', t.relation::oid USING

@@ -375,7 +375,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid)
 				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT " of mailbox %s",
 						uid, uidnext, key_text(store, mailbox->key)),
 				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
-				 errhint("Leave the UID NULL to have the next one assigned.")));
+				 errhint("Leave the UID NULL to have the next one assigned. To restore a dump's data, disable triggers.")));
 	state->next_uid = Max(state->next_uid, uid + 1);
 }
 

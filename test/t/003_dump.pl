@@ -1,0 +1,265 @@
+# Dump and restore, in all of pg_dump's formats: what comes out is what went in, numbers included, and
+# goes on from there. The triggers of a store are restored after its data, so that they leave it alone;
+# where that is not so, in a restore of data alone, it is an error rather than new numbers.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use ModseqTest;
+
+my $boxes = 4;
+my $node = new_server('dump');
+my $dir = PostgreSQL::Test::Utils::tempdir;
+
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE original');
+create_store($node, 'original', $boxes);
+
+# A second store, with names that need quoting wherever they are written, and a mailbox key of two columns
+$node->safe_psql('original', <<'SQL');
+CREATE SCHEMA "Post & ""Söhne""";
+SET search_path = "Post & ""Söhne""";
+CREATE TABLE "Böxes, {a}" (
+	"Acc't" text COLLATE "C", "Name\x" varchar(40), "UID Next" bigint, "High 'est'" bigint, "VALID" bigint,
+	PRIMARY KEY ("Acc't", "Name\x"));
+CREATE TABLE "Mäil=1" (
+	"Acc't" text COLLATE "C", "Name\x" varchar(40), "U,ID" bigint, "MOD}SEQ" bigint, "cre{ated" bigint, "is ""seen""" boolean,
+	FOREIGN KEY ("Acc't", "Name\x") REFERENCES "Böxes, {a}" ON UPDATE CASCADE ON DELETE CASCADE);
+CREATE TABLE "Fläg NULL" (
+	"Acc't" text COLLATE "C", "Name\x" varchar(40), "U,ID" bigint, "null" text, " note" text);
+SELECT modseq.attach('"Mäil=1"', '"Böxes, {a}"', '"Fläg NULL"',
+	mailbox_uidvalidity => 'VALID', mailbox_uidnext => 'UID Next', mailbox_highestmodseq => 'High ''est''',
+	message_uid => 'U,ID', message_modseq => 'MOD}SEQ', message_created_modseq => 'cre{ated',
+	message_flags => '{"is \"seen\""}',
+	flag_mailbox => '{Acc''t,Name\\x}', flag_uid => 'U,ID', flag_columns => '{"null"}');
+INSERT INTO "Böxes, {a}" ("Acc't", "Name\x", "VALID") VALUES ('é"\', 'In,{x}', 7), ('é"\', 'NULL', 8);
+INSERT INTO "Mäil=1" SELECT 'é"\', n FROM generate_series(1, 10), unnest('{"In,{x}",NULL}'::text[]) AS u,
+	coalesce(u, 'NULL') AS n;
+UPDATE "Mäil=1" SET "is ""seen""" = true WHERE "U,ID" = 4;
+INSERT INTO "Fläg NULL" SELECT "Acc't", "Name\x", "U,ID", 'x' FROM "Mäil=1" WHERE "U,ID" > 8;
+DELETE FROM "Mäil=1" WHERE "U,ID" IN (2, 3, 10);
+UPDATE "Mäil=1" SET "Name\x" = 'NULL' WHERE "Name\x" <> 'NULL' AND "U,ID" = 7;
+SQL
+
+# Far ahead of the clock, which would do without the sequence
+$node->safe_psql('original',
+	"SELECT setval('modseq.uidvalidity_seq', 4000000000)");
+
+# All that a restore has to bring back
+my $quoted = '"Post & ""Söhne"""';
+my @contents = (
+	'SELECT * FROM box ORDER BY id',
+	'SELECT * FROM mail ORDER BY id',
+	'SELECT * FROM mail_flag ORDER BY mail_id, flag',
+	'SELECT * FROM mail_vanished ORDER BY id, modseq',
+	"SELECT * FROM $quoted.\"Böxes, {a}\" ORDER BY 1, 2",
+	"SELECT * FROM $quoted.\"Mäil=1\" ORDER BY 1, 2, 3",
+	"SELECT * FROM $quoted.\"Fläg NULL\" ORDER BY 1, 2, 3",
+	"SELECT * FROM $quoted.\"Mäil=1_vanished\" ORDER BY 1, 2, 3",
+	'SELECT last_value FROM modseq.uidvalidity_seq',
+	'SELECT * FROM modseq.stores ORDER BY message::text',
+	"SELECT modseq.trigger_options(oid), tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
+		WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname",
+	"SELECT indexdef FROM pg_indexes WHERE schemaname NOT LIKE 'pg\\_%' ORDER BY 1",
+	"SELECT c.oid::regclass, obj_description(c.oid, 'pg_class'), relacl, relowner::regrole FROM pg_class c
+		WHERE relname LIKE '%vanished%' ORDER BY relname");
+
+sub contents
+{
+	my ($dbname) = @_;
+
+	return join("\n--\n", map { $node->safe_psql($dbname, $_) } @contents);
+}
+
+# Run PostgreSQL's programs on the node; true if all of them succeed
+sub run_all
+{
+	my @commands = @_;
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+
+	foreach my $command (@commands)
+	{
+		run_log($command) or return 0;
+	}
+	return 1;
+}
+
+my @pg_restore = ('pg_restore', '--exit-on-error', '--dbname=restored');
+my @psql = ('psql', '--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--dbname=restored');
+
+# An empty database to restore into
+sub make_room
+{
+	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS restored');
+	$node->safe_psql('postgres', 'CREATE DATABASE restored');
+	return;
+}
+
+# What was restored is what it was, and goes on from there
+sub is_restored
+{
+	my ($what, $original, @clients) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is(contents('restored'), $original, "$what: all is as it was");
+	sound($node, $what, 'restored');
+	is($node->safe_psql('restored', "SELECT * FROM modseq.check('$quoted.\"Mäil=1\"')"),
+		'', "$what: modseq.check finds nothing in the other store");
+
+	my %told = map { $_ => highest($node, $_, 'restored') } 1 .. $boxes;
+	my @copies = map { $_->copy } @clients;
+	in_sync(\@copies, $node, $what, 'restored');
+	$node->safe_psql('restored', <<"SQL");
+INSERT INTO mail (box_id, subject) SELECT b, 'after' FROM generate_series(1, $boxes) AS b;
+DELETE FROM mail WHERE id IN (SELECT min(id) FROM mail GROUP BY box_id);
+SQL
+	foreach my $box (1 .. $boxes)
+	{
+		is(highest($node, $box, 'restored'), $told{$box} + 2,
+			"$what: next change of mailbox $box is higher");
+	}
+	in_sync(\@copies, $node, "$what: afterwards", 'restored');
+	is( $node->safe_psql('restored', <<"SQL"), '11|7|7', "$what: so is that of the other store");
+INSERT INTO $quoted."Mäil=1" VALUES ('é"\\', 'In,{x}') RETURNING "U,ID", "MOD}SEQ", "cre{ated"
+SQL
+	is($node->safe_psql('restored', 'SELECT modseq.next_uidvalidity()'),
+		4000000001, "$what: UIDVALIDITY still rises");
+	return;
+}
+
+# A client that went offline early, and one that has it all
+my $client = ModseqTest::Client->new(1 .. $boxes);
+my $load = ModseqTest::Load->start($node, $boxes, 'original');
+$load->work(50);
+in_sync([$client], $node, 'original', 'original');
+my $offline = $client->copy;
+$load->work(100);
+$load->stop;
+in_sync([$client], $node, 'original', 'original');
+my $original = contents('original');
+
+#
+# The formats
+#
+
+my %restores = (
+	'1 plain' => [
+		[ 'pg_dump', '--file', "$dir/plain", 'original' ],
+		[ @psql, '--file', "$dir/plain" ]
+	],
+	'2 plain, as INSERTs' => [
+		[ 'pg_dump', '--inserts', '--file', "$dir/inserts", 'original' ],
+		[ @psql, '--file', "$dir/inserts" ]
+	],
+	'3 custom' => [
+		[ 'pg_dump', '--format=custom', '--file', "$dir/custom", 'original' ],
+		[ @pg_restore, "$dir/custom" ]
+	],
+	'4 custom, over what is there' =>
+	  [ [ @pg_restore, '--clean', '--if-exists', "$dir/custom" ] ],
+	'5 directory, parallel' => [
+		[ 'pg_dump', '--format=directory', '--jobs=2', '--file', "$dir/directory", 'original' ],
+		[ @pg_restore, '--jobs=2', "$dir/directory" ]
+	],
+	'6 sections' => [
+		map { [ @pg_restore, "--section=$_", "$dir/custom" ] }
+		  qw(pre-data data post-data)
+	],
+	'7 schema and data apart' => [
+		[ 'pg_dump', '--schema-only', '--file', "$dir/schema", 'original' ],
+		[ 'pg_dump', '--data-only', '--disable-triggers', '--file', "$dir/data", 'original' ],
+		[ @psql, '--file', "$dir/schema" ],
+		[ @psql, '--single-transaction', '--file', "$dir/data" ]
+	],
+	'8 schema and data apart, by pg_restore' => [
+		[ @pg_restore, '--schema-only', "$dir/custom" ],
+		[ @pg_restore, '--data-only', '--disable-triggers', '--jobs=2', "$dir/custom" ]
+	]);
+
+foreach my $what (sort keys %restores)
+{
+	make_room() unless $what =~ /over what is there/;
+	ok(run_all(@{ $restores{$what} }), "$what: dump and restore succeed")
+	  and is_restored($what, $original, $client, $offline);
+}
+
+# Data alone, and triggers that are not told: to them these are arrivals, whose UIDs were all used before
+make_room();
+run_all([ @psql, '--file', "$dir/schema" ]) or die 'no schema';
+$node->command_fails_like(
+	[ @pg_restore, '--data-only', '--single-transaction', "$dir/custom" ],
+	qr/is below UIDNEXT/,
+	'data alone, with triggers: it is an error');
+is($node->safe_psql('restored', 'SELECT count(*) FROM box'),
+	0, 'data alone, with triggers: nothing is half done');
+$node->command_fails_like(
+	[ 'pg_restore', '--dbname=restored', '--data-only', "$dir/custom" ],
+	qr/is below UIDNEXT/,
+	'data alone, with triggers, table by table: it is an error');
+is($node->safe_psql('restored', 'SELECT count(*) FROM mail'),
+	0, 'data alone, with triggers, table by table: no message is renumbered');
+
+make_room();
+run_all([ @psql, '--file', "$dir/schema" ]) or die 'no schema';
+{
+	local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
+
+	ok( run_all([ @pg_restore, '--data-only', "$dir/custom" ]),
+		'data alone, as replica: succeeds');
+}
+is_restored('data alone, as replica', $original, $client, $offline);
+
+# Somebody forgot the table of vanished UIDs. It is missed, and attach() makes a new one that forgets none.
+make_room();
+ok( run_all(
+		[ 'pg_dump', '--exclude-table=mail_vanished', '--format=custom', '--file', "$dir/without", 'original' ],
+		[ @pg_restore, "$dir/without" ]),
+	'without vanished: restored');
+like( $node->safe_psql('restored', "SELECT problem FROM modseq.check('mail')"),
+	qr/^table public\.mail_vanished is missing$/m,
+	'without vanished: modseq.check says so');
+is(sqlstate($node, 'DELETE FROM mail', 'restored'), '55000',
+	'without vanished: writing fails');
+is( sqlstate($node, "SELECT modseq.vanished_since('mail', 1, 0)", 'restored'),
+	'55000', 'without vanished: asking for it fails');
+$node->safe_psql('restored', "SELECT modseq.attach('mail', 'box', 'mail_flag')");
+sound($node, 'without vanished, attached', 'restored');
+in_sync([ $client->copy, $offline->copy ],
+	$node, 'without vanished, attached', 'restored');
+
+#
+# A dump of a store at work: it is one snapshot, even if two processes take it
+#
+
+my $live = $client->copy;
+$load = ModseqTest::Load->start($node, $boxes, 'original');
+foreach my $format ([ '--format=custom' ], [ '--format=directory', '--jobs=2' ])
+{
+	my $what = "during load, @$format";
+	my $file = "$dir/load " . @$format;
+
+	$load->work(50);
+	in_sync([$live], $node, $what, 'original');
+	ok(run_all([ 'pg_dump', @$format, '--file', $file, 'original' ]), $what);
+	$load->work(10);
+	make_room();
+	ok(run_all([ @pg_restore, $file ]), "$what: restored");
+	sound($node, $what, 'restored');
+	in_sync([ $live->copy, $client->copy, $offline->copy ],
+		$node, $what, 'restored');
+
+	# The dump is behind the original: who synced there since is told so
+	my $ahead = $live->copy;
+	in_sync([$ahead], $node, $what, 'original');
+	$ahead->{may_be_ahead} = 1;
+	in_sync([$ahead], $node, "$what, ahead", 'restored');
+	cmp_ok($ahead->told('unknown_modseq'), '>', 0, "$what: who knows more is told so");
+}
+$load->stop;
+
+$node->stop;
+done_testing();

@@ -1815,6 +1815,12 @@ DECLARE
 	added text[];
 	new_store boolean;
 BEGIN
+	-- A snapshot that is older than our locks would miss messages
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE 'modseq.attach() needs transaction isolation level READ COMMITTED' USING
+			ERRCODE = 'invalid_transaction_state',
+			HINT = 'Call it in a transaction of its own.';
+	END IF;
 	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
 	store := (message, mailbox, flag, before.vanished, mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid,
 			  mailbox_highestmodseq, message_mailbox, message_uid, message_modseq, message_created_modseq, message_flags,
@@ -2100,7 +2106,7 @@ $$;
 /* --- comments ------------------------------------------------------------ */
 
 COMMENT ON FUNCTION modseq.attach IS
-'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804 and 42883 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership.';
+'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804 and 42883 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in another isolation level than READ COMMITTED.';
 
 COMMENT ON FUNCTION modseq.detach(regclass) IS
 'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the tables.';

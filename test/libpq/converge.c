@@ -85,6 +85,25 @@ set_shape(const char *value)
 }
 
 static void
+set_mode(const char *value)
+{
+	static const char *const modes[] = {"locked", "raw", "mixed", NULL};
+
+	options.mode = one_of(value, modes, "mode");
+}
+
+static void
+set_broken(const char *value)
+{
+	static const char *const mistakes[] = {
+		"sequence", "early-commit", "forgotten-expunge", "none", NULL
+	};
+
+	options.broken = mistakes[one_of(value, mistakes, "broken")];
+	options.schema = "broken";
+}
+
+static void
 parse_options(int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -97,10 +116,6 @@ parse_options(int argc, char **argv)
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
-	};
-	static const char *const modes[] = {"locked", "raw", "mixed", NULL};
-	static const char *const mistakes[] = {
-		"sequence", "early-commit", "forgotten-expunge", "none", NULL
 	};
 	int			c;
 
@@ -130,7 +145,7 @@ parse_options(int argc, char **argv)
 				options.seed = strtoull(optarg, NULL, 10);
 				break;
 			case 'M':
-				options.mode = one_of(optarg, modes, "mode");
+				set_mode(optarg);
 				break;
 			case 'f':
 				set_shape(optarg);
@@ -154,8 +169,7 @@ parse_options(int argc, char **argv)
 				cas_increments = atoi(optarg);
 				break;
 			case 'b':
-				options.broken = mistakes[one_of(optarg, mistakes, "broken")];
-				options.schema = "broken";
+				set_broken(optarg);
 				break;
 			case 'v':
 				options.verbose = true;
@@ -371,7 +385,8 @@ main(int argc, char **argv)
 		snprintf(label, sizeof(label), "no deadlock: %s", name);
 		ok = report(totals.deadlocks == 0, label) && ok;
 	}
-	if (ok && cas_increments > 0 && !options.broken)
+	/* Triggers that cancel rows might cancel the counter's */
+	if (ok && cas_increments > 0 && !options.broken && !options.triggers)
 	{
 		stopping = false;
 		options.crash = NULL;

@@ -164,7 +164,7 @@ extern bool ranges_contain(const Ranges *ranges, int64_t uid);
 extern char *ranges_text(const Ranges *ranges);
 extern void ranges_free(Ranges *ranges);
 
-/* --- the parts (schema.c, writer.c, statement.c, replica.c, cas.c) ---------- */
+/* --- the parts (schema.c, statement.c, writer.c, replica.c, cas.c) ---------- */
 
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
@@ -182,14 +182,12 @@ typedef struct Target
 	int			mailbox;
 	int			other;			/* where messages are moved to */
 	const char *uids;			/* of some messages, "1,2,3" */
-	const char *known;			/* one of them */
 	bool		single;			/* must concern one mailbox only */
 } Target;
 
 extern void statement_random(Client *client, const Target *target, char *sql,
 							 Law *law);
 extern void *writer_main(void *arg);
-extern void writers_init(int count);
 extern void *replica_main(void *arg);
 extern bool cas_test(int connections, int increments);
 

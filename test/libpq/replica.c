@@ -12,7 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "converge.h"
+#include "replica.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,265 +36,6 @@ typedef struct Replica
 	Box		   *boxes;			/* by mailbox */
 	Model		scratch;
 } Replica;
-
-/* What the server said, with the rows of what changed */
-typedef struct Answer
-{
-	char		verdict[24];
-	int64_t		uidvalidity;
-	int64_t		uidnext;
-	int64_t		highestmodseq;
-	int64_t		first_vanished;
-	Ranges		vanished;
-	Ranges		changed;
-	Model		rows;
-} Answer;
-
-/* How to ask */
-typedef struct Request
-{
-	int			mailbox;
-	int64_t		since;
-	char	   *known;			/* SQL: a set of UIDs, or NULL */
-	char	   *seqs;			/* seq-match pairs, or NULL */
-	char	   *uids;
-	bool		new_too;		/* messages from the model's UIDNEXT on, too */
-	const char *kind;
-} Request;
-
-static void
-free_answer(Answer *answer)
-{
-	ranges_free(&answer->vanished);
-	ranges_free(&answer->changed);
-	free(answer->rows.messages);
-	memset(answer, 0, sizeof(Answer));
-}
-
-static void
-free_request(Request *request)
-{
-	free(request->known);
-	free(request->seqs);
-	free(request->uids);
-}
-
-/* --- asking ------------------------------------------------------------------- */
-
-#define ROW_COLUMNS	"m.uid, m.modseq, %s"
-
-/* Messages of a mailbox into a model, those that the condition wants */
-static bool
-read_rows(Replica *r, int mailbox, const char *condition, Model *rows)
-{
-	PGresult   *result;
-
-	result = query(&r->client, "SELECT m.uid, m.modseq, %s FROM mw_mail AS m"
-				   " WHERE m.mailbox_id = %d AND %s ORDER BY m.uid",
-				   flags_expression(), mailbox, condition);
-	if (result == NULL)
-		return false;
-	model_read(rows, result, 0);
-	PQclear(result);
-	return true;
-}
-
-static bool
-read_rows_in(Replica *r, int mailbox, const char *uids, Model *rows)
-{
-	char	   *condition;
-	bool		ok;
-
-	if (asprintf(&condition, "m.uid OPERATOR(modseq.<@) '%s'::modseq.uidset", uids) < 0)
-		abort();
-	ok = read_rows(r, mailbox, condition, rows);
-	free(condition);
-	return ok;
-}
-
-static const char *
-quoted(char *buffer, const char *value)
-{
-	if (value)
-		sprintf(buffer, "'%s'", value);
-	else
-		strcpy(buffer, "NULL");
-	return buffer;
-}
-
-/* SELECT ... FROM resync(...) AS r; the caller frees it */
-static char *
-resync_sql(const Model *model, const Request *request, const char *rows_too)
-{
-	size_t		size = 100 + (request->known ? strlen(request->known) : 0) +
-		(request->seqs ? strlen(request->seqs) + strlen(request->uids) : 0);
-	char	   *known = malloc(size);
-	char	   *seqs = malloc(size);
-	char	   *uids = malloc(size);
-	char	   *sql;
-
-	if (asprintf(&sql, "SELECT r.verdict, r.uidvalidity, r.uidnext, r.highestmodseq, r.vanished,"
-				 " r.first_vanished, r.changed%s%s FROM %s.resync('mw_mail', %d::bigint, %lld, %lld,"
-				 " %s, %s, %s) AS r%s", rows_too[0] ? ", m.uid, m.modseq, " : "",
-				 rows_too[0] ? flags_expression() : "", options.schema, request->mailbox,
-				 (long long) model->uidvalidity, (long long) request->since,
-				 quoted(known, request->known), quoted(seqs, request->seqs),
-				 quoted(uids, request->uids), rows_too) < 0)
-		abort();
-	free(known);
-	free(seqs);
-	free(uids);
-	return sql;
-}
-
-static void
-parse_answer(const PGresult *result, Answer *answer)
-{
-	snprintf(answer->verdict, sizeof(answer->verdict), "%s", PQgetvalue(result, 0, 0));
-	answer->uidvalidity = atoll(PQgetvalue(result, 0, 1));
-	answer->uidnext = atoll(PQgetvalue(result, 0, 2));
-	answer->highestmodseq = atoll(PQgetvalue(result, 0, 3));
-	ranges_parse(&answer->vanished, PQgetvalue(result, 0, 4));
-	answer->first_vanished = PQgetisnull(result, 0, 5) ? 0 : atoll(PQgetvalue(result, 0, 5));
-	ranges_parse(&answer->changed, PQgetvalue(result, 0, 6));
-}
-
-/* resync and the rows; together: in one statement */
-static bool
-ask_resync(Replica *r, const Model *model, const Request *request, bool together,
-		   Answer *answer)
-{
-	char		rows_too[150] = "";
-	char	   *sql;
-	PGresult   *result;
-	bool		ok;
-
-	if (together)
-		snprintf(rows_too, sizeof(rows_too), " LEFT JOIN mw_mail AS m ON m.mailbox_id = %d"
-				 " AND m.uid OPERATOR(modseq.<@) r.changed", request->mailbox);
-	sql = resync_sql(model, request, rows_too);
-	result = query(&r->client, "%s", sql);
-	free(sql);
-	if (result == NULL)
-		return false;
-	parse_answer(result, answer);
-	if (chance(&r->client, 10))
-		pause_briefly(&r->client, 30);
-	if (together)
-		model_read(&answer->rows, result, 7);
-	else
-	{
-		char	   *changed = strdup(PQgetvalue(result, 0, 6));
-
-		ok = changed[0] == '\0' ||
-			read_rows_in(r, request->mailbox, changed, &answer->rows);
-		free(changed);
-		if (!ok)
-		{
-			PQclear(result);
-			return false;
-		}
-	}
-	PQclear(result);
-	return true;
-}
-
-/* The same from the separate functions, HIGHESTMODSEQ first */
-static bool
-ask_parts(Replica *r, const Request *request, Answer *answer)
-{
-	bool		vanished_first = chance(&r->client, 50);
-	PGresult   *result;
-
-	result = query(&r->client, "SELECT 'ok', s.uidvalidity, s.uidnext, s.highestmodseq, '', NULL, ''"
-				   " FROM %s.status('mw_mail', %d::bigint) AS s", options.schema,
-				   request->mailbox);
-	if (result == NULL)
-		return false;
-	parse_answer(result, answer);
-	PQclear(result);
-	for (int i = 0; i < 2; i++)
-	{
-		const char *function = (i == 0) == vanished_first ? "" :
-			"SELECT modseq.uidset_agg(c.uid) FROM %s.changed_since('mw_mail', %d::bigint, %lld) AS c";
-		Ranges	   *into = function[0] ? &answer->changed : &answer->vanished;
-
-		if (function[0] == '\0')
-			function = "SELECT %s.vanished_since('mw_mail', %d::bigint, %lld)";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		result = query(&r->client, function, options.schema, request->mailbox,
-					   (long long) request->since);
-#pragma GCC diagnostic pop
-		if (result == NULL)
-			return false;
-		ranges_parse(into, PQgetvalue(result, 0, 0));
-		if (into == &answer->changed && into->count > 0 &&
-			!read_rows_in(r, request->mailbox, PQgetvalue(result, 0, 0), &answer->rows))
-		{
-			PQclear(result);
-			return false;
-		}
-		PQclear(result);
-	}
-	return true;
-}
-
-/* --- random arguments ------------------------------------------------------------ */
-
-static void
-know_own(const Model *model, Request *request)
-{
-	Ranges		ranges = {0};
-
-	for (int i = 0; i < model->count; i++)
-		ranges_add(&ranges, model->messages[i].uid, model->messages[i].uid);
-	request->known = ranges_text(&ranges);
-	request->new_too = true;
-	ranges_free(&ranges);
-}
-
-/* Any set: holds, gaps, UIDs that were never there */
-static void
-know_random(Replica *r, const Model *model, Request *request)
-{
-	Ranges		ranges = {0};
-	int64_t		uid = 1 + random_number(&r->client, 5);
-	int64_t		end = model->uidnext + 10;
-
-	while (uid < end && ranges.count < 100)
-	{
-		int64_t		hi = uid + random_number(&r->client, 1 + (end - uid) / 4);
-
-		ranges_add(&ranges, uid, hi);
-		uid = hi + 2 + random_number(&r->client, 1 + end / 10);
-	}
-	request->known = ranges_text(&ranges);
-	ranges_free(&ranges);
-}
-
-/* Message numbers and their UIDs, as this replica has them */
-static void
-match_own(Replica *r, const Model *model, Request *request)
-{
-	Ranges		seqs = {0};
-	Ranges		uids = {0};
-	int			step = 1 + random_number(&r->client, 20);
-
-	for (int i = random_number(&r->client, step); i < model->count;
-		 i += 1 + random_number(&r->client, step))
-	{
-		ranges_add(&seqs, i + 1, i + 1);
-		ranges_add(&uids, model->messages[i].uid, model->messages[i].uid);
-	}
-	if (seqs.count > 0)
-	{
-		request->seqs = ranges_text(&seqs);
-		request->uids = ranges_text(&uids);
-	}
-	ranges_free(&seqs);
-	ranges_free(&uids);
-}
 
 /* --- checking --------------------------------------------------------------------- */
 
@@ -448,15 +189,15 @@ exchange(Replica *r, Model *model, Request *request, bool together, bool exact,
 	request->since = model->cursor;
 	/* TRUNCATE does not respect snapshots that are older */
 	exact = exact && (!options.truncate || round_over);
-	ok = strncmp(request->kind, "parts", 5) == 0 ? ask_parts(r, request, &answer) :
-		ask_resync(r, model, request, together, &answer);
+	ok = strncmp(request->kind, "parts", 5) == 0 ? ask_parts(&r->client, request, &answer) :
+		ask_resync(&r->client, model, request, together, &answer);
 	if (ok && request->new_too)
 	{
 		char		condition[60];
 		Model		new = {0};
 
 		snprintf(condition, sizeof(condition), "m.uid >= %lld", (long long) model->uidnext);
-		ok = read_rows(r, request->mailbox, condition, &new);
+		ok = read_rows(&r->client, request->mailbox, condition, &new);
 		for (int i = 0; i < new.count; i++)
 			model_set(&answer.rows, &new.messages[i]);
 		free(new.messages);
@@ -484,7 +225,7 @@ audit(Replica *r, int mailbox, const Model *model, const char *kind)
 	char		text[256];
 	int64_t		uid;
 
-	if (!read_rows(r, mailbox, "true", &r->scratch))
+	if (!read_rows(&r->client, mailbox, "true", &r->scratch))
 		return false;
 	totals.audits++;
 	if (options.truncate && !round_over)
@@ -520,19 +261,19 @@ sync_in_snapshot(Replica *r, int mailbox, Model *model, bool always_audit)
 				break;
 			case 1:
 				request.kind = "resync with seq-match";
-				match_own(r, model, &request);
+				match_own(&r->client, model, &request);
 				break;
 			case 2:
 				request.kind = "resync of known UIDs with seq-match";
 				know_own(model, &request);
-				match_own(r, model, &request);
+				match_own(&r->client, model, &request);
 				break;
 			case 3:
 				request.kind = "parts in a snapshot";
 				break;
 			case 4:
 				request.kind = "resync of a random set";
-				know_random(r, model, &request);
+				know_random(&r->client, model, &request);
 				partial = true;
 				break;
 		}
@@ -565,7 +306,7 @@ sync_live(Replica *r, int mailbox, Model *model)
 		case 1:
 			request.kind = "resync, then rows";
 			if (model->uidvalidity != 0 && chance(&r->client, 30))
-				match_own(r, model, &request);
+				match_own(&r->client, model, &request);
 			break;
 		default:
 			request.kind = "parts, one by one";

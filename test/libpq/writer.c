@@ -37,7 +37,6 @@ typedef struct Writer
 	int			locked[MAX_LOCKED];
 	bool	   *touched;		/* by mailbox, for the history */
 	char		picked[PICKED * 12];
-	char		known[12];
 } Writer;
 
 typedef struct Counters
@@ -89,7 +88,7 @@ pick_uids(Writer *w, int mailbox)
 		if (!read_hints(w, mailbox))
 			return false;
 	w->crowded = hints->count > options.messages;
-	w->picked[0] = w->known[0] = '\0';
+	w->picked[0] = '\0';
 	if (hints->count == 0)
 		return true;
 	for (int i = 0; i < count; i++)
@@ -98,7 +97,6 @@ pick_uids(Writer *w, int mailbox)
 	for (int i = 0; i < count; i++)
 		if (i == 0 || uids[i] != uids[i - 1])
 			end += sprintf(end, "%s%lld", i > 0 ? "," : "", (long long) uids[i]);
-	sprintf(w->known, "%lld", (long long) uids[0]);
 	return true;
 }
 
@@ -144,7 +142,7 @@ check_law(Writer *w, int mailbox, const Law *law, const char *sql, long rows,
 static Target
 make_target(Writer *w, int mailbox, int other, bool single)
 {
-	Target		target = {mailbox, other, w->picked, w->known, single};
+	Target		target = {mailbox, other, w->picked, single};
 
 	return target;
 }
@@ -201,12 +199,15 @@ one_statement(Writer *w, int mailbox, bool single, bool as_block)
 	if (check && !read_counters(w, mailbox, &before))
 		return false;
 	if (as_block)
+	{
+		const char *perform = strncmp(sql, "SELECT", 6) == 0 ? "PERFORM" : "";
+		const char *body = perform[0] ? sql + 6 : sql;
+
 		result = query(&w->client, "DO $do$ BEGIN %s %s; BEGIN %s %s; %s %s;"
 					   " RAISE EXCEPTION 'undone'; EXCEPTION WHEN raise_exception"
 					   " OR unique_violation OR foreign_key_violation THEN NULL; END; END $do$",
-					   strncmp(sql, "SELECT", 6) == 0 ? "PERFORM" : "", strncmp(sql, "SELECT", 6) == 0 ? sql + 6 : sql,
-					   strncmp(sql, "SELECT", 6) == 0 ? "PERFORM" : "", strncmp(sql, "SELECT", 6) == 0 ? sql + 6 : sql,
-					   strncmp(sql, "SELECT", 6) == 0 ? "PERFORM" : "", strncmp(sql, "SELECT", 6) == 0 ? sql + 6 : sql);
+					   perform, body, perform, body, perform, body);
+	}
 	else
 		result = query(&w->client, "%s", sql);
 	if (result == NULL)

@@ -3,6 +3,7 @@
 #   make, make install    build and install for the server that PG_CONFIG names
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12
+#   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
 
 EXTENSION = modseq
 MODULE_big = modseq
@@ -27,9 +28,14 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: test demo
+.PHONY: test demo soak
 test:
 	@test/run
+
+# The convergence test for as long as asked
+SECONDS ?= 600
+soak:
+	@test/run env CONVERGE_SECONDS=$(SECONDS) test/libpq/run
 
 demo:
 	@test/run test/demo/run

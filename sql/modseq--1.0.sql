@@ -1904,7 +1904,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
 		OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
 		OR t.tgqual IS NOT NULL OR cardinality(t.tgattr::int2[]) > 0
-		OR modseq.trigger_options(t.oid) <> w.arguments
+		-- The store is what the arguments of trigger_assign() say
+		OR modseq.trigger_options(t.oid) <> w.arguments AND w.function <> 'trigger_assign'
 		OR t.tgtype <>
 			CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
 			+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END

@@ -1586,7 +1586,8 @@ $$;
 CREATE FUNCTION modseq._find_vanished(store modseq.stores) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	relation CONSTANT regclass := coalesce(store.vanished, modseq._table_named(modseq._vanished_name(store.message)));
+	-- Of a table that was renamed it is still under the old name; but a schema that was renamed took it along
+	relation CONSTANT regclass := coalesce(modseq._table_named(modseq._vanished_name(store.message)), store.vanished);
 	definitions CONSTANT text := modseq._vanished_definitions(store);
 	key CONSTANT name[] := store.mailbox_key || 'modseq'::name;
 BEGIN
@@ -1663,7 +1664,8 @@ $$;
 -- UIDs below UIDNEXT that are neither live nor known to have vanished went unseen; we remember them now, as
 -- it is harmless to tell a client that a UID vanished which it never had. If that was before the first attach,
 -- clients may have learnt of them from whatever kept the mod-sequences then: they vanished no later than
--- HIGHESTMODSEQ. If the store was attached before, nobody knows of them, and they vanish under a new value.
+-- HIGHESTMODSEQ. If the store was attached before, nobody knows of them, and they vanish under a new value; so
+-- do messages from UIDNEXT on arrive, whatever mod-sequence they have.
 --
 -- Where mod-sequences are new altogether, no client has one to ask with: then nothing is remembered, and
 -- messages keep the mod-sequence that came with the column.
@@ -1689,9 +1691,10 @@ BEGIN
 			FROM {vanished} v
 			GROUP BY {v.key}),
 		box AS MATERIALIZED (
-			SELECT {b.key}, _uidnext, coalesce(live._new, 0) AS _new, _lost,
+			SELECT {b.key}, _uidnext, coalesce(live._new, 0) AS _new, _lost, {b.uidnext} AS _seen,
 				greatest({b.highestmodseq}, live._modseq, gone._modseq)
-					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR NOT $2 AND modseq.cardinality(_lost) > 0)
+					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0
+							OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
 						   THEN 1 ELSE 0 END AS _value
 			FROM {mailbox} b
 			LEFT JOIN live ON {live=b}
@@ -1706,7 +1709,7 @@ BEGIN
 				coalesce(nullif(m.{uid}, 0), box._uidnext - 1
 					+ row_number() OVER (PARTITION BY {m.key}, coalesce(m.{uid}, 0) = 0 ORDER BY {m.order})) AS _uid
 			FROM {message} m JOIN box ON {m=box}
-			WHERE coalesce(m.{uid}, 0) = 0 OR coalesce(m.{modseq}, 0) < 1),
+			WHERE coalesce(m.{uid}, 0) = 0 OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
 		numbered AS (
 			UPDATE {message} m SET {uid} = fresh._uid, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh._value END
 			FROM fresh

@@ -58,6 +58,7 @@ static MemoryContext counter_context = NULL;	/* NULL: all below is unset */
 static HTAB *chains = NULL;
 static Mailbox *last_mailbox = NULL;	/* the one that was looked up last */
 static List *inner_mailboxes = NIL; /* those with a state of level > 1 */
+static int	innermost_level = 0;	/* the highest level of such a state */
 static List *renames = NIL;
 
 static void
@@ -96,7 +97,9 @@ push_state(Mailbox *mailbox, int level)
 	}
 	uidset_builder_init(&state->stamped);
 	uidset_builder_init(&state->vanished);
+	uidset_builder_init(&state->followed);
 	mailbox->state = state;
+	innermost_level = Max(innermost_level, level);
 	if (level > 1 && !mailbox->inner)
 	{
 		mailbox->inner = true;
@@ -113,6 +116,7 @@ pop_state(Mailbox *mailbox)
 	mailbox->state = state->outer;
 	uidset_builder_free(&state->stamped);
 	uidset_builder_free(&state->vanished);
+	uidset_builder_free(&state->followed);
 	pfree(state);
 }
 
@@ -260,7 +264,6 @@ counter_any_locked(Store *store)
 {
 	HASH_SEQ_STATUS scan;
 	MailboxChain *chain;
-	bool		result = false;
 
 	if (counter_context == NULL)
 		return false;
@@ -276,15 +279,13 @@ counter_any_locked(Store *store)
 			MailboxState *state = ((Mailbox *) lfirst(lc))->state;
 
 			if (state != NULL && state->locked)
-				result = true;
-		}
-		if (result)
-		{
-			hash_seq_term(&scan);
-			break;
+			{
+				hash_seq_term(&scan);
+				return true;
+			}
 		}
 	}
-	return result;
+	return false;
 }
 
 void
@@ -425,6 +426,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 	state->value = 0;
 	state->used = false;
 	state->landed = 0;
+	uidset_builder_free(&state->followed);
 	if (!state->locked)
 		return;
 	state->next_uid = uidnext;
@@ -452,7 +454,10 @@ counter_settle(Store *store, Mailbox *mailbox)
 						   store->mailbox),
 				 errhint("A trigger must not keep modseq from its columns.")));
 	SPI_finish();
-	set_counters(state, uidnext, highestmodseq);
+
+	/* Triggers of the mailbox table may have written more, and settled that */
+	set_counters(state, Max(state->uidnext, uidnext),
+				 Max(state->highestmodseq, highestmodseq));
 }
 
 /* --- what others do to the row ------------------------------------------- */
@@ -536,6 +541,47 @@ counter_is_rename(Store *store, const Datum *from, const Datum *to)
 	return false;
 }
 
+/* The mailbox under its new key, if it has one; else NULL */
+Mailbox *
+counter_renamed_mailbox(Store *store, Mailbox *mailbox)
+{
+	ListCell   *lc;
+
+	foreach(lc, renames)
+	{
+		Rename	   *rename = lfirst(lc);
+
+		if (rename->message_relid == store->message_relid &&
+			rename->ended == 0 &&
+			key_equal(store, rename->from, mailbox->key))
+			return counter_mailbox(store, rename->to);
+	}
+	return NULL;
+}
+
+/*
+ * A message follows its mailbox.  What was said of it before it was written
+ * must hold after that, though the old key may be taken in between.
+ */
+void
+counter_follow(Mailbox *mailbox, int64 uid)
+{
+	uidset_builder_add(&current_state(mailbox)->followed, (uint32) uid,
+					   (uint32) uid);
+	statement_list(mailbox);
+}
+
+bool
+counter_has_followed(Mailbox *mailbox, int64 uid)
+{
+	UidBuilder *followed = &current_state(mailbox)->followed;
+
+	if (uidset_builder_is_empty(followed))
+		return false;
+	uidset_builder_finish(followed);
+	return uidset_contains(followed->ranges, followed->n, (uint32) uid);
+}
+
 /* Another mailbox has the key now; messages that leave it move from now on */
 void
 counter_key_taken(Store *store, const Datum *key)
@@ -573,9 +619,9 @@ merge_state(Mailbox *mailbox)
 	pop_state(mailbox);
 }
 
-/* A subtransaction of that nest level ends */
-void
-counter_subtransaction_end(int level, bool commit)
+/* Ends the states of that nest level */
+static void
+end_inner_states(int level, bool commit)
 {
 	ListCell   *lc;
 
@@ -596,6 +642,18 @@ counter_subtransaction_end(int level, bool commit)
 			inner_mailboxes = foreach_delete_current(inner_mailboxes, lc);
 		}
 	}
+	innermost_level = level - 1;
+}
+
+/* A subtransaction of that nest level ends */
+void
+counter_subtransaction_end(int level, bool commit)
+{
+	ListCell   *lc;
+
+	/* Most subtransactions know nothing of mailboxes, while outer ones may */
+	if (level <= innermost_level)
+		end_inner_states(level, commit);
 
 	foreach(lc, renames)
 	{
@@ -620,5 +678,6 @@ counter_transaction_end(void)
 	chains = NULL;
 	last_mailbox = NULL;
 	inner_mailboxes = NIL;
+	innermost_level = 0;
 	renames = NIL;
 }

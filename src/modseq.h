@@ -20,6 +20,7 @@
  *	trigger.c	trigger entry points
  *	query.c		the functions that a front end calls
  *	uidvalidity.c	handing out UIDVALIDITY values
+ *	uidset*.c	the UID set, alone and as an SQL type; modseq_type.c the domain
  *	modseq.c	module magic, transaction callbacks
  *
  *-------------------------------------------------------------------------
@@ -44,6 +45,16 @@
 
 /* HIGHESTMODSEQ of a never-used mailbox; a stored 0 or NULL counts as it */
 #define MODSEQ_UNUSED		INT64CONST(1)
+
+/*
+ * What arrived while triggers were off may have no UID, or an impossible one;
+ * no client can know of it.
+ */
+static inline bool
+is_uid(int64 uid)
+{
+	return uid >= UIDSET_MIN_UID && uid <= UIDSET_MAX_UID;
+}
 
 /* RFC 7162 section 7: mod-sequences are 63 bits wide */
 #define MODSEQ_MAX			PG_INT64_MAX
@@ -81,6 +92,7 @@ typedef enum PlanId
 	PLAN_CHANGED_MESSAGES,
 	PLAN_LIVE_MESSAGES,
 	PLAN_LOCK_LIVE_MESSAGES,
+	PLAN_UNSTAMPED_MESSAGES,
 	PLAN_MESSAGE_NUMBERS,
 	PLAN_APPEND_VANISHED,
 	PLAN_READ_VANISHED,
@@ -121,6 +133,7 @@ typedef struct Store
 	Oid			message_key_type;	/* not a domain */
 	const char *flag_message;	/* columns of the flag table, or NULL */
 	Oid			flag_message_type;	/* not a domain */
+	Oid			flag_key_type;	/* the same, for a query's parameter */
 	const char *flag_uid;		/* with KeyColumn.flag, or NULL */
 	List	   *flag_columns;	/* unquoted; NIL: every column counts */
 	List	   *options;		/* "name=value", as the trigger has them */
@@ -142,7 +155,8 @@ typedef struct FlagAttribute
 	int16		typlen;
 	bool		typbyval;
 	Oid			type;
-	Oid			element;		/* of an array: compared as a set */
+	Oid			element;		/* of an array that is compared as a set */
+	FmgrInfo	cmp;			/* of its elements */
 	Oid			collation;
 	FmgrInfo	eq;				/* of a scalar */
 } FlagAttribute;
@@ -219,6 +233,7 @@ typedef enum PlanMode
 	PLAN_READ_AS_OWNER			/* the caller's snapshot */
 } PlanMode;
 
+extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
 extern Oid	relation_owner(Oid relid);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
@@ -251,6 +266,7 @@ typedef struct MailboxState
 	UidBuilder	stamped;		/* messages that still need value */
 	bool		lock_stamped;	/* they may not be locked yet */
 	UidBuilder	vanished;		/* UIDs that left the mailbox */
+	UidBuilder	followed;		/* that came along when it was renamed */
 } MailboxState;
 
 typedef struct Mailbox
@@ -284,8 +300,11 @@ extern void counter_no_mailbox(Store *store, const Datum *key) pg_attribute_nore
 extern void counter_forget_store(Oid message_relid);
 extern void counter_renamed(Store *store, const Datum *from, const Datum *to);
 extern void counter_key_taken(Store *store, const Datum *key);
+extern Mailbox *counter_renamed_mailbox(Store *store, Mailbox *mailbox);
 extern bool counter_is_rename(Store *store, const Datum *from,
 							  const Datum *to);
+extern void counter_follow(Mailbox *mailbox, int64 uid);
+extern bool counter_has_followed(Mailbox *mailbox, int64 uid);
 extern void counter_subtransaction_end(int level, bool commit);
 extern void counter_transaction_end(void);
 
@@ -304,6 +323,7 @@ extern void vanished_clear(Store *store);
 extern void statement_open(void);
 extern void statement_close(void);
 extern bool statement_is_completing(void);
+extern bool statement_in_progress(void);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);

@@ -26,7 +26,8 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -98,22 +99,28 @@ key_name(const KeyColumn *key, KeySide side)
 }
 
 /*
- * The operator that compares a column with a parameter: equality of the
- * column's default btree family, so that its indexes can be used.
+ * plan_equality: the operator that compares a column with a parameter
+ *
+ * It is equality of the column's default btree family, so that its indexes can
+ * be used.  *param_type becomes the type that it takes the parameter as.
  */
-static Oid
-equality(Oid column, Oid param)
+Oid
+plan_equality(Oid column, Oid param, Oid *param_type)
 {
 	TypeCacheEntry *left = lookup_type_cache(column, TYPECACHE_EQ_OPR |
 											 TYPECACHE_BTREE_OPFAMILY);
 	TypeCacheEntry *right = lookup_type_cache(param, TYPECACHE_BTREE_OPFAMILY);
 	Oid			result = InvalidOid;
+	Oid			left_type;
 
 	if (column != param)
 		result = get_opfamily_member(left->btree_opf, left->btree_opintype,
 									 right->btree_opintype,
 									 BTEqualStrategyNumber);
-	return OidIsValid(result) ? result : left->eq_opr;
+	if (!OidIsValid(result))
+		result = left->eq_opr;
+	op_input_types(result, &left_type, param_type);
+	return result;
 }
 
 /* "t.a, t.b" in the types of the mailbox's key */
@@ -127,7 +134,9 @@ add_key_columns(PlanText *query, const char *alias, KeySide side)
 		add(query, "%s%s.%s", i == 0 ? "" : ", ", alias, key_name(key, side));
 		if (side != KEY_OF_MAILBOX)
 			add(query, "::%s",
-				format_type_extended(key->type, -1, FORMAT_TYPE_FORCE_QUALIFY));
+				format_type_extended(key->type, -1,
+									 FORMAT_TYPE_FORCE_QUALIFY |
+									 FORMAT_TYPE_TYPEMOD_GIVEN));
 	}
 }
 
@@ -139,12 +148,14 @@ add_key_condition(PlanText *query, const char *alias, KeySide side)
 	{
 		KeyColumn  *key = &query->store->key[i];
 		Oid			type = side == KEY_OF_MESSAGE ? key->message_type : key->type;
+		Oid			param_type;
+		Oid			operator = plan_equality(type, key->type, &param_type);
 
 		if (i > 0)
 			add(query, " AND ");
 		generate_operator_clause(&query->text,
 								 psprintf("%s.%s", alias, key_name(key, side)),
-								 type, equality(type, key->type),
+								 type, operator,
 								 psprintf("$%d", i + 1), key->type);
 	}
 }
@@ -178,7 +189,7 @@ mailbox_query(PlanText *query, PlanId id)
 		return;
 	}
 	add(query,
-		"SELECT b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s FROM %s AS b WHERE ",
+		"SELECT b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8 FROM %s AS b WHERE ",
 		store->uidvalidity, store->uidnext, store->highestmodseq,
 		store->mailbox);
 	add_key_condition(query, "b", KEY_OF_MAILBOX);
@@ -190,7 +201,7 @@ mailbox_query(PlanText *query, PlanId id)
 static void
 message_select(PlanText *query, const char *from)
 {
-	add(query, "SELECT m.%s::pg_catalog.int8, m.%s FROM %s%s AS m WHERE ",
+	add(query, "SELECT m.%s::pg_catalog.int8, m.%s::pg_catalog.int8 FROM %s%s AS m WHERE ",
 		query->store->uid, query->store->modseq, from, query->store->message);
 	add_key_condition(query, "m", KEY_OF_MESSAGE);
 }
@@ -229,6 +240,13 @@ message_query(PlanText *query, PlanId id)
 			if (id == PLAN_LOCK_LIVE_MESSAGES)
 				add(query, " FOR NO KEY UPDATE OF m");
 			break;
+		case PLAN_UNSTAMPED_MESSAGES:
+			value = add_param(query, INT8OID);
+			message_select(query, psprintf("modseq.ranges($%d) AS r, ",
+										   add_param(query, uidset)));
+			add(query, "%s AND (m.%s OPERATOR(pg_catalog.>=) $%d) IS NOT TRUE LIMIT 1",
+				in_range, store->modseq, value);
+			break;
 		case PLAN_CHANGED_MESSAGES:
 			/* The order makes the index on (mailbox, modseq) the only choice */
 			message_select(query, "");
@@ -252,7 +270,12 @@ static void
 any_message_query(PlanText *query, PlanId id)
 {
 	Store	   *store = query->store;
+	Oid			operator = InvalidOid;
+	Oid			param_type;
 
+	if (store->flag_message != NULL)
+		operator = plan_equality(store->message_key_type,
+								 store->flag_message_type, &param_type);
 	add(query, "SELECT ");
 	if (id == PLAN_ALL_FLAGGED && store->flag_message == NULL)
 	{
@@ -274,21 +297,17 @@ any_message_query(PlanText *query, PlanId id)
 		add(query, "EXISTS (SELECT FROM %s AS f WHERE ", store->flag);
 		generate_operator_clause(&query->text,
 								 psprintf("m.%s", store->message_key),
-								 store->message_key_type,
-								 equality(store->message_key_type,
-										  store->flag_message_type),
+								 store->message_key_type, operator,
 								 psprintf("f.%s", store->flag_message),
 								 store->flag_message_type);
 		add(query, ")");
 		return;
 	}
 	generate_operator_clause(&query->text, psprintf("m.%s", store->message_key),
-							 store->message_key_type,
-							 equality(store->message_key_type,
-									  store->flag_message_type),
+							 store->message_key_type, operator,
 							 psprintf("ANY ($%d)",
-									  add_param(query, get_array_type(store->flag_message_type))),
-							 store->flag_message_type);
+									  add_param(query, get_array_type(store->flag_key_type))),
+							 param_type);
 	if (id == PLAN_LOCK_MESSAGES)
 	{
 		add(query, " ORDER BY ");
@@ -385,6 +404,7 @@ prepare(Store *store, PlanId id)
 		case PLAN_STAMP_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
 		case PLAN_LOCK_LIVE_MESSAGES:
+		case PLAN_UNSTAMPED_MESSAGES:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
 			message_query(&query, id);
@@ -420,6 +440,7 @@ is_index_plan(PlanId id)
 		case PLAN_STAMP_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
 		case PLAN_LOCK_LIVE_MESSAGES:
+		case PLAN_UNSTAMPED_MESSAGES:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
 		case PLAN_READ_VANISHED:
@@ -429,20 +450,28 @@ is_index_plan(PlanId id)
 	}
 }
 
-/* Leaves the planner only index scans and nested loops; returns a GUC level */
-static int
-restrict_planner(void)
+/*
+ * Has the plan made, if there is none that is valid, from index scans and
+ * nested loops only.  The settings are ours for that moment: the application's
+ * triggers, which fire when it runs, plan with their own.
+ */
+static void
+plan_for_index(SPIPlanPtr plan)
 {
 	static const char *const settings[] = {
 		"enable_bitmapscan", "enable_hashjoin", "enable_material",
 		"enable_mergejoin", "enable_seqscan", "enable_sort"
 	};
 	int			level = NewGUCNestLevel();
+	CachedPlan *cached;
 
 	for (size_t i = 0; i < lengthof(settings); i++)
 		set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION,
 						  GUC_ACTION_SAVE, true, 0, false);
-	return level;
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(true, level);
 }
 
 /* relation_owner: the role that owns a table or sequence */
@@ -472,11 +501,8 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 	bool		read_only = mode == PLAN_READ_AS_CALLER || mode == PLAN_READ_AS_OWNER;
 	Oid			user;
 	int			security;
-	int			level = 0;
 	int			result;
 
-	if (is_index_plan(id))
-		level = restrict_planner();
 	GetUserIdAndSecContext(&user, &security);
 	if (as_owner)
 		SetUserIdAndSecContext(relation_owner(plan_table(store, id)),
@@ -484,11 +510,11 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 							   SECURITY_NOFORCE_RLS);
 	if (store->plans[id] == NULL)
 		store->plans[id] = prepare(store, id);
+	if (is_index_plan(id))
+		plan_for_index(store->plans[id]);
 	result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
 	if (as_owner)
 		SetUserIdAndSecContext(user, security);
-	if (level != 0)
-		AtEOXact_GUC(true, level);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan returned %s",
 			 SPI_result_code_string(result));

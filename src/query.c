@@ -260,7 +260,7 @@ no_such_mailbox(const Store *store, const Datum *key)
 			 errhint("A mailbox is given by the value of its key.")));
 }
 
-/* Reads the row as the caller.  False if there is none, or none to be seen. */
+/* Reads the row, as the mode says.  False if there is none, or none to be seen. */
 static bool
 read_status(Store *store, const Datum *key, PlanMode mode, Status *status)
 {
@@ -422,8 +422,8 @@ compare_uids(const void *a, const void *b)
 static bool
 in_set(const UidSet *set, int64 uid)
 {
-	return set == NULL ||
-		(uid >= UIDSET_MIN_UID && uid <= UIDSET_MAX_UID &&
+	return is_uid(uid) &&
+		(set == NULL ||
 		 uidset_contains(uidset_ranges(set), uidset_nranges(set),
 						 (uint32) uid));
 }

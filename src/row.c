@@ -18,7 +18,6 @@
 #include "utils/datum.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 /* --- mailbox keys --------------------------------------------------------- */
 
@@ -306,9 +305,8 @@ flag_differs(const FlagAttribute *flag, Datum old, bool oldnull,
 		return false;
 	if (OidIsValid(flag->element))
 	{
-		TypeCacheEntry *typcache = lookup_type_cache(flag->element,
-													 TYPECACHE_CMP_PROC_FINFO);
-		ElementOrder order = {&typcache->cmp_proc_finfo, flag->collation};
+		ElementOrder order = {unconstify(FmgrInfo *, &flag->cmp),
+		flag->collation};
 
 		nolds = array_elements(flag, old, oldnull, &order, &olds);
 		nnews = array_elements(flag, new, newnull, &order, &news);

@@ -68,19 +68,33 @@ attribute_of(Relation rel, Store *store, const char *name, Oid *type)
 	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
 
 	if (attnum == InvalidAttrNumber)
-		store_out_of_date(store->message_relid, _("Column \"%s\" does not exist."),
-					name);
-	if (type != NULL)
-		*type = getBaseType(get_atttype(RelationGetRelid(rel), attnum));
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" does not exist."), name);
+	*type = getBaseType(get_atttype(RelationGetRelid(rel), attnum));
 	return attnum;
 }
 
+/*
+ * Where a column that holds numbers of ours stands; none if there is no such
+ * option.  modseqs are bigint, other numbers, whose type is told, integer or
+ * bigint.
+ */
 static AttrNumber
-option_attribute(Relation rel, Store *store, const char *option, Oid *type)
+number_attribute(Relation rel, Store *store, const char *option, Oid *type)
 {
 	const char *name = store_option(store, option);
+	AttrNumber	attnum;
+	Oid			found;
 
-	return name ? attribute_of(rel, store, name, type) : InvalidAttrNumber;
+	if (name == NULL)
+		return InvalidAttrNumber;
+	attnum = attribute_of(rel, store, name, &found);
+	if (found != INT8OID && (found != INT4OID || type == NULL))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."), name);
+	if (type != NULL)
+		*type = found;
+	return attnum;
 }
 
 /* Where the mailbox key stands in rel, and how to make it the mailbox's type */
@@ -130,9 +144,20 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 	{
 		FlagAttribute *flag = &shape->flags[shape->nflags++];
 		TypeCacheEntry *typcache;
+		TypeCacheEntry *element;
 
 		flag->attnum = attribute_of(rel, shape->store, lfirst(lc), &flag->type);
 		flag->element = get_element_type(flag->type);
+		if (OidIsValid(flag->element))
+		{
+			/* Without an order they cannot be compared as sets */
+			element = lookup_type_cache(flag->element, TYPECACHE_CMP_PROC);
+			if (OidIsValid(element->cmp_proc))
+				fmgr_info_cxt(element->cmp_proc, &flag->cmp,
+							  CurrentMemoryContext);
+			else
+				flag->element = InvalidOid;
+		}
 		flag->collation = TupleDescAttr(RelationGetDescr(rel),
 										flag->attnum - 1)->attcollation;
 		get_typlenbyval(flag->type, &flag->typlen, &flag->typbyval);
@@ -146,18 +171,58 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 	}
 }
 
-/* Every column of rel, for a flag table without flag_columns */
+/*
+ * The columns of a flag table that count, all of them if flag_columns does not
+ * say; but not those that name the message, for which see trigger.c.
+ */
 static List *
-all_columns(Relation rel)
+flag_columns(Relation rel, Store *store)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
+	const char *flag_message = store_option(store, "flag_message");
+	const char *flag_uid = store_option(store, "flag_uid");
+	List	   *flag_mailbox = store_list_option(store, "flag_mailbox");
 	List	   *names = NIL;
+	ListCell   *lc;
 
-	for (int i = 0; i < desc->natts; i++)
+	foreach(lc, store->flag_columns)
+		names = lappend(names, lfirst(lc));
+	for (int i = 0; store->flag_columns == NIL && i < desc->natts; i++)
 		if (!TupleDescAttr(desc, i)->attisdropped)
 			names = lappend(names,
 							pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
+	foreach(lc, names)
+	{
+		const char *name = lfirst(lc);
+		ListCell   *key;
+		bool		names_message =
+			(flag_message != NULL && strcmp(name, flag_message) == 0) ||
+			(flag_uid != NULL && strcmp(name, flag_uid) == 0);
+
+		foreach(key, flag_mailbox)
+			if (strcmp(name, lfirst(key)) == 0)
+				names_message = true;
+		if (names_message)
+			names = foreach_delete_current(names, lc);
+	}
 	return names;
+}
+
+/* The column of a flag table that names the message by its key, if any */
+static AttrNumber
+flag_message_attribute(Relation rel, Store *store)
+{
+	const char *name = store_option(store, "flag_message");
+	AttrNumber	attnum;
+	Oid			type;
+
+	if (name == NULL)
+		return InvalidAttrNumber;
+	attnum = attribute_of(rel, store, name, &type);
+	if (type != store->flag_message_type)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."), name);
+	return attnum;
 }
 
 static RowShape *
@@ -170,39 +235,62 @@ build_shape(Relation rel, ShapeRole role, Store *store)
 	{
 		case SHAPE_MESSAGE:
 			shape_key(rel, shape, "message_mailbox");
-			shape->uid = option_attribute(rel, store, "message_uid",
+			shape->uid = number_attribute(rel, store, "message_uid",
 										  &shape->uid_type);
-			shape->modseq = option_attribute(rel, store, "message_modseq", NULL);
+			shape->modseq = number_attribute(rel, store, "message_modseq", NULL);
 			shape->created_modseq =
-				option_attribute(rel, store, "message_created_modseq", NULL);
+				number_attribute(rel, store, "message_created_modseq", NULL);
 			shape_flags(rel, shape, store->flags);
 			break;
 		case SHAPE_MAILBOX:
 			shape_key(rel, shape, "mailbox_key");
-			shape->uidvalidity = option_attribute(rel, store,
+			shape->uidvalidity = number_attribute(rel, store,
 												  "mailbox_uidvalidity",
 												  &shape->uidvalidity_type);
-			shape->uidnext = option_attribute(rel, store,
+			shape->uidnext = number_attribute(rel, store,
 											  store->has_last_uid ?
 											  "mailbox_last_uid" :
 											  "mailbox_uidnext",
 											  &shape->uidnext_type);
-			shape->highestmodseq = option_attribute(rel, store,
+			shape->highestmodseq = number_attribute(rel, store,
 													"mailbox_highestmodseq",
 													NULL);
 			break;
 		case SHAPE_FLAG:
 			if (store->flag_uid != NULL)
 				shape_key(rel, shape, "flag_mailbox");
-			shape->uid = option_attribute(rel, store, "flag_uid",
+			shape->uid = number_attribute(rel, store, "flag_uid",
 										  &shape->uid_type);
-			shape->flag_message = option_attribute(rel, store, "flag_message",
-												   NULL);
-			shape_flags(rel, shape, store->flag_columns != NIL ?
-						store->flag_columns : all_columns(rel));
+			shape->flag_message = flag_message_attribute(rel, store);
+			shape_flags(rel, shape, flag_columns(rel, store));
 			break;
 	}
 	return shape;
+}
+
+/*
+ * Anybody can put our triggers on a table of theirs and name any store; what
+ * they do is done with its owner's rights, so the store must know the table.
+ */
+static void
+check_role(Relation rel, ShapeRole role, Store *store)
+{
+	Oid			table = RelationGetRelid(rel);
+	Oid			wanted = store->message_relid;
+
+	if (role == SHAPE_MAILBOX)
+		wanted = store->mailbox_relid;
+	else if (role == SHAPE_FLAG)
+		wanted = store->flag_relid;
+	if (table != wanted &&
+		!(rel->rd_rel->relispartition &&
+		  list_member_oid(get_partition_ancestors(table), wanted)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" does not belong to the store that its trigger names",
+						RelationGetRelationName(rel)),
+				 errhint("Drop the trigger, or call modseq.attach() for %s again.",
+						 store->message)));
 }
 
 /* The shape of rel in that role, from the cache if it is up to date */
@@ -229,6 +317,7 @@ get_shape(Relation rel, ShapeRole role, Oid (*find_store) (Relation, Trigger *),
 	store_watch(key.relid);
 	started = store_generation;
 	store = store_get(find_store(rel, trigger));
+	check_role(rel, role, store);
 	context = AllocSetContextCreate(CurrentMemoryContext, "modseq row shape",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -264,9 +353,12 @@ message_table_of(Relation rel, Trigger *unused)
 	{
 		Relation	ancestor = table_open(lfirst_oid(lc), AccessShareLock);
 
+		bool		is_store;
+
 		trigger = store_find_trigger(ancestor, "trigger_assign");
+		is_store = trigger != NULL && !trigger->tgisclone;
 		table_close(ancestor, AccessShareLock);
-		if (trigger != NULL && !trigger->tgisclone)
+		if (is_store)
 			return lfirst_oid(lc);
 	}
 	return RelationGetRelid(rel);

@@ -25,7 +25,8 @@
  * by writing them before any mailbox was locked.  For a flag table this is
  * kept up on purpose (find_flagged, lock_flagged): whoever works without modseq.lock() locks
  * message rows first and mailboxes last, and whoever calls it does the
- * opposite, so that neither kind deadlocks among its own.
+ * opposite, so that neither kind deadlocks among its own for our sake.  (What
+ * is left is in README.md: cascades, upserts, moves, and scans in other orders.)
  *
  * Memory: a Statement belongs to the nest level that opened it and lives in
  * its own context below TopTransactionContext; it is dropped, with all that
@@ -104,6 +105,17 @@ statement_is_completing(void)
 	return current != NULL && current->completing;
 }
 
+/* Does a statement, of this or an outer level, hold numbers or collect? */
+bool
+statement_in_progress(void)
+{
+	for (Statement *statement = current; statement; statement = statement->outer)
+		if (statement->completing || statement->mailboxes != NIL ||
+			statement->flagged != NIL)
+			return true;
+	return false;
+}
+
 /* --- collecting -------------------------------------------------------------- */
 
 /* statement_list: the mailbox has something to write when all is done */
@@ -119,16 +131,6 @@ statement_list(Mailbox *mailbox)
 	old = MemoryContextSwitchTo(statement->context);
 	statement->mailboxes = lappend(statement->mailboxes, mailbox);
 	MemoryContextSwitchTo(old);
-}
-
-/*
- * What arrived while triggers were off may have no UID, or an impossible one;
- * no client can know of it.
- */
-static bool
-is_uid(int64 uid)
-{
-	return uid >= UIDSET_MIN_UID && uid <= UIDSET_MAX_UID;
 }
 
 /* statement_vanish: that UID has left that mailbox */
@@ -186,13 +188,13 @@ statement_stamp_by_key(Store *store, Datum message_key)
 		old = MemoryContextSwitchTo(statement->context);
 		flagged = palloc(sizeof(FlaggedKeys));
 		flagged->message_relid = store->message_relid;
-		flagged->keys = initArrayResult(store->flag_message_type,
+		flagged->keys = initArrayResult(store->flag_key_type,
 										statement->context, false);
 		statement->flagged = lappend(statement->flagged, flagged);
 		MemoryContextSwitchTo(old);
 	}
 	accumArrayResult(flagged->keys, message_key, false,
-					 store->flag_message_type, statement->context);
+					 store->flag_key_type, statement->context);
 }
 
 /* --- completion: flag tables ------------------------------------------------- */
@@ -310,6 +312,28 @@ lock_flagged(List *mailboxes)
 	}
 }
 
+/*
+ * What was collected under the old key of a mailbox that this very statement
+ * has renamed is the new key's.
+ */
+static void
+follow_rename(Mailbox *from)
+{
+	Mailbox    *to = counter_renamed_mailbox(store_get(from->message_relid),
+											 from);
+	UidBuilder *stamped = &from->state->stamped;
+	UidBuilder *vanished = &from->state->vanished;
+
+	if (to == NULL || !has_pending(from->state))
+		return;
+	uidset_builder_add_ranges(&to->state->stamped, stamped->ranges, stamped->n);
+	uidset_builder_add_ranges(&to->state->vanished, vanished->ranges,
+							  vanished->n);
+	uidset_builder_free(stamped);
+	uidset_builder_free(vanished);
+	statement_list(to);
+}
+
 /* Mailboxes that have messages to stamp or UIDs to remember, ascending */
 static List *
 pending_mailboxes(Statement *statement)
@@ -318,6 +342,8 @@ pending_mailboxes(Statement *statement)
 	ListCell   *lc;
 
 	find_flagged(statement);
+	foreach(lc, statement->mailboxes)
+		follow_rename(lfirst(lc));
 	foreach(lc, statement->mailboxes)
 		if (has_pending(((Mailbox *) lfirst(lc))->state))
 			pending = lappend(pending, lfirst(lc));
@@ -334,26 +360,18 @@ static void
 check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
 
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = PointerGetDatum(set);
-	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		bool		isnull;
-		Datum		modseq = SPI_getbinval(SPI_tuptable->vals[i],
-										   SPI_tuptable->tupdesc, 2, &isnull);
-
-		if (isnull || DatumGetInt64(modseq) < value)
-			ereport(ERROR,
-					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-					 errmsg("messages of mailbox %s could not be stamped",
-							key_text(store, mailbox->key)),
-					 errdetail("A trigger or rule of table %s suppressed the update.",
-							   store->message),
-					 errhint("A trigger must not keep modseq from its columns.")));
-	}
+	params[store->nkeys] = Int64GetDatum(value);
+	params[store->nkeys + 1] = PointerGetDatum(set);
+	if (plan_execute(store, PLAN_UNSTAMPED_MESSAGES, params, PLAN_AS_OWNER) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("messages of mailbox %s could not be stamped",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the update.",
+						   store->message),
+				 errhint("A trigger must not keep modseq from its columns.")));
 }
 
 /* Gives the statement's mod-sequence to the messages in state->stamped */

@@ -32,6 +32,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/regproc.h"
+#include "utils/syscache.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -56,6 +57,7 @@ static List *retired_contexts = NIL;
 static List *retired_stores = NIL;
 
 static void relation_changed(Datum arg, Oid relid);
+static void namespace_changed(Datum arg, int cacheid, uint32 hashvalue);
 
 void
 store_init(void)
@@ -72,6 +74,7 @@ store_init(void)
 	watched = hash_create("modseq watched tables", 16, &ctl,
 						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_changed, (Datum) 0);
 }
 
 static void
@@ -80,6 +83,13 @@ relation_changed(Datum arg, Oid relid)
 	if (!OidIsValid(relid) ||
 		hash_search(watched, &relid, HASH_FIND, NULL) != NULL)
 		store_generation++;
+}
+
+/* A schema may have another name now, which no table's invalidation tells */
+static void
+namespace_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	store_generation++;
 }
 
 /* store_watch: an invalidation of that table makes everything stale */
@@ -399,6 +409,13 @@ build_store(Relation rel, Trigger *trigger)
 		store->flag_message_type =
 			column_type(store, store->flag_relid,
 						store_option(store, "flag_message"));
+	if (store->flag_message != NULL)
+	{
+		plan_equality(store->message_key_type, store->flag_message_type,
+					  &store->flag_key_type);
+		if (IsPolymorphicType(store->flag_key_type))
+			store->flag_key_type = store->flag_message_type;
+	}
 	store->uidnext_is_int4 =
 		column_type(store, mailbox,
 					store_option(store, store->has_last_uid ?
@@ -464,7 +481,12 @@ store_get(Oid message_relid)
 	entry = hash_search(stores, &message_relid, HASH_ENTER, &found);
 	if (found && entry->store != NULL)
 	{
-		if (!same_key_types(entry->store, store))
+
+		/*
+		 * Triggers may have been off for a while, in which others than they
+		 * wrote the counters; and key types may be others now.
+		 */
+		if (!statement_in_progress() || !same_key_types(entry->store, store))
 			counter_forget_store(message_relid);
 		retired_stores = retire(retired_stores, entry->store);
 		store_retire_context(entry->context);

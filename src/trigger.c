@@ -36,6 +36,7 @@
 #include "commands/trigger.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -267,16 +268,9 @@ assign_stay(const MessageChange *change, const Datum *key)
 }
 
 /*
- * Is the message still in its mailbox?  It is if the mailbox was renamed.
- * from is NULL for a message that was in none: triggers were off when it came.
+ * A message that is still in its mailbox, under its UID, stays; also if the
+ * mailbox was renamed, and the message follows.  Any other arrives.
  */
-static bool
-same_mailbox(Store *store, const Datum *from, const Datum *to)
-{
-	return from != NULL &&
-		(key_equal(store, from, to) || counter_is_rename(store, from, to));
-}
-
 static HeapTuple
 assign_update(const MessageChange *change)
 {
@@ -293,9 +287,16 @@ assign_update(const MessageChange *change)
 		from = NULL;
 	if (!row_get_key(change->shape, change->new, change->desc, to))
 		no_mailbox_given(change);
-	if (old_uid == new_uid && new_uid != 0 &&
-		same_mailbox(change->store, from, to))
-		return assign_stay(change, to);
+	if (from != NULL && old_uid == new_uid && is_uid(new_uid))
+	{
+		if (key_equal(change->store, from, to))
+			return assign_stay(change, to);
+		if (counter_is_rename(change->store, from, to))
+		{
+			counter_follow(counter_mailbox(change->store, to), new_uid);
+			return assign_stay(change, to);
+		}
+	}
 
 	/* The UID that it has is the source's; the target gives another */
 	return arrive(change, to, given && new_uid != old_uid, new_uid);
@@ -401,7 +402,9 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 
 	if (from != NULL && to != NULL &&
 		get_uid(&change, change.old) == get_uid(&change, change.new) &&
-		same_mailbox(change.store, from, to))
+		(key_equal(change.store, from, to) ||
+		 counter_has_followed(counter_mailbox(change.store, to),
+							  get_uid(&change, change.new))))
 	{
 		collect_stay(&change, to);
 		return PointerGetDatum(NULL);
@@ -480,6 +483,34 @@ collect_flag(const MessageChange *change, HeapTuple tuple)
 		statement_stamp_flagged(change->store, key, get_uid(change, tuple));
 }
 
+/* Do both versions of a flag row belong to the same message? */
+static bool
+same_message(const MessageChange *change)
+{
+	AttrNumber	column = change->shape->flag_message;
+	Datum		from[MODSEQ_MAX_KEYS];
+	Datum		to[MODSEQ_MAX_KEYS];
+
+	if (column != InvalidAttrNumber)
+	{
+		bool		oldnull;
+		bool		newnull;
+		Datum		old = heap_getattr(change->old, column, change->desc, &oldnull);
+		Datum		new = heap_getattr(change->new, column, change->desc, &newnull);
+		int16		typlen;
+		bool		typbyval;
+
+		get_typlenbyval(change->store->flag_message_type, &typlen, &typbyval);
+		return oldnull == newnull &&
+			(oldnull || datumIsEqual(old, new, typbyval, typlen));
+	}
+	return get_uid(change, change->old) == get_uid(change, change->new) &&
+		row_get_key(change->shape, change->old, change->desc, from) &&
+		row_get_key(change->shape, change->new, change->desc, to) &&
+		(key_equal(change->store, from, to) ||
+		 counter_is_rename(change->store, from, to));
+}
+
 /*
  * modseq.trigger_collect_flag(message): AFTER INSERT OR UPDATE OR DELETE ROW
  *
@@ -493,7 +524,7 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 
 	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
 	change.store = change.shape->store;
-	if (change.old != NULL && change.new != NULL &&
+	if (change.old != NULL && change.new != NULL && same_message(&change) &&
 		!row_flags_differ(change.shape, change.old, change.new, change.desc))
 		return PointerGetDatum(NULL);
 	if (change.old != NULL)

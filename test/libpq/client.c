@@ -269,7 +269,9 @@ commit_in_doubt(Client *client, const char *xid)
 	{
 		client_connect(client);
 		totals.reconnects++;
-		result = query(client, "SELECT pg_xact_status('%s'::xid8)", xid);
+		/* A crash may have lost the transaction with its number, which is then in the future */
+		result = query(client, "SELECT CASE WHEN '%s'::xid8 < pg_snapshot_xmax(pg_current_snapshot())"
+					   " THEN pg_xact_status('%s'::xid8) END", xid, xid);
 		if (result == NULL)
 			continue;
 		committed = strcmp(PQgetvalue(result, 0, 0), "committed") == 0;

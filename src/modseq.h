@@ -111,6 +111,7 @@ typedef enum PlanId
 typedef struct Store
 {
 	Oid			message_relid;
+	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			mailbox_relid;
 	Oid			vanished_relid;
 	Oid			flag_relid;		/* InvalidOid without a flag table */
@@ -323,7 +324,6 @@ extern void vanished_clear(Store *store);
 extern void statement_open(void);
 extern void statement_close(void);
 extern bool statement_is_completing(void);
-extern bool statement_in_progress(void);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);

@@ -105,17 +105,6 @@ statement_is_completing(void)
 	return current != NULL && current->completing;
 }
 
-/* Does a statement, of this or an outer level, hold numbers or collect? */
-bool
-statement_in_progress(void)
-{
-	for (Statement *statement = current; statement; statement = statement->outer)
-		if (statement->completing || statement->mailboxes != NIL ||
-			statement->flagged != NIL)
-			return true;
-	return false;
-}
-
 /* --- collecting -------------------------------------------------------------- */
 
 /* statement_list: the mailbox has something to write when all is done */

@@ -347,6 +347,7 @@ build_store(Relation rel, Trigger *trigger)
 
 	for (int i = 0; i < trigger->tgnargs; i++)
 		store->options = lappend(store->options, pstrdup(trigger->tgargs[i]));
+	store->trigger_oid = trigger->tgoid;
 	store->message_relid = message;
 	store->message =
 		quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
@@ -483,10 +484,11 @@ store_get(Oid message_relid)
 	{
 
 		/*
-		 * Triggers may have been off for a while, in which others than they
-		 * wrote the counters; and key types may be others now.
+		 * Between detach() and attach() others than the triggers wrote the
+		 * counters; and key types may be others now.
 		 */
-		if (!statement_in_progress() || !same_key_types(entry->store, store))
+		if (entry->store->trigger_oid != store->trigger_oid ||
+			!same_key_types(entry->store, store))
 			counter_forget_store(message_relid);
 		retired_stores = retire(retired_stores, entry->store);
 		store_retire_context(entry->context);

@@ -445,6 +445,10 @@ is_index_plan(PlanId id)
 		case PLAN_MESSAGE_NUMBERS:
 		case PLAN_READ_VANISHED:
 			return true;
+		case PLAN_RENAME_VANISHED:
+		case PLAN_DROP_VANISHED:
+			/* And locks rows by mod-sequence, as compact() does */
+			return true;
 		default:
 			return false;
 	}

@@ -44,22 +44,11 @@ typedef struct MailboxChain
 	List	   *mailboxes;
 } MailboxChain;
 
-/* A mailbox whose key changed in this transaction */
-typedef struct Rename
-{
-	int			level;
-	int			ended;			/* the level at which it ended, or 0 */
-	Oid			message_relid;
-	Datum	   *from;
-	Datum	   *to;
-} Rename;
-
 static MemoryContext counter_context = NULL;	/* NULL: all below is unset */
 static HTAB *chains = NULL;
 static Mailbox *last_mailbox = NULL;	/* the one that was looked up last */
 static List *inner_mailboxes = NIL; /* those with a state of level > 1 */
 static int	innermost_level = 0;	/* the highest level of such a state */
-static List *renames = NIL;
 
 static void
 init_transaction(void)
@@ -501,65 +490,6 @@ counter_forget_store(Oid message_relid)
 }
 
 /*
- * Mailbox keys that changed.  A message whose key changes the same way, by
- * ON UPDATE CASCADE or by hand, follows its mailbox and does not move.
- */
-void
-counter_renamed(Store *store, const Datum *from, const Datum *to)
-{
-	MemoryContext old;
-	Rename	   *rename;
-
-	if (counter_context == NULL)
-		init_transaction();
-	old = MemoryContextSwitchTo(counter_context);
-	rename = palloc(sizeof(Rename));
-	rename->level = GetCurrentTransactionNestLevel();
-	rename->ended = 0;
-	rename->message_relid = store->message_relid;
-	rename->from = key_copy(store, from);
-	rename->to = key_copy(store, to);
-	renames = lappend(renames, rename);
-	MemoryContextSwitchTo(old);
-}
-
-bool
-counter_is_rename(Store *store, const Datum *from, const Datum *to)
-{
-	ListCell   *lc;
-
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->message_relid == store->message_relid &&
-			rename->ended == 0 &&
-			key_equal(store, rename->from, from) &&
-			key_equal(store, rename->to, to))
-			return true;
-	}
-	return false;
-}
-
-/* The mailbox under its new key, if it has one; else NULL */
-Mailbox *
-counter_renamed_mailbox(Store *store, Mailbox *mailbox)
-{
-	ListCell   *lc;
-
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->message_relid == store->message_relid &&
-			rename->ended == 0 &&
-			key_equal(store, rename->from, mailbox->key))
-			return counter_mailbox(store, rename->to);
-	}
-	return NULL;
-}
-
-/*
  * A message follows its mailbox.  What was said of it before it was written
  * must hold after that, though the old key may be taken in between.
  */
@@ -580,22 +510,6 @@ counter_has_followed(Mailbox *mailbox, int64 uid)
 		return false;
 	uidset_builder_finish(followed);
 	return uidset_contains(followed->ranges, followed->n, (uint32) uid);
-}
-
-/* Another mailbox has the key now; messages that leave it move from now on */
-void
-counter_key_taken(Store *store, const Datum *key)
-{
-	ListCell   *lc;
-
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->message_relid == store->message_relid &&
-			rename->ended == 0 && key_equal(store, rename->from, key))
-			rename->ended = GetCurrentTransactionNestLevel();
-	}
 }
 
 /* --- ends of transactions --------------------------------------------------- */
@@ -649,25 +563,9 @@ end_inner_states(int level, bool commit)
 void
 counter_subtransaction_end(int level, bool commit)
 {
-	ListCell   *lc;
-
 	/* Most subtransactions know nothing of mailboxes, while outer ones may */
 	if (level <= innermost_level)
 		end_inner_states(level, commit);
-
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->ended >= level)
-			rename->ended = commit ? level - 1 : 0;
-		if (rename->level < level)
-			continue;
-		if (commit)
-			rename->level = level - 1;
-		else
-			renames = foreach_delete_current(renames, lc);
-	}
 }
 
 /* Everything was in counter_context, which is gone with the transaction */
@@ -679,5 +577,4 @@ counter_transaction_end(void)
 	last_mailbox = NULL;
 	inner_mailboxes = NIL;
 	innermost_level = 0;
-	renames = NIL;
 }

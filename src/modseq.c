@@ -27,6 +27,7 @@ transaction_ends(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 			statement_transaction_end();
 			counter_transaction_end();
+			rename_transaction_end();
 			store_at_transaction_end();
 			break;
 		default:
@@ -50,6 +51,8 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 			statement_subtransaction_end(level);
 			counter_subtransaction_end(level,
 									   event == SUBXACT_EVENT_COMMIT_SUB);
+			rename_subtransaction_end(level,
+									  event == SUBXACT_EVENT_COMMIT_SUB);
 			break;
 		default:
 			break;

@@ -15,9 +15,11 @@
  *	row.c		reading rows: mailbox keys, numbers, whether a flag changed
  *	plan.c		the SQL we run, as cached plans, and as whom it runs
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
+ *	rename.c	mailboxes whose key changes
  *	vanished.c	the table of vanished UIDs
  *	statement.c	what one SQL statement changed, and its completion
  *	trigger.c	trigger entry points
+ *	argument.c	what those who call our functions pass, and may
  *	query.c		the functions that a front end calls
  *	uidvalidity.c	handing out UIDVALIDITY values
  *	uidset*.c	the UID set, alone and as an SQL type; modseq_type.c the domain
@@ -299,15 +301,19 @@ extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 extern void counter_no_mailbox(Store *store, const Datum *key) pg_attribute_noreturn();
 extern void counter_forget_store(Oid message_relid);
-extern void counter_renamed(Store *store, const Datum *from, const Datum *to);
-extern void counter_key_taken(Store *store, const Datum *key);
-extern Mailbox *counter_renamed_mailbox(Store *store, Mailbox *mailbox);
-extern bool counter_is_rename(Store *store, const Datum *from,
-							  const Datum *to);
 extern void counter_follow(Mailbox *mailbox, int64 uid);
 extern bool counter_has_followed(Mailbox *mailbox, int64 uid);
 extern void counter_subtransaction_end(int level, bool commit);
 extern void counter_transaction_end(void);
+
+/* --- rename.c ------------------------------------------------------------ */
+
+extern void rename_note(Store *store, const Datum *from, const Datum *to);
+extern bool rename_is(Store *store, const Datum *from, const Datum *to);
+extern Mailbox *rename_target(Store *store, Mailbox *mailbox);
+extern void rename_key_taken(Store *store, const Datum *key);
+extern void rename_subtransaction_end(int level, bool commit);
+extern void rename_transaction_end(void);
 
 /* --- vanished.c -------------------------------------------------------- */
 
@@ -333,5 +339,28 @@ extern void statement_stamp_by_key(Store *store, Datum message_key);
 extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level);
 extern void statement_transaction_end(void);
+
+/* --- argument.c --------------------------------------------------------- */
+
+/* The mailboxes that a call names: one, or those of an array */
+typedef struct Mailboxes
+{
+	bool		many;			/* was it one of the array overloads? */
+	int			n;
+	Datum	  (*keys)[MODSEQ_MAX_KEYS];
+	Datum	   *labels;			/* for the answer: in the argument's type */
+} Mailboxes;
+
+extern void argument_not_null(FunctionCallInfo fcinfo, int argno,
+							  const char *name);
+extern Store *argument_store(FunctionCallInfo fcinfo);
+extern int64 argument_since(FunctionCallInfo fcinfo, int argno);
+extern UidSet *argument_uids(FunctionCallInfo fcinfo, int argno);
+extern Mailboxes argument_mailboxes(FunctionCallInfo fcinfo,
+									const Store *store);
+extern Datum *argument_one_mailbox(FunctionCallInfo fcinfo,
+								   const Store *store);
+extern void argument_check_may_write(const Store *store);
+extern void argument_check_may_read(const Store *store);
 
 #endif							/* MODSEQ_H */

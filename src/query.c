@@ -20,10 +20,7 @@
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_status);
 PG_FUNCTION_INFO_V1(modseq_lock);
@@ -35,15 +32,6 @@ PG_FUNCTION_INFO_V1(modseq_resync);
 
 /* UIDs that unchanged_since answers for though they were never assigned */
 #define MAX_UNASSIGNED		INT64CONST(1000000)
-
-/* The mailboxes that a call names: one, or those of an array */
-typedef struct Mailboxes
-{
-	bool		many;			/* was it one of the array overloads? */
-	int			n;
-	Datum	  (*keys)[MODSEQ_MAX_KEYS];
-	Datum	   *labels;			/* for the answer: in the argument's type */
-} Mailboxes;
 
 /* A message in an answer */
 typedef struct MessageRow
@@ -60,192 +48,6 @@ typedef struct Status
 	int64		uidnext;
 	int64		highestmodseq;
 } Status;
-
-/* --- arguments ---------------------------------------------------------------- */
-
-static void
-not_null(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	if (PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name),
-				 errhint("Only sets of UIDs may be null, and stand for all UIDs then.")));
-}
-
-static Store *
-store_argument(FunctionCallInfo fcinfo)
-{
-	not_null(fcinfo, 0, "store");
-	return store_get(PG_GETARG_OID(0));
-}
-
-static int64
-since_argument(FunctionCallInfo fcinfo, int argno)
-{
-	not_null(fcinfo, argno, "since");
-	return PG_GETARG_INT64(argno);
-}
-
-/* An optional set of UIDs: NULL means all */
-static UidSet *
-uids_argument(FunctionCallInfo fcinfo, int argno)
-{
-	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_UIDSET_P(argno);
-}
-
-/* A value of one of the argument types, as a key column's type */
-static Datum
-key_value(const KeyColumn *key, Datum value, Oid type)
-{
-	Oid			output;
-	Oid			input;
-	Oid			ioparam;
-	bool		isvarlena;
-
-	if (type == key->input_type && key->typmod < 0)
-		return value;
-	getTypeOutputInfo(type, &output, &isvarlena);
-	getTypeInputInfo(key->input_type, &input, &ioparam);
-	return OidInputFunctionCall(input, OidOutputFunctionCall(output, value),
-								ioparam, key->typmod);
-}
-
-static void
-wrong_key_width(const Store *store, int given)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("mailbox key has %d value(s), but that of table %s has %d column(s)",
-					given, store->mailbox, store->nkeys),
-			 store->nkeys > 1 ?
-			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes.") : 0));
-}
-
-/*
- * The elements of an array argument, with the number of values in a key.  A
- * text[] names one mailbox of a composite key, or is a list of such.
- */
-static int
-array_argument(const Store *store, Datum argument, Oid type, Datum **elems,
-			   Oid *element)
-{
-	ArrayType  *array = DatumGetArrayTypeP(argument);
-	int			width = 1;
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
-	bool	   *nulls;
-	int			n;
-
-	*element = ARR_ELEMTYPE(array);
-	get_typlenbyvalalign(*element, &typlen, &typbyval, &typalign);
-	deconstruct_array(array, *element, typlen, typbyval, typalign, elems,
-					  &nulls, &n);
-	for (int i = 0; i < n; i++)
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"mailbox\" must not contain nulls"),
-					 errhint("Leave out what is no mailbox.")));
-	if (type == TEXTARRAYOID && store->nkeys > 1 && n > 0)
-		width = ARR_DIMS(array)[ARR_NDIM(array) - 1];
-	if (n > 0 && width != store->nkeys)
-		wrong_key_width(store, width);
-	return n;
-}
-
-/* Reads the second argument of any of the overloads */
-static Mailboxes
-mailbox_argument(FunctionCallInfo fcinfo, const Store *store)
-{
-	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
-	Mailboxes	result = {0};
-	Datum	   *elems;
-	Datum		single;
-	Oid			element = type;
-	int			n = 1;
-
-	not_null(fcinfo, 1, "mailbox");
-	single = PG_GETARG_DATUM(1);
-	elems = &single;
-	result.many = OidIsValid(get_element_type(type));
-	if (result.many)
-		n = array_argument(store, single, type, &elems, &element);
-	else if (store->nkeys != 1)
-		wrong_key_width(store, 1);
-
-	result.n = n / store->nkeys;
-	result.keys = palloc(sizeof(*result.keys) * Max(result.n, 1));
-	result.labels = palloc(sizeof(Datum) * Max(result.n, 1));
-	for (int i = 0; i < result.n; i++)
-	{
-		Datum	   *values = &elems[i * store->nkeys];
-
-		for (int k = 0; k < store->nkeys; k++)
-			result.keys[i][k] = key_value(&store->key[k], values[k], element);
-		if (type == TEXTARRAYOID)
-			result.labels[i] =
-				PointerGetDatum(construct_array(values, store->nkeys, TEXTOID,
-												-1, false, TYPALIGN_INT));
-		else
-			result.labels[i] = values[0];
-	}
-	return result;
-}
-
-/* The same for functions that work on one mailbox */
-static Datum *
-one_mailbox_argument(FunctionCallInfo fcinfo, const Store *store)
-{
-	Mailboxes	mailboxes = mailbox_argument(fcinfo, store);
-
-	if (mailboxes.n != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"mailbox\" names %d mailboxes", mailboxes.n),
-				 errhint("This function works on one mailbox.")));
-	return mailboxes.keys[0];
-}
-
-/* --- rights -------------------------------------------------------------------- */
-
-static bool
-may_write(Oid relid)
-{
-	return OidIsValid(relid) &&
-		(pg_class_aclmask(relid, GetUserId(),
-						  ACL_INSERT | ACL_UPDATE | ACL_DELETE,
-						  ACLMASK_ANY) != 0 ||
-		 pg_attribute_aclcheck_all(relid, GetUserId(), ACL_UPDATE,
-								   ACLMASK_ANY) == ACLCHECK_OK);
-}
-
-/*
- * Triggers take the mailbox lock for whoever may write messages or flags; the
- * functions that take it ask for the same right.
- */
-static void
-check_may_write(const Store *store)
-{
-	if (!may_write(store->message_relid) && !may_write(store->flag_relid))
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
-					   get_rel_name(store->message_relid));
-}
-
-/* The vanished UIDs are for those who may read the messages' */
-static void
-check_may_read(const Store *store)
-{
-	if (pg_class_aclcheck(store->message_relid, GetUserId(),
-						  ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck(store->message_relid,
-							  get_attnum(store->message_relid,
-										 store_option(store, "message_uid")),
-							  GetUserId(), ACL_SELECT) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
-					   get_rel_name(store->message_relid));
-}
 
 /* --- mailboxes ------------------------------------------------------------------- */
 
@@ -328,8 +130,8 @@ put_status(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,
 Datum
 modseq_status(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Mailboxes	mailboxes = mailbox_argument(fcinfo, store);
+	Store	   *store = argument_store(fcinfo);
+	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -357,12 +159,12 @@ modseq_status(PG_FUNCTION_ARGS)
 Datum
 modseq_lock(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Mailboxes	mailboxes = mailbox_argument(fcinfo, store);
+	Store	   *store = argument_store(fcinfo);
+	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum	  (*sorted)[MODSEQ_MAX_KEYS];
 
-	check_may_write(store);
+	argument_check_may_write(store);
 	InitMaterializedSRF(fcinfo, 0);
 	sorted = palloc(sizeof(*sorted) * Max(mailboxes.n, 1));
 	memcpy(sorted, mailboxes.keys, sizeof(*sorted) * mailboxes.n);
@@ -390,13 +192,13 @@ modseq_lock(PG_FUNCTION_ARGS)
 Datum
 modseq_touch(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Datum	   *key = one_mailbox_argument(fcinfo, store);
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
 	Status		status;
 	Mailbox    *mailbox;
 	int64		value;
 
-	check_may_write(store);
+	argument_check_may_write(store);
 	lock_mailbox(store, key);
 	if (!read_status(store, key, PLAN_AS_CALLER, &status))
 		no_such_mailbox(store, key);
@@ -478,10 +280,10 @@ read_messages(Store *store, PlanId id, const Datum *key, Datum param,
 Datum
 modseq_changed_since(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Datum	   *key = one_mailbox_argument(fcinfo, store);
-	int64		since = since_argument(fcinfo, 2);
-	UidSet	   *uids = uids_argument(fcinfo, 3);
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 2);
+	UidSet	   *uids = argument_uids(fcinfo, 3);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Status		status;
 	MessageRow *messages;
@@ -516,17 +318,17 @@ modseq_changed_since(PG_FUNCTION_ARGS)
 Datum
 modseq_vanished_since(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Datum	   *key = one_mailbox_argument(fcinfo, store);
-	int64		since = since_argument(fcinfo, 2);
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 2);
 	UidBuilder	vanished;
 	Status		status;
 	int64		first;
 
-	check_may_read(store);
+	argument_check_may_read(store);
 	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
 		no_such_mailbox(store, key);
-	vanished_read(store, key, since, uids_argument(fcinfo, 3), &vanished,
+	vanished_read(store, key, since, argument_uids(fcinfo, 3), &vanished,
 				  &first);
 	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
 }
@@ -545,9 +347,9 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
 Datum
 modseq_unchanged_since(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Datum	   *key = one_mailbox_argument(fcinfo, store);
-	int64		since = since_argument(fcinfo, 3);
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 3);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const UidRange *ranges;
 	UidSet	   *uids;
@@ -556,10 +358,10 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 	int64		n;
 	int64		next = 0;
 
-	not_null(fcinfo, 2, "uids");
+	argument_not_null(fcinfo, 2, "uids");
 	uids = PG_GETARG_UIDSET_P(2);
 	ranges = uidset_ranges(uids);
-	check_may_write(store);
+	argument_check_may_write(store);
 	lock_mailbox(store, key);
 	if (!read_status(store, key, PLAN_AS_CALLER, &status))
 		no_such_mailbox(store, key);
@@ -651,8 +453,8 @@ static void
 apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
 			UidBuilder *vanished)
 {
-	UidSet	   *seqs = uids_argument(fcinfo, 5);
-	UidSet	   *uids = uids_argument(fcinfo, 6);
+	UidSet	   *seqs = argument_uids(fcinfo, 5);
+	UidSet	   *uids = argument_uids(fcinfo, 6);
 	UidRange	known = {UIDSET_MIN_UID, 0};
 	UidBuilder	rest;
 
@@ -698,10 +500,10 @@ apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
 Datum
 modseq_resync(PG_FUNCTION_ARGS)
 {
-	Store	   *store = store_argument(fcinfo);
-	Datum	   *key = one_mailbox_argument(fcinfo, store);
-	int64		since = since_argument(fcinfo, 3);
-	UidSet	   *known = uids_argument(fcinfo, 4);
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 3);
+	UidSet	   *known = argument_uids(fcinfo, 4);
 	const char *verdict = "ok";
 	TupleDesc	desc;
 	Datum		values[7] = {0};
@@ -710,7 +512,7 @@ modseq_resync(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	check_may_read(store);
+	argument_check_may_read(store);
 	if (!read_status(store, key, PLAN_READ_AS_CALLER, &status))
 		no_such_mailbox(store, key);
 	if (PG_ARGISNULL(2) || !status.has_uidvalidity ||

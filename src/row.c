@@ -91,8 +91,14 @@ key_copy(const Store *store, const Datum *values)
 	Datum	   *copy = palloc(sizeof(Datum) * store->nkeys);
 
 	for (int i = 0; i < store->nkeys; i++)
-		copy[i] = datumCopy(values[i], store->key[i].typbyval,
-							store->key[i].typlen);
+	{
+		/* What a toast pointer points to may be gone when we need it */
+		if (store->key[i].typlen == -1)
+			copy[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i]));
+		else
+			copy[i] = datumCopy(values[i], store->key[i].typbyval,
+								store->key[i].typlen);
+	}
 	return copy;
 }
 

@@ -308,7 +308,7 @@ lock_flagged(List *mailboxes)
 static void
 follow_rename(Mailbox *from)
 {
-	Mailbox    *to = counter_renamed_mailbox(store_get(from->message_relid),
+	Mailbox    *to = rename_target(store_get(from->message_relid),
 											 from);
 	UidBuilder *stamped = &from->state->stamped;
 	UidBuilder *vanished = &from->state->vanished;

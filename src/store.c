@@ -23,8 +23,12 @@
  */
 #include "modseq.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "parser/parse_func.h"
@@ -39,6 +43,8 @@
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 #include "utils/varlena.h"
+
+PG_FUNCTION_INFO_V1(modseq_trigger_options);
 
 typedef struct StoreEntry
 {
@@ -498,4 +504,50 @@ store_get(Oid message_relid)
 	entry->store = store;
 	entry->generation = started;
 	return store;
+}
+
+/*
+ * modseq.trigger_options(trigger oid) -> text[]
+ *
+ * The arguments of a trigger, for the view modseq.stores: pg_trigger has them
+ * as bytes with a NUL after each, which SQL cannot take apart.  NULL if there
+ * is no such trigger.
+ */
+Datum
+modseq_trigger_options(PG_FUNCTION_ARGS)
+{
+	Oid			trigger = PG_GETARG_OID(0);
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ArrayBuildState *options = NULL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
+		bool		isnull;
+		bytea	   *args = DatumGetByteaPP(heap_getattr(tuple,
+														Anum_pg_trigger_tgargs,
+														RelationGetDescr(rel),
+														&isnull));
+		const char *arg = VARDATA_ANY(args);
+
+		options = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+		for (int i = 0; i < n; i++)
+		{
+			accumArrayResult(options, CStringGetTextDatum(arg), false, TEXTOID,
+							 CurrentMemoryContext);
+			arg += strlen(arg) + 1;
+		}
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (options == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(makeArrayResult(options, CurrentMemoryContext));
 }

@@ -28,16 +28,11 @@
  */
 #include "modseq.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_trigger_open);
@@ -49,7 +44,6 @@ PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
 PG_FUNCTION_INFO_V1(modseq_trigger_truncate_flag);
 PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
 PG_FUNCTION_INFO_V1(modseq_trigger_truncate_mailbox);
-PG_FUNCTION_INFO_V1(modseq_trigger_options);
 
 /* An UPDATE's two versions of a message, or one of them */
 typedef struct MessageChange
@@ -291,7 +285,7 @@ assign_update(const MessageChange *change)
 	{
 		if (key_equal(change->store, from, to))
 			return assign_stay(change, to);
-		if (counter_is_rename(change->store, from, to))
+		if (rename_is(change->store, from, to))
 		{
 			counter_follow(counter_mailbox(change->store, to), new_uid);
 			return assign_stay(change, to);
@@ -508,7 +502,7 @@ same_message(const MessageChange *change)
 		row_get_key(change->shape, change->old, change->desc, from) &&
 		row_get_key(change->shape, change->new, change->desc, to) &&
 		(key_equal(change->store, from, to) ||
-		 counter_is_rename(change->store, from, to));
+		 rename_is(change->store, from, to));
 }
 
 /*
@@ -610,7 +604,7 @@ mailbox_updated(const MessageChange *change, const Datum *from,
 	if (!key_equal(store, from, to))
 	{
 		counter_row_gone(counter_mailbox(store, from));
-		counter_renamed(store, from, to);
+		rename_note(store, from, to);
 		vanished_rename(store, from, to);
 	}
 	mailbox = counter_mailbox(store, to);
@@ -645,7 +639,7 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	change.store = change.shape->store;
 	if (change.new != NULL &&
 		row_get_key(change.shape, change.new, change.desc, to))
-		counter_key_taken(change.store, to);
+		rename_key_taken(change.store, to);
 	if (change.old == NULL ||
 		!row_get_key(change.shape, change.old, change.desc, from))
 		return PointerGetDatum(NULL);
@@ -671,50 +665,4 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 	counter_forget_store(shape->store->message_relid);
 	vanished_clear(shape->store);
 	return PointerGetDatum(NULL);
-}
-
-/*
- * modseq.trigger_options(trigger oid) -> text[]
- *
- * The arguments of a trigger, for the view modseq.stores: pg_trigger has them
- * as bytes with a NUL after each, which SQL cannot take apart.  NULL if there
- * is no such trigger.
- */
-Datum
-modseq_trigger_options(PG_FUNCTION_ARGS)
-{
-	Oid			trigger = PG_GETARG_OID(0);
-	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
-	ArrayBuildState *options = NULL;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(rel, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
-		bool		isnull;
-		bytea	   *args = DatumGetByteaPP(heap_getattr(tuple,
-														Anum_pg_trigger_tgargs,
-														RelationGetDescr(rel),
-														&isnull));
-		const char *arg = VARDATA_ANY(args);
-
-		options = initArrayResult(TEXTOID, CurrentMemoryContext, false);
-		for (int i = 0; i < n; i++)
-		{
-			accumArrayResult(options, CStringGetTextDatum(arg), false, TEXTOID,
-							 CurrentMemoryContext);
-			arg += strlen(arg) + 1;
-		}
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	if (options == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(makeArrayResult(options, CurrentMemoryContext));
 }

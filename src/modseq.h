@@ -240,6 +240,8 @@ extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
 extern Oid	relation_owner(Oid relid);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
+extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
+							 int64 *uid);
 
 /* --- counter.c --------------------------------------------------------- */
 

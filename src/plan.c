@@ -524,3 +524,30 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 			 SPI_result_code_string(result));
 	return SPI_processed;
 }
+
+/*
+ * plan_get_message: the mailbox key and UID in a row of SPI_tuptable, as the
+ * queries for messages of any mailbox return them
+ *
+ * False if a part is NULL: no client can know of such a message.
+ */
+bool
+plan_get_message(const Store *store, uint64 row, Datum *key, int64 *uid)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[row];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Datum		value;
+	bool		isnull;
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		key[i] = SPI_getbinval(tuple, desc, i + 1, &isnull);
+		if (isnull)
+			return false;
+	}
+	value = SPI_getbinval(tuple, desc, store->nkeys + 1, &isnull);
+	if (isnull)
+		return false;
+	*uid = DatumGetInt64(value);
+	return true;
+}

@@ -23,10 +23,11 @@
  * Locks: completion takes mailbox locks, ascending by store and key.  Message
  * rows come after them, except for those that the statement itself has locked
  * by writing them before any mailbox was locked.  For a flag table this is
- * kept up on purpose (find_flagged, lock_flagged): whoever works without modseq.lock() locks
- * message rows first and mailboxes last, and whoever calls it does the
- * opposite, so that neither kind deadlocks among its own for our sake.  (What
- * is left is in README.md: cascades, upserts, moves, and scans in other orders.)
+ * kept up on purpose (find_flagged, lock_flagged): whoever works without
+ * modseq.lock() locks message rows first and mailboxes last, and whoever calls
+ * it does the opposite, so that neither kind deadlocks among its own for our
+ * sake.  (What is left is in README.md: cascades, upserts, moves, and scans in
+ * other orders.)
  *
  * Memory: a Statement belongs to the nest level that opened it and lives in
  * its own context below TopTransactionContext; it is dropped, with all that
@@ -202,23 +203,15 @@ find_messages(Store *store, PlanId id, Datum keys, bool collect)
 	rows = plan_execute(store, id, &keys, PLAN_AS_OWNER);
 	for (uint64 i = 0; i < rows && (collect || all_locked); i++)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
 		Datum		key[MODSEQ_MAX_KEYS];
-		Datum		uid;
-		bool		isnull = false;
+		int64		uid;
 
-		for (int k = 0; k < store->nkeys && !isnull; k++)
-			key[k] = SPI_getbinval(tuple, desc, k + 1, &isnull);
-		if (isnull)
-			continue;
-		uid = SPI_getbinval(tuple, desc, store->nkeys + 1, &isnull);
-		if (isnull)
+		if (!plan_get_message(store, i, key, &uid))
 			continue;
 		if (!counter_is_locked(counter_mailbox(store, key)))
 			all_locked = false;
 		if (collect)
-			statement_stamp(store, key, DatumGetInt64(uid));
+			statement_stamp(store, key, uid);
 	}
 	SPI_finish();
 	return all_locked;
@@ -308,12 +301,14 @@ lock_flagged(List *mailboxes)
 static void
 follow_rename(Mailbox *from)
 {
-	Mailbox    *to = rename_target(store_get(from->message_relid),
-											 from);
 	UidBuilder *stamped = &from->state->stamped;
 	UidBuilder *vanished = &from->state->vanished;
+	Mailbox    *to;
 
-	if (to == NULL || !has_pending(from->state))
+	if (!has_pending(from->state))
+		return;
+	to = rename_target(store_get(from->message_relid), from);
+	if (to == NULL)
 		return;
 	uidset_builder_add_ranges(&to->state->stamped, stamped->ranges, stamped->n);
 	uidset_builder_add_ranges(&to->state->vanished, vanished->ranges,

@@ -422,18 +422,10 @@ collect_all(Store *store, PlanId id,
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Datum		key[MODSEQ_MAX_KEYS];
-		Datum		uid;
-		bool		isnull = false;
+		int64		uid;
 
-		for (int k = 0; k < store->nkeys && !isnull; k++)
-			key[k] = SPI_getbinval(SPI_tuptable->vals[i],
-								   SPI_tuptable->tupdesc, k + 1, &isnull);
-		if (isnull)
-			continue;
-		uid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-							store->nkeys + 1, &isnull);
-		if (!isnull)
-			collect(store, key, DatumGetInt64(uid));
+		if (plan_get_message(store, i, key, &uid))
+			collect(store, key, uid);
 	}
 	SPI_finish();
 }

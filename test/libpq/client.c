@@ -202,19 +202,28 @@ execute(Client *client, const char *sql)
 	}
 }
 
+static PGresult *
+execute_format(Client *client, const char *format, va_list args)
+{
+	char	   *sql;
+	PGresult   *result;
+
+	if (vasprintf(&sql, format, args) < 0)
+		abort();
+	result = execute(client, sql);
+	free(sql);
+	return result;
+}
+
 PGresult *
 query(Client *client, const char *format,...)
 {
 	va_list		args;
-	char	   *sql;
 	PGresult   *result;
 
 	va_start(args, format);
-	if (vasprintf(&sql, format, args) < 0)
-		abort();
+	result = execute_format(client, format, args);
 	va_end(args);
-	result = execute(client, sql);
-	free(sql);
 	return result;
 }
 
@@ -222,15 +231,11 @@ bool
 run(Client *client, const char *format,...)
 {
 	va_list		args;
-	char	   *sql;
 	PGresult   *result;
 
 	va_start(args, format);
-	if (vasprintf(&sql, format, args) < 0)
-		abort();
+	result = execute_format(client, format, args);
 	va_end(args);
-	result = execute(client, sql);
-	free(sql);
 	PQclear(result);
 	return result != NULL;
 }

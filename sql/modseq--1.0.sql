@@ -696,7 +696,8 @@ CREATE VIEW modseq.stores AS
 		(o ->> 'flag_message')::name AS flag_message,
 		(o ->> 'flag_mailbox')::name[] AS flag_mailbox,
 		(o ->> 'flag_uid')::name AS flag_uid,
-		(o ->> 'flag_columns')::name[] AS flag_columns
+		(o ->> 'flag_columns')::name[] AS flag_columns,
+		(o ->> 'notify')::boolean IS TRUE AS notify
 	FROM pg_catalog.pg_trigger t
 	CROSS JOIN LATERAL (
 		SELECT jsonb_object_agg(split_part(option, '=', 1), substr(option, strpos(option, '=') + 1)) AS o
@@ -1068,7 +1069,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		'flag_message=' || store.flag_message,
 		'flag_mailbox=' || store.flag_mailbox::text,
 		'flag_uid=' || store.flag_uid,
-		'flag_columns=' || store.flag_columns::text], NULL)
+		'flag_columns=' || store.flag_columns::text,
+		CASE WHEN store.notify THEN 'notify=true' END], NULL)
 $$;
 
 /* --- attach: what cannot be served --------------------------------------- */
@@ -1355,6 +1357,7 @@ BEGIN
 		END IF;
 		store.flag_columns := coalesce(store.flag_columns, modseq._existing(store.flag, before.flag_columns));
 	END IF;
+	store.notify := coalesce(store.notify, before.notify);
 	RETURN store;
 END
 $$;
@@ -1809,7 +1812,8 @@ CREATE FUNCTION modseq.attach(
 	flag_message name DEFAULT NULL,
 	flag_mailbox name[] DEFAULT NULL,
 	flag_uid name DEFAULT NULL,
-	flag_columns name[] DEFAULT NULL)
+	flag_columns name[] DEFAULT NULL,
+	notify boolean DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
 DECLARE
@@ -1827,7 +1831,7 @@ BEGIN
 	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
 	store := (message, mailbox, flag, before.vanished, mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid,
 			  mailbox_highestmodseq, message_mailbox, message_uid, message_modseq, message_created_modseq, message_flags,
-			  message_key, flag_message, flag_mailbox, flag_uid, flag_columns);
+			  message_key, flag_message, flag_mailbox, flag_uid, flag_columns, notify);
 	PERFORM modseq._refuse_options(store);
 	PERFORM modseq._refuse_tables(store);
 	store := modseq._keep_options(store, before);
@@ -2110,7 +2114,7 @@ $$;
 /* --- comments ------------------------------------------------------------ */
 
 COMMENT ON FUNCTION modseq.attach IS
-'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804 and 42883 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in another isolation level than READ COMMITTED.';
+'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. notify: send a notification on channel modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised (not from prepared transactions). Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804 and 42883 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in another isolation level than READ COMMITTED.';
 
 COMMENT ON FUNCTION modseq.detach(regclass) IS
 'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the tables.';

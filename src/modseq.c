@@ -19,6 +19,9 @@ transaction_ends(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			statement_check_complete(1);
+			notify_at_commit();
+			break;
 		case XACT_EVENT_PRE_PREPARE:
 			statement_check_complete(1);
 			break;
@@ -28,6 +31,7 @@ transaction_ends(XactEvent event, void *arg)
 			statement_transaction_end();
 			counter_transaction_end();
 			rename_transaction_end();
+			notify_transaction_end();
 			store_at_transaction_end();
 			break;
 		default:

@@ -16,6 +16,7 @@
  *	plan.c		the SQL we run, as cached plans, and as whom it runs
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
  *	rename.c	mailboxes whose key changes
+ *	notify.c	wake-ups for clients that wait
  *	vanished.c	the table of vanished UIDs
  *	statement.c	what one SQL statement changed, and its completion
  *	trigger.c	trigger entry points
@@ -139,6 +140,7 @@ typedef struct Store
 	Oid			flag_key_type;	/* the same, for a query's parameter */
 	const char *flag_uid;		/* with KeyColumn.flag, or NULL */
 	List	   *flag_columns;	/* unquoted; NIL: every column counts */
+	bool		notify;			/* send a notification at commit? */
 	List	   *options;		/* "name=value", as the trigger has them */
 	SPIPlanPtr	plans[PLAN_COUNT];
 } Store;
@@ -280,6 +282,7 @@ typedef struct Mailbox
 	Datum	   *key;
 	MailboxState *state;		/* of the innermost level that has one */
 	bool		inner;			/* is that a subtransaction's? */
+	bool		notifies;		/* has notify.c noted it? */
 } Mailbox;
 
 extern Mailbox *counter_mailbox(Store *store, const Datum *key);
@@ -316,6 +319,12 @@ extern Mailbox *rename_target(Store *store, Mailbox *mailbox);
 extern void rename_key_taken(Store *store, const Datum *key);
 extern void rename_subtransaction_end(int level, bool commit);
 extern void rename_transaction_end(void);
+
+/* --- notify.c ------------------------------------------------------------ */
+
+extern void notify_note(const Store *store, Mailbox *mailbox);
+extern void notify_at_commit(void);
+extern void notify_transaction_end(void);
 
 /* --- vanished.c -------------------------------------------------------- */
 

@@ -396,6 +396,7 @@ build_store(Relation rel, Trigger *trigger)
 										  "message_created_modseq");
 	store->flags = store_list_option(store, "message_flags");
 	store->flag_columns = store_list_option(store, "flag_columns");
+	store->notify = store_option(store, "notify") != NULL;
 	if (OidIsValid(store->flag_relid))
 	{
 		store->message_key = column_option(store, message,

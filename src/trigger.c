@@ -587,7 +587,8 @@ mailbox_updated(const MessageChange *change, const Datum *from,
 	Store	   *store = change->store;
 	Counters	old = get_counters(change, change->old);
 	Counters	new = get_counters(change, change->new);
-	Mailbox    *mailbox;
+	Mailbox    *mailbox = counter_mailbox(store, to);
+	bool		raised = new.highestmodseq > old.highestmodseq;
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
 				new.highestmodseq);
@@ -595,12 +596,16 @@ mailbox_updated(const MessageChange *change, const Datum *from,
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity);
 	if (!key_equal(store, from, to))
 	{
-		counter_row_gone(counter_mailbox(store, from));
+		Mailbox    *before = counter_mailbox(store, from);
+
+		counter_row_gone(before);
 		rename_note(store, from, to);
 		vanished_rename(store, from, to);
+		raised = raised || before->notifies;
 	}
-	mailbox = counter_mailbox(store, to);
 	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
+	if (raised)
+		notify_note(store, mailbox);
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
 	{
 		/* A change that concerns no message, but that clients must notice */

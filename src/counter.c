@@ -83,6 +83,8 @@ push_state(Mailbox *mailbox, int level)
 		state->uidnext = outer->uidnext;
 		state->highestmodseq = outer->highestmodseq;
 		state->next_uid = outer->next_uid;
+		state->reserved = outer->reserved;
+		state->arrived = outer->arrived;
 	}
 	uidset_builder_init(&state->stamped);
 	uidset_builder_init(&state->vanished);
@@ -343,14 +345,67 @@ counter_assign_uid(Store *store, Mailbox *mailbox)
 	return state->next_uid++;
 }
 
+/* Is there a message with that UID? */
+static bool
+is_live(Store *store, Mailbox *mailbox, int64 uid)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	UidBuilder	builder;
+	uint64		rows;
+
+	if (!is_uid(uid))
+		return false;
+	uidset_builder_init(&builder);
+	uidset_builder_add(&builder, (uint32) uid, (uint32) uid);
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(uidset_from_builder(&builder));
+	SPI_connect();
+	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+	SPI_finish();
+	uidset_builder_free(&builder);
+	return rows > 0;
+}
+
+/*
+ * The lowest UID that the application may have reserved by raising UIDNEXT in
+ * this transaction: whatever the row says now, nobody else has seen more than
+ * UIDNEXT as it was before.  It stays so, for the row lock is ours.  But what
+ * arrived since is used, and the row may be that of another mailbox, renamed.
+ */
+static int64
+reserved_uid(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+
+	if (rename_reached(store, mailbox->key))
+		return PG_INT64_MAX;
+	if (state->reserved == 0)
+	{
+		int64		highestmodseq;
+
+		state->reserved = 1;
+		SPI_connect();
+		if (plan_execute(store, PLAN_READ_MAILBOX, mailbox->key,
+						 PLAN_READ_COMMITTED) > 0)
+			counter_read_row(store, SPI_tuptable->vals[0],
+							 SPI_tuptable->tupdesc, &state->reserved,
+							 &highestmodseq);
+		SPI_finish();
+	}
+	return Max(state->reserved, state->arrived);
+}
+
 /*
  * counter_accept_uid: a UID that the application chose
  *
- * It must not be below UIDNEXT as of the statement's begin: it was used, or
- * clients were told that it never will be (RFC 9051 section 2.3.1.1).
+ * It must not be below UIDNEXT as of the statement's begin, unless this very
+ * transaction has reserved it: it was used, or clients were told that it never
+ * will be (RFC 9051 section 2.3.1.1).  If it is, returns false without an
+ * error where the message that has it is there, and so the row will not be
+ * inserted: the unique index refuses it, or ON CONFLICT applies.
  */
-void
-counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid)
+bool
+counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 {
 	MailboxState *state = current_state(mailbox);
 	int64		uidnext = state->uidnext;
@@ -359,14 +414,19 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid)
 	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
 		uidnext = Max(uidnext, outer->next_uid);
 	check_uid(store, mailbox, uid);
-	if (uid < uidnext)
+	if (uid < uidnext && uid < reserved_uid(store, mailbox))
+	{
+		if (inserting && is_live(store, mailbox, uid))
+			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT " of mailbox %s",
 						uid, uidnext, key_text(store, mailbox->key)),
 				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
-				 errhint("Leave the UID NULL to have the next one assigned. To restore a dump's data, disable triggers.")));
+				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction. To restore a dump's data, disable triggers.")));
+	}
 	state->next_uid = Max(state->next_uid, uid + 1);
+	return true;
 }
 
 /*
@@ -393,6 +453,7 @@ counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 
 	counter_used(mailbox, modseq);
 	state->landed = Max(state->landed, uid + 1);
+	state->arrived = Max(state->arrived, uid + 1);
 }
 
 /* --- settling ---------------------------------------------------------------- */
@@ -471,6 +532,7 @@ counter_row_gone(Mailbox *mailbox)
 
 	state->locked = false;
 	state->next_uid = 0;
+	state->reserved = 0;
 }
 
 /* The key types of a store changed: what we know is in the wrong types */
@@ -530,6 +592,8 @@ merge_state(Mailbox *mailbox)
 	outer->uidnext = state->uidnext;
 	outer->highestmodseq = state->highestmodseq;
 	outer->next_uid = state->locked ? Max(outer->next_uid, state->next_uid) : 0;
+	outer->reserved = state->reserved;
+	outer->arrived = state->arrived;
 	pop_state(mailbox);
 }
 

@@ -235,7 +235,8 @@ typedef enum PlanMode
 	PLAN_AS_OWNER,				/* new snapshot */
 	PLAN_AS_CALLER,				/* new snapshot */
 	PLAN_READ_AS_CALLER,		/* the caller's snapshot */
-	PLAN_READ_AS_OWNER			/* the caller's snapshot */
+	PLAN_READ_AS_OWNER,			/* the caller's snapshot */
+	PLAN_READ_COMMITTED			/* as owner: all but what we have done */
 } PlanMode;
 
 extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
@@ -262,6 +263,8 @@ typedef struct MailboxState
 	int64		uidnext;		/* as the row has it */
 	int64		highestmodseq;	/* as the row has it */
 	int64		next_uid;		/* the next UID to hand out */
+	int64		reserved;		/* UIDNEXT before this transaction, 0: unknown */
+	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
 
 	/* The statement in progress */
 	bool		listed;			/* in Statement.mailboxes? */
@@ -300,7 +303,8 @@ extern void counter_row_changed(Mailbox *mailbox,
 extern void counter_row_gone(Mailbox *mailbox);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
-extern void counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid);
+extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
+							   bool inserting);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
@@ -316,6 +320,7 @@ extern void counter_transaction_end(void);
 extern void rename_note(Store *store, const Datum *from, const Datum *to);
 extern bool rename_is(Store *store, const Datum *from, const Datum *to);
 extern Mailbox *rename_target(Store *store, Mailbox *mailbox);
+extern bool rename_reached(Store *store, const Datum *key);
 extern void rename_key_taken(Store *store, const Datum *key);
 extern void rename_subtransaction_end(int level, bool commit);
 extern void rename_transaction_end(void);

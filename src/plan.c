@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -501,8 +502,8 @@ relation_owner(Oid relid)
 uint64
 plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 {
-	bool		as_owner = mode == PLAN_AS_OWNER || mode == PLAN_READ_AS_OWNER;
-	bool		read_only = mode == PLAN_READ_AS_CALLER || mode == PLAN_READ_AS_OWNER;
+	bool		as_owner = mode != PLAN_AS_CALLER && mode != PLAN_READ_AS_CALLER;
+	bool		read_only = mode != PLAN_AS_OWNER && mode != PLAN_AS_CALLER;
 	Oid			user;
 	int			security;
 	int			result;
@@ -516,7 +517,18 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 		store->plans[id] = prepare(store, id);
 	if (is_index_plan(id))
 		plan_for_index(store->plans[id]);
-	result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
+	if (mode == PLAN_READ_COMMITTED)
+	{
+		/* To a snapshot before the first command nothing is done yet */
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+		snapshot->curcid = FirstCommandId;
+		result = SPI_execute_snapshot(store->plans[id], params, NULL, snapshot,
+									  InvalidSnapshot, true, false, 0);
+		UnregisterSnapshot(snapshot);
+	}
+	else
+		result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
 	if (as_owner)
 		SetUserIdAndSecContext(user, security);
 	if (result < 0)

@@ -86,6 +86,23 @@ rename_target(Store *store, Mailbox *mailbox)
 	return NULL;
 }
 
+/* Did a mailbox get that key from another one, whatever became of it? */
+bool
+rename_reached(Store *store, const Datum *key)
+{
+	ListCell   *lc;
+
+	foreach(lc, renames)
+	{
+		Rename	   *rename = lfirst(lc);
+
+		if (rename->message_relid == store->message_relid &&
+			key_equal(store, rename->to, key))
+			return true;
+	}
+	return false;
+}
+
 /* Another mailbox has the key now; messages that leave it move from now on */
 void
 rename_key_taken(Store *store, const Datum *key)

@@ -197,11 +197,14 @@ arrive(const MessageChange *change, const Datum *key, bool uid_given,
 
 	if (!counter_lock(store, mailbox))
 		counter_no_mailbox(store, key);
-	modseq = counter_modseq(store, mailbox);
-	if (uid_given)
-		counter_accept_uid(store, mailbox, uid);
-	else
+	if (!uid_given)
 		uid = counter_assign_uid(store, mailbox);
+	else if (!counter_accept_uid(store, mailbox, uid, change->old == NULL))
+	{
+		/* It is there; collect would not let another one with its UID in */
+		return set_numbers(change, MODSEQ_UNUSED, 0, MODSEQ_UNUSED);
+	}
+	modseq = counter_modseq(store, mailbox);
 	if (change->shape->uid_type == INT4OID && uid > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

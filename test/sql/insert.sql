@@ -188,4 +188,29 @@ INSERT INTO mail (mailbox_id) VALUES (4);
 SELECT id, last_uid, highest_modseq FROM mailbox WHERE id = 4;
 SELECT mailbox, uid, problem FROM modseq.check('mail');
 
+--
+-- A UID that a message has: nothing arrives, and ON CONFLICT applies to it as to any other key
+--
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE synced (box_id int REFERENCES box, uid bigint, modseq bigint CHECK (modseq > 0), seen boolean, subject text, PRIMARY KEY (box_id, uid));
+SELECT modseq.attach('synced', 'box');
+INSERT INTO box (id) VALUES (1);
+INSERT INTO synced (box_id, uid, subject) VALUES (1, 5, 'five'), (1, 7, 'seven');
+\set synced 'SELECT uidnext, highestmodseq, (SELECT string_agg(concat_ws(\':\', uid, synced.modseq, seen, subject), \' \' ORDER BY uid) FROM synced) AS messages FROM box;'
+INSERT INTO synced (box_id, uid, seen) VALUES (1, 7, true), (1, 8, true), (1, 5, false)
+	ON CONFLICT (box_id, uid) DO UPDATE SET seen = excluded.seen, modseq = excluded.modseq;
+:synced
+INSERT INTO synced (box_id, uid) VALUES (1, 7), (1, 5) ON CONFLICT DO NOTHING;
+:synced
+-- Not of a UID that is gone, or never was
+DELETE FROM synced WHERE uid = 5;
+INSERT INTO synced (box_id, uid) VALUES (1, 5) ON CONFLICT DO NOTHING;
+INSERT INTO synced (box_id, uid) VALUES (1, 6) ON CONFLICT (box_id, uid) DO UPDATE SET seen = true;
+-- Should the message go before the row is in, then a UID would be used twice
+CREATE FUNCTION replace() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM synced WHERE uid = new.uid; RETURN new; END $$;
+CREATE TRIGGER zzz_replace BEFORE INSERT ON synced FOR EACH ROW EXECUTE FUNCTION replace();
+INSERT INTO synced (box_id, uid) VALUES (1, 7);
+:synced
+SELECT * FROM modseq.check('synced');
+
 DROP SCHEMA t_insert CASCADE;

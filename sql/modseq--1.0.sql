@@ -780,6 +780,25 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	LIMIT 1
 $$;
 
+-- Columns that look like flags, by name and by type. One too many costs a client a needless FETCH, one too few is
+-- a change that it misses; \Recent is no flag here. A time can say that a flag is set, but deleted_at says more.
+CREATE FUNCTION modseq._usual_flags(relation regclass) RETURNS name[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	SELECT array_agg(a.attname ORDER BY a.attnum)
+	FROM pg_attribute a
+	CROSS JOIN LATERAL (SELECT modseq._plain(a.attname) AS name, modseq._type(relation, a.attname) AS type) AS plain
+	JOIN pg_type t ON t.oid = plain.type
+	LEFT JOIN pg_type element ON element.typarray = t.oid
+	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+		AND (name ~ '^(e?mail|message|msg|imap)?(is|has|flags?)?(un)?(seen|read|answered|replied|flagged|starred|deleted|draft|forwarded|(not|non)?junk|(not|non)?spam|phishing|important|mdnsent)(flag)?$'
+			 AND t.typname IN ('bool', 'int2', 'int4', 'int8', 'numeric', 'bit', 'bpchar', 'char')
+			OR name ~ '^(e?mail|message|msg)?(seen|read|answered|replied|flagged|starred|forwarded)(at|on|date)$'
+			 AND t.typname IN ('timestamptz', 'timestamp')
+			OR name ~ '^(e?mail|message|msg|imap|user|custom|system|extra|x?gm(ail)?|g)?(flags?|flagbits|flagmask|bitflags|keywords?|labels?|tags)$'
+			 AND (coalesce(element.typname, t.typname) IN ('text', 'varchar', 'bpchar', 'int2', 'int4', 'int8', 'numeric', 'uuid', 'jsonb', 'bytea', 'bit', 'varbit', 'hstore')
+				  OR element.typtype IN ('e', 'd')))
+$$;
+
 -- The btree indexes that serve any query on their columns, and what they guarantee
 CREATE FUNCTION modseq._indexes(relation regclass)
 RETURNS TABLE (columns name[], is_unique boolean, is_primary boolean)
@@ -832,6 +851,17 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	GROUP BY c.oid
 $$;
 
+-- Foreign keys of one column, from any table to any other
+CREATE FUNCTION modseq._references(child regclass)
+RETURNS TABLE ("column" name, relation regclass, key name)
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	SELECT a.attname, c.confrelid::regclass, r.attname
+	FROM pg_constraint c
+	JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+	JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
+	WHERE c.contype = 'f' AND c.conrelid = child AND cardinality(c.conkey) = 1
+$$;
+
 -- The columns that refer to the key of another table, going by the only foreign key that includes it
 CREATE FUNCTION modseq._referencing(child regclass, parent regclass, key name[]) RETURNS name[]
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -844,8 +874,17 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 		WHERE f.referenced @> key) AS candidates
 $$;
 
+-- The key of the mailboxes that messages refer to, where all their foreign keys agree on one that is not primary
+CREATE FUNCTION modseq._referenced_key(store modseq.stores) RETURNS name[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE WHEN count(DISTINCT referenced) = 1 AND store.message_mailbox IS NULL THEN min(referenced) END
+	FROM modseq._foreign_keys(store.message, store.mailbox)
+	HAVING NOT coalesce(bool_or(referenced @> modseq._primary_key(store.mailbox)), false)
+$$;
+
 -- The same, going by usual names and by type. The parent goes by its table's name, with and without a
--- prefix like mw_, and by some nouns. A column that is just called id is everybody's own.
+-- prefix like mw_, and by some nouns; a column may say once more that it is a message's. A column that is just
+-- called id is everybody's own, and one with a foreign key elsewhere is that, unless the parent's key goes there too.
 CREATE FUNCTION modseq._usual_reference(child regclass, parent regclass, key name[], VARIADIC nouns text[])
 RETURNS name[]
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -866,10 +905,17 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 		WHERE u.name <> 'id'),
 	found AS (
 		SELECT DISTINCT ON (usual.key_place) usual.key_place, a.attname
-		FROM usual JOIN pg_attribute a ON modseq._plain(a.attname) = modseq._plain(usual.name)
+		FROM usual
+		JOIN pg_attribute a ON modseq._plain(usual.name) IN
+			(modseq._plain(a.attname), regexp_replace(modseq._plain(a.attname), '^(message|msg|email|mail)', ''))
 		WHERE a.attrelid = child AND a.attnum > 0
 			AND modseq._same_kind(modseq._type(child, a.attname), modseq._type(parent, usual.key))
-		ORDER BY usual.key_place, usual.place, usual.noun_place)
+			AND NOT EXISTS (
+				SELECT FROM modseq._references(child) r
+				WHERE r.column = a.attname AND r.relation <> parent
+					AND (r.relation, r.key, usual.key) NOT IN (
+						SELECT p.relation, p.key, p.column FROM modseq._references(parent) p))
+		ORDER BY usual.key_place, modseq._plain(a.attname) <> modseq._plain(usual.name), usual.place, usual.noun_place)
 	SELECT array_agg(attname ORDER BY key_place) FROM found HAVING count(*) = cardinality(key)
 $$;
 
@@ -1220,8 +1266,9 @@ BEGIN
 			RAISE 'column "%" of table % has type %', c.attribute, c.name, c.type USING
 				ERRCODE = 'datatype_mismatch',
 				DETAIL = format('For %s, modseq needs type %s.', c.option, array_to_string(c.types, ' or ')),
-				HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s.',
-							  c.name, c.attribute, c.option);
+				HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
+							  c.name, c.attribute, c.option,
+							  CASE WHEN c.definition IS NOT NULL THEN '; it is added if it does not exist' END);
 		END IF;
 		-- UIDVALIDITY is the one number that others may hand out too
 		IF c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option IN ('message_mailbox', 'message_flags'))
@@ -1296,7 +1343,7 @@ BEGIN
 		RAISE 'table % has a unique index on (%)', modseq._table(store.message), array_to_string(wrong, ', ') USING
 			ERRCODE = 'invalid_table_definition',
 			DETAIL = 'UIDs are unique only within a mailbox, and the messages that one statement changes share a mod-sequence.',
-			HINT = 'Drop that index or constraint.';
+			HINT = 'Drop that index or constraint, or name another column with message_uid or message_modseq; it is added if it does not exist.';
 	END IF;
 
 	FOR flag IN
@@ -1365,27 +1412,31 @@ $$;
 CREATE FUNCTION modseq._infer_mailbox(store modseq.stores) RETURNS modseq.stores
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	store.mailbox_key := coalesce(store.mailbox_key, modseq._primary_key(store.mailbox));
+	store.mailbox_key := coalesce(store.mailbox_key, modseq._referenced_key(store), modseq._primary_key(store.mailbox));
 	IF store.mailbox_key IS NULL THEN
 		RAISE 'table % has no primary key', modseq._table(store.mailbox) USING
 			ERRCODE = 'invalid_foreign_key',
 			HINT = 'Add one, or name the columns of a unique index with mailbox_key.';
 	END IF;
 	store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
-		modseq._usual(store.mailbox, 'uidvalidity'), 'uidvalidity');
+		modseq._usual(store.mailbox, 'uidvalidity', 'mailbox_uidvalidity', 'folder_uidvalidity', 'imap_uidvalidity'),
+		'uidvalidity');
 	IF store.mailbox_last_uid IS NULL THEN
 		store.mailbox_uidnext := coalesce(store.mailbox_uidnext,
-			modseq._usual(store.mailbox, 'uidnext', 'next_uid'));
+			modseq._usual(store.mailbox, 'uidnext', 'next_uid', 'mailbox_uidnext', 'mailbox_next_uid', 'folder_uidnext',
+						  'folder_next_uid', 'imap_uidnext'));
 	END IF;
 	IF store.mailbox_uidnext IS NULL THEN
 		store.mailbox_last_uid := coalesce(store.mailbox_last_uid,
-			modseq._usual(store.mailbox, 'last_uid', 'uid_last'));
+			modseq._usual(store.mailbox, 'last_uid', 'uid_last', 'mailbox_last_uid', 'folder_last_uid', 'imap_last_uid',
+						  'current_uid', 'folder_current_uid'));
 	END IF;
 	IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
 		store.mailbox_uidnext := 'uidnext';
 	END IF;
 	store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
-		modseq._usual(store.mailbox, 'highestmodseq', 'modseq'), 'highestmodseq');
+		modseq._usual(store.mailbox, 'highestmodseq', 'modseq', 'mailbox_highestmodseq', 'folder_highestmodseq',
+					  'imap_highestmodseq', 'mailbox_modseq', 'folder_modseq', 'modify_index'), 'highestmodseq');
 	RETURN store;
 END
 $$;
@@ -1404,22 +1455,41 @@ BEGIN
 			HINT = 'Name the columns with message_mailbox.';
 	END IF;
 	store.message_uid := coalesce(store.message_uid,
-		modseq._usual(store.message, 'uid', 'imap_uid', 'message_uid'), 'uid');
+		modseq._usual(store.message, 'uid', 'imap_uid', 'message_uid', 'mail_uid', 'msg_uid', 'email_uid'), 'uid');
 	store.message_modseq := coalesce(store.message_modseq,
-		modseq._usual(store.message, 'modseq', 'imap_modseq'), 'modseq');
+		modseq._usual(store.message, 'modseq', 'imap_modseq', 'message_modseq', 'mail_modseq', 'msg_modseq', 'email_modseq'),
+		'modseq');
 	store.message_created_modseq := coalesce(store.message_created_modseq,
-		modseq._usual(store.message, 'created_modseq'));
+		modseq._usual(store.message, 'created_modseq', 'create_modseq', 'create_seq'));
 	store.message_flags := coalesce(store.message_flags, (
-		SELECT array_agg(a.attname ORDER BY a.attnum)
-		FROM pg_attribute a, modseq._plain(a.attname) AS name, modseq._type(store.message, a.attname) AS type
-		WHERE a.attrelid = store.message AND a.attnum > 0 AND a.attgenerated = ''
-			AND a.attname <> ALL (store.message_mailbox || store.message_uid || store.message_modseq)
-			AND (name ~ '^(is|flag|)(seen|answered|flagged|deleted|draft|forwarded|junk)$'
-				 AND type = ANY ('{boolean,smallint}'::regtype[])
-				 OR name IN ('flags', 'keywords', 'labels', 'flagbits', 'imapflags')
-				 AND type = ANY ('{text,varchar,text[],varchar[],smallint,integer,bigint,jsonb}'::regtype[]))));
+		SELECT array_agg(f ORDER BY place)
+		FROM unnest(modseq._usual_flags(store.message)) WITH ORDINALITY AS u (f, place)
+		WHERE f <> ALL (store.message_mailbox || store.message_uid || store.message_modseq)));
 	RETURN store;
 END
+$$;
+
+-- How flags name messages, going by foreign keys: to the message table; from it, where the flags are those of a
+-- message that is in several mailboxes; or, with both of these tables, to a third one, that of the messages
+CREATE FUNCTION modseq._flag_references(store modseq.stores) RETURNS TABLE (rank int, "column" name, key name)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	WITH reference AS (
+		SELECT 1 AS rank, f.column, f.key
+		FROM modseq._references(store.flag) f
+		WHERE f.relation = store.message
+		UNION ALL
+		SELECT 2, m.key, m.column
+		FROM modseq._references(store.message) m
+		WHERE m.relation = store.flag
+		UNION ALL
+		SELECT 3, f.column, m.column
+		FROM modseq._references(store.flag) f JOIN modseq._references(store.message) m USING (relation, key)
+		WHERE relation NOT IN (store.mailbox, store.message, store.flag)
+			AND modseq._plain(f.column) ~ '^(e?mail|message|msg)' AND modseq._plain(m.column) ~ '^(e?mail|message|msg)')
+	SELECT * FROM reference r
+	WHERE r.rank = (SELECT min(rank) FROM reference)
+		AND coalesce(r.column = store.flag_message, true)
+		AND coalesce(r.key = store.message_key, true)
 $$;
 
 -- A flag row names its message by the message's key, or by mailbox and UID
@@ -1435,13 +1505,10 @@ BEGIN
 		RETURN store;
 	END IF;
 
-	SELECT min(columns[1]) AS column, min(referenced[1]) AS key INTO fk
-	FROM modseq._foreign_keys(store.flag, store.message)
-	WHERE cardinality(columns) = 1
-		AND coalesce(columns[1] = store.flag_message, true)
-		AND coalesce(referenced[1] = store.message_key, true)
-	HAVING count(DISTINCT (columns, referenced)) = 1;
-	IF NOT FOUND AND NOT by_key THEN
+	SELECT min(f.rank) AS rank, min(f.column) AS column, min(f.key) AS key INTO fk
+	FROM modseq._flag_references(store) AS f
+	HAVING count(DISTINCT (f.column, f.key)) = 1;
+	IF fk.rank IS DISTINCT FROM 1 AND NOT by_key THEN
 		by_numbers := modseq._referencing(store.flag, store.message, numbers);
 	END IF;
 
@@ -1454,6 +1521,17 @@ BEGIN
 			RETURN store;
 		END IF;
 		by_numbers := modseq._usual_reference(store.flag, store.message, numbers, 'mail', 'message', 'msg');
+	END IF;
+	IF by_numbers IS NULL AND NOT by_key THEN
+		-- The messages themselves, in several mailboxes each: their key has one name in both tables
+		SELECT a.attname, key[1] INTO store.message_key, store.flag_message
+		FROM modseq._primary_key(store.flag) AS key
+		JOIN pg_attribute a ON modseq._plain(a.attname) = modseq._plain(key[1]) AND modseq._plain(key[1]) <> 'id'
+		WHERE cardinality(key) = 1 AND a.attrelid = store.message AND a.attnum > 0
+			AND modseq._same_kind(modseq._type(store.flag, key[1]), modseq._type(store.message, a.attname));
+		IF FOUND THEN
+			RETURN store;
+		END IF;
 	END IF;
 	IF by_numbers IS NULL OR by_key THEN
 		RAISE 'cannot find out how table % names its messages', modseq._table(store.flag) USING

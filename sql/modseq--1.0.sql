@@ -692,6 +692,7 @@ CREATE VIEW modseq.stores AS
 		(o ->> 'message_modseq')::name AS message_modseq,
 		(o ->> 'message_created_modseq')::name AS message_created_modseq,
 		(o ->> 'message_flags')::name[] AS message_flags,
+		(o ->> 'message_expunged')::name AS message_expunged,
 		(o ->> 'message_key')::name AS message_key,
 		(o ->> 'flag_message')::name AS flag_message,
 		(o ->> 'flag_mailbox')::name[] AS flag_mailbox,
@@ -973,6 +974,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	JOIN pg_namespace n ON n.oid = o.oprnamespace
 $$;
 
+-- Whether message m is live, and not soft-deleted: plan.c says the same
+CREATE FUNCTION modseq._live(store modseq.stores) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE
+		WHEN type IS NULL THEN 'true'
+		WHEN type = 'boolean'::regtype THEN format('m.%I IS NOT TRUE', store.message_expunged)
+		WHEN type = ANY ('{smallint,integer,bigint}'::regtype[]) THEN format('coalesce(m.%I, 0) = 0', store.message_expunged)
+		ELSE format('m.%I IS NULL', store.message_expunged) END
+	FROM modseq._type(store.message, store.message_expunged) AS type
+$$;
+
 -- A query from its template, where {x.key} is the columns of the mailbox key in row x, {x.name} is the key as
 -- one text, {x=y} says that rows x and y are of one mailbox, and the other names are those of the list below
 CREATE FUNCTION modseq._query(store modseq.stores, template text) RETURNS text
@@ -998,6 +1010,7 @@ DECLARE
 		'$1', (SELECT string_agg(format('($1[%s])::%s AS %I', place, format_type(atttypid, -1), name), ', ')
 			FROM unnest(store.mailbox_key) WITH ORDINALITY AS k (name, place)
 			JOIN pg_attribute ON attrelid = store.mailbox AND attname = name),
+		'm.live', modseq._live(store),
 		'm.order', coalesce(
 			(SELECT string_agg(format('m.%I', k), ', ') FROM unnest(modseq._primary_key(store.message)) AS k),
 			'm.tableoid, m.ctid'));
@@ -1044,6 +1057,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		('message_created_modseq', store.message, ARRAY[store.message_created_modseq], '{bigint}',
 			'bigint NOT NULL DEFAULT 1'),
 		('message_flags', store.message, store.message_flags, NULL, NULL),
+		('message_expunged', store.message, ARRAY[store.message_expunged],
+			'{boolean,smallint,integer,bigint,date,timestamp,timestamptz}', NULL),
 		('message_key', store.message, ARRAY[store.message_key], NULL, NULL),
 		('flag_message', store.flag, ARRAY[store.flag_message], NULL, NULL),
 		('flag_mailbox', store.flag, store.flag_mailbox, NULL, NULL),
@@ -1111,6 +1126,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		'message_modseq=' || store.message_modseq,
 		'message_created_modseq=' || store.message_created_modseq,
 		'message_flags=' || store.message_flags::text,
+		'message_expunged=' || store.message_expunged,
 		'message_key=' || store.message_key,
 		'flag_message=' || store.flag_message,
 		'flag_mailbox=' || store.flag_mailbox::text,
@@ -1266,12 +1282,16 @@ BEGIN
 			RAISE 'column "%" of table % has type %', c.attribute, c.name, c.type USING
 				ERRCODE = 'datatype_mismatch',
 				DETAIL = format('For %s, modseq needs type %s.', c.option, array_to_string(c.types, ' or ')),
-				HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
-							  c.name, c.attribute, c.option,
-							  CASE WHEN c.definition IS NOT NULL THEN '; it is added if it does not exist' END);
+				HINT = CASE WHEN c.option = 'message_expunged'
+					THEN format('Add a column that says so, as in ALTER TABLE %s ADD expunged boolean GENERATED ALWAYS AS (...) STORED.', c.name)
+					ELSE format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
+								c.name, c.attribute, c.option,
+								CASE WHEN c.definition IS NOT NULL THEN '; it is added if it does not exist' END) END;
 		END IF;
-		-- UIDVALIDITY is the one number that others may hand out too
-		IF c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option IN ('message_mailbox', 'message_flags'))
+		-- UIDVALIDITY is the one number that others may hand out too. What is only read may be generated, if it is
+		-- stored; but where a message goes must be known before its row is written.
+		IF c.attgenerated = 'v'
+			OR c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option = 'message_mailbox')
 			OR c.attidentity = 'a' AND c.definition IS NOT NULL
 			OR c.attidentity = 'd' AND c.definition IS NOT NULL AND c.option <> 'mailbox_uidvalidity'
 		THEN
@@ -1393,7 +1413,13 @@ BEGIN
 		(modseq._existing(store.message, ARRAY[before.message_modseq]))[1]);
 	store.message_created_modseq := coalesce(store.message_created_modseq,
 		(modseq._existing(store.message, ARRAY[before.message_created_modseq]))[1]);
-	store.message_flags := coalesce(store.message_flags, modseq._existing(store.message, before.message_flags));
+	-- A column may become the soft-delete column that was a flag, or the other way round
+	IF before.message_expunged <> ALL (coalesce(store.message_flags, '{}')) THEN
+		store.message_expunged := coalesce(store.message_expunged,
+			(modseq._existing(store.message, ARRAY[before.message_expunged]))[1]);
+	END IF;
+	store.message_flags := coalesce(store.message_flags,
+		array_remove(modseq._existing(store.message, before.message_flags), store.message_expunged));
 	IF before.flag = store.flag THEN
 		IF num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid) = 0 THEN
 			store.message_key := (modseq._existing(store.message, ARRAY[before.message_key]))[1];
@@ -1464,7 +1490,8 @@ BEGIN
 	store.message_flags := coalesce(store.message_flags, (
 		SELECT array_agg(f ORDER BY place)
 		FROM unnest(modseq._usual_flags(store.message)) WITH ORDINALITY AS u (f, place)
-		WHERE f <> ALL (store.message_mailbox || store.message_uid || store.message_modseq)));
+		WHERE f <> ALL (store.message_mailbox || store.message_uid || store.message_modseq)
+			AND f IS DISTINCT FROM store.message_expunged));
 	RETURN store;
 END
 $$;
@@ -1740,7 +1767,9 @@ END
 $$;
 
 -- Brings the messages and mailboxes that exist to where the triggers take over: every message has a UID and
--- a mod-sequence, and the counters are past all that was ever used. Only rows that need it are written.
+-- a mod-sequence, and the counters are past all that was ever used. Only rows that need it are written. A message
+-- that is live under a UID that has vanished, since it was undeleted, or is so by another message_expunged than
+-- before, needs another UID.
 --
 -- UIDs below UIDNEXT that are neither live nor known to have vanished went unseen; we remember them now, as
 -- it is harmless to tell a client that a UID vanished which it never had. If that was before the first attach,
@@ -1757,14 +1786,14 @@ DECLARE
 BEGIN
 	EXECUTE modseq._query(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
-	-- In box, _uidnext is where new UIDs start, _new how many messages need one, _lost what went unseen, and
-	-- _value the mod-sequence of all that is written here
+	-- In box, _uidnext is where new UIDs start, _back which ones are live again, _new how many messages need one,
+	-- _lost what went unseen, and _value the mod-sequence of all that is written here
 	EXECUTE modseq._query(store, $query$
 		WITH live AS (
 			SELECT {m.key}, max(m.{uid}) AS _uid, max(m.{modseq}) AS _modseq,
 				count(*) FILTER (WHERE coalesce(m.{uid}, 0) = 0) AS _new,
 				count(*) FILTER (WHERE coalesce(m.{modseq}, 0) < 1) AS _unstamped,
-				modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
+				modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295 AND {m.live}) AS _uids
 			FROM {message} m
 			GROUP BY {m.key}),
 		gone AS (
@@ -1772,27 +1801,33 @@ BEGIN
 			FROM {vanished} v
 			GROUP BY {v.key}),
 		box AS MATERIALIZED (
-			SELECT {b.key}, _uidnext, coalesce(live._new, 0) AS _new, _lost, {b.uidnext} AS _seen,
+			SELECT {b.key}, _uidnext, _back, coalesce(live._new, 0) + modseq.cardinality(_back) AS _new, _lost,
+				{b.uidnext} AS _seen,
 				greatest({b.highestmodseq}, live._modseq, gone._modseq)
-					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0
+					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
 							OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
 						   THEN 1 ELSE 0 END AS _value
 			FROM {mailbox} b
 			LEFT JOIN live ON {live=b}
 			LEFT JOIN gone ON {gone=b}
 			CROSS JOIN LATERAL greatest({b.uidnext}, live._uid + 1, modseq.max(gone._uids) + 1) AS _uidnext
+			CROSS JOIN LATERAL coalesce(live._uids OPERATOR(modseq.*) gone._uids, '') AS _back
 			CROSS JOIN LATERAL (
 				SELECT modseq.uidset(int8multirange(int8range(1, least(_uidnext, 4294967296))))
 					OPERATOR(modseq.-) coalesce(live._uids, '')
 					OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)),
 		fresh AS (
 			SELECT m.tableoid, m.ctid, box._value,
-				coalesce(nullif(m.{uid}, 0), box._uidnext - 1
-					+ row_number() OVER (PARTITION BY {m.key}, coalesce(m.{uid}, 0) = 0 ORDER BY {m.order})) AS _uid
+				CASE WHEN _needs_uid
+					 THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY {m.order})
+					 ELSE m.{uid} END AS _uid
 			FROM {message} m JOIN box ON {m=box}
-			WHERE coalesce(m.{uid}, 0) = 0 OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
+			CROSS JOIN LATERAL coalesce(m.{uid} = 0 OR m.{uid}::bigint OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
+			WHERE _needs_uid OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
 		numbered AS (
 			UPDATE {message} m SET {uid} = fresh._uid, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh._value END
+				$query$ || CASE WHEN store.message_created_modseq IS NULL THEN ''
+					ELSE ', {created_modseq} = CASE WHEN m.{uid} = fresh._uid THEN m.{created_modseq} ELSE 0 END' END || $query$
 			FROM fresh
 			WHERE m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
 		remembered AS (
@@ -1886,6 +1921,7 @@ CREATE FUNCTION modseq.attach(
 	message_modseq name DEFAULT NULL,
 	message_created_modseq name DEFAULT NULL,
 	message_flags name[] DEFAULT NULL,
+	message_expunged name DEFAULT NULL,
 	message_key name DEFAULT NULL,
 	flag_message name DEFAULT NULL,
 	flag_mailbox name[] DEFAULT NULL,
@@ -1909,7 +1945,7 @@ BEGIN
 	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
 	store := (message, mailbox, flag, before.vanished, mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid,
 			  mailbox_highestmodseq, message_mailbox, message_uid, message_modseq, message_created_modseq, message_flags,
-			  message_key, flag_message, flag_mailbox, flag_uid, flag_columns, notify);
+			  message_expunged, message_key, flag_message, flag_mailbox, flag_uid, flag_columns, notify);
 	PERFORM modseq._refuse_options(store);
 	PERFORM modseq._refuse_tables(store);
 	store := modseq._keep_options(store, before);
@@ -2008,6 +2044,7 @@ BEGIN
 		live AS (
 			SELECT {m.key}, modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
 			FROM {message} m
+			WHERE {m.live}
 			GROUP BY {m.key}),
 		gone AS (
 			SELECT {v.key}, modseq.uidset_agg(v.uids) AS _uids

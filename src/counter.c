@@ -88,6 +88,7 @@ push_state(Mailbox *mailbox, int level)
 	}
 	uidset_builder_init(&state->stamped);
 	uidset_builder_init(&state->vanished);
+	uidset_builder_init(&state->undeleted);
 	uidset_builder_init(&state->followed);
 	mailbox->state = state;
 	innermost_level = Max(innermost_level, level);
@@ -107,6 +108,7 @@ pop_state(Mailbox *mailbox)
 	mailbox->state = state->outer;
 	uidset_builder_free(&state->stamped);
 	uidset_builder_free(&state->vanished);
+	uidset_builder_free(&state->undeleted);
 	uidset_builder_free(&state->followed);
 	pfree(state);
 }
@@ -345,24 +347,18 @@ counter_assign_uid(Store *store, Mailbox *mailbox)
 	return state->next_uid++;
 }
 
-/* Is there a message with that UID? */
+/* Does a message have that UID, be it expunged? */
 static bool
-is_live(Store *store, Mailbox *mailbox, int64 uid)
+is_taken(Store *store, Mailbox *mailbox, int64 uid)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
-	UidBuilder	builder;
 	uint64		rows;
 
-	if (!is_uid(uid))
-		return false;
-	uidset_builder_init(&builder);
-	uidset_builder_add(&builder, (uint32) uid, (uint32) uid);
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = PointerGetDatum(uidset_from_builder(&builder));
+	params[store->nkeys] = Int64GetDatum(uid);
 	SPI_connect();
-	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+	rows = plan_execute(store, PLAN_ANY_MESSAGE, params, PLAN_AS_OWNER);
 	SPI_finish();
-	uidset_builder_free(&builder);
 	return rows > 0;
 }
 
@@ -416,7 +412,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 	check_uid(store, mailbox, uid);
 	if (uid < uidnext && uid < reserved_uid(store, mailbox))
 	{
-		if (inserting && is_live(store, mailbox, uid))
+		if (inserting && is_taken(store, mailbox, uid))
 			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

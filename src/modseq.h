@@ -88,6 +88,7 @@ typedef enum PlanId
 	PLAN_READ_MAILBOX,
 	PLAN_WRITE_MAILBOX,
 	PLAN_STAMP_MESSAGES,
+	PLAN_RENUMBER_MESSAGES,
 	PLAN_FIND_MESSAGES,
 	PLAN_LOCK_MESSAGES,
 	PLAN_ALL_MESSAGES,
@@ -95,6 +96,7 @@ typedef enum PlanId
 	PLAN_CHANGED_MESSAGES,
 	PLAN_LIVE_MESSAGES,
 	PLAN_LOCK_LIVE_MESSAGES,
+	PLAN_ANY_MESSAGE,
 	PLAN_UNSTAMPED_MESSAGES,
 	PLAN_MESSAGE_NUMBERS,
 	PLAN_APPEND_VANISHED,
@@ -133,6 +135,8 @@ typedef struct Store
 	const char *modseq;
 	const char *created_modseq; /* or NULL */
 	List	   *flags;			/* flag columns, unquoted */
+	const char *expunged;		/* the soft-delete column, or NULL */
+	Oid			expunged_type;	/* not a domain */
 	const char *message_key;	/* what flag_message refers to, or NULL */
 	Oid			message_key_type;	/* not a domain */
 	const char *flag_message;	/* columns of the flag table, or NULL */
@@ -161,6 +165,7 @@ typedef struct FlagAttribute
 	bool		typbyval;
 	Oid			type;
 	Oid			element;		/* of an array that is compared as a set */
+	bool		generated;		/* after the BEFORE triggers */
 	FmgrInfo	cmp;			/* of its elements */
 	Oid			collation;
 	FmgrInfo	eq;				/* of a scalar */
@@ -178,6 +183,9 @@ typedef struct RowShape
 	Oid			uid_type;
 	AttrNumber	modseq;
 	AttrNumber	created_modseq;
+	AttrNumber	expunged;
+	Oid			expunged_type;
+	bool		expunged_generated; /* after the BEFORE triggers */
 	AttrNumber	uidvalidity;
 	Oid			uidvalidity_type;
 	AttrNumber	uidnext;
@@ -216,8 +224,10 @@ extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
 						  Oid type, int64 *value);
 extern Datum row_make_int64(int64 value, Oid type);
+extern bool row_is_expunged(const RowShape *shape, HeapTuple tuple,
+							TupleDesc desc);
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
-							 HeapTuple new, TupleDesc desc);
+							 HeapTuple new, TupleDesc desc, bool before);
 extern bool key_equal(const Store *store, const Datum *a, const Datum *b);
 extern int	key_compare(const Store *store, const Datum *a, const Datum *b);
 extern uint32 key_hash(const Store *store, const Datum *key);
@@ -244,7 +254,7 @@ extern Oid	relation_owner(Oid relid);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
-							 int64 *uid);
+							 int64 *uid, bool *live);
 
 /* --- counter.c --------------------------------------------------------- */
 
@@ -276,6 +286,8 @@ typedef struct MailboxState
 	UidBuilder	stamped;		/* messages that still need value */
 	bool		lock_stamped;	/* they may not be locked yet */
 	UidBuilder	vanished;		/* UIDs that left the mailbox */
+	UidBuilder	undeleted;		/* messages that need another UID */
+	const UidSet *renumbering;	/* those of them that get it right now */
 	UidBuilder	followed;		/* that came along when it was renamed */
 } MailboxState;
 
@@ -348,6 +360,7 @@ extern void statement_close(void);
 extern bool statement_is_completing(void);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
+extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);

@@ -168,6 +168,38 @@ add_key_params(PlanText *query)
 		add_param(query, query->store->key[i].type);
 }
 
+/*
+ * Whether message m is live: null, false and 0 say so in the soft-delete
+ * column, as in row.c.  It is written so that it hides from the planner: with
+ * an index of the application's on that column, or with statistics that say
+ * how few are live, other plans look cheaper than those on our indexes, which
+ * find the messages by UID or by mod-sequence.
+ */
+static const char *
+live_condition(const Store *store)
+{
+	const char *expunged;
+
+	if (store->expunged == NULL)
+		return "true";
+	switch (store->expunged_type)
+	{
+		case BOOLOID:
+			expunged = "";
+			break;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			expunged = " OPERATOR(pg_catalog.<>) 0";
+			break;
+		default:
+			expunged = " IS NOT NULL";
+			break;
+	}
+	return psprintf("CASE WHEN m.%s%s THEN 1 ELSE 0 END OPERATOR(pg_catalog.<>) 1",
+					store->expunged, expunged);
+}
+
 /* --- the texts, by table ------------------------------------------------- */
 
 /* The counters of a mailbox.  LOCK_MAILBOX takes the row lock, see counter.c. */
@@ -198,18 +230,27 @@ mailbox_query(PlanText *query, PlanId id)
 		add(query, " FOR NO KEY UPDATE");
 }
 
-/* What the SELECTs of messages of one mailbox have in common */
+/* "key and live": which messages of a mailbox clients know of */
+static void
+add_message_condition(PlanText *query)
+{
+	add_key_condition(query, "m", KEY_OF_MESSAGE);
+	if (query->store->expunged != NULL)
+		add(query, " AND %s", live_condition(query->store));
+}
+
+/* What the SELECTs of live messages of one mailbox have in common */
 static void
 message_select(PlanText *query, const char *from)
 {
 	add(query, "SELECT m.%s::pg_catalog.int8, m.%s::pg_catalog.int8 FROM %s%s AS m WHERE ",
 		query->store->uid, query->store->modseq, from, query->store->message);
-	add_key_condition(query, "m", KEY_OF_MESSAGE);
+	add_message_condition(query);
 }
 
 /*
- * Messages of one mailbox.  STAMP_MESSAGES locks those that it updates, and
- * LOCK_LIVE_MESSAGES what it finds, by UID.
+ * Messages of one mailbox, live ones but for ANY_MESSAGE.  STAMP_MESSAGES and RENUMBER_MESSAGES lock what
+ * they update, and LOCK_LIVE_MESSAGES what it finds, by UID.
  */
 static void
 message_query(PlanText *query, PlanId id)
@@ -228,9 +269,16 @@ message_query(PlanText *query, PlanId id)
 			value = add_param(query, INT8OID);
 			add(query, "UPDATE %s AS m SET %s = $%d FROM modseq.ranges($%d) AS r WHERE ",
 				store->message, store->modseq, value, add_param(query, uidset));
-			add_key_condition(query, "m", KEY_OF_MESSAGE);
+			add_message_condition(query);
 			add(query, "%s AND (m.%s OPERATOR(pg_catalog.=) $%d) IS NOT TRUE",
 				in_range, store->modseq, value);
+			break;
+		case PLAN_RENUMBER_MESSAGES:
+			/* By UID, so that the new ones are in the same order */
+			add(query, "UPDATE %s AS m SET %s = NULL FROM modseq.ranges($%d) AS r WHERE ",
+				store->message, store->uid, add_param(query, uidset));
+			add_message_condition(query);
+			add(query, "%s", in_range);
 			break;
 		case PLAN_LIVE_MESSAGES:
 		case PLAN_LOCK_LIVE_MESSAGES:
@@ -240,6 +288,13 @@ message_query(PlanText *query, PlanId id)
 			add(query, "%s", in_range);
 			if (id == PLAN_LOCK_LIVE_MESSAGES)
 				add(query, " FOR NO KEY UPDATE OF m");
+			break;
+		case PLAN_ANY_MESSAGE:
+			/* Also one that is expunged: the unique index has its UID */
+			add(query, "SELECT 1 FROM %s AS m WHERE ", store->message);
+			add_key_condition(query, "m", KEY_OF_MESSAGE);
+			add(query, " AND m.%s OPERATOR(pg_catalog.=) $%d", store->uid,
+				add_param(query, INT8OID));
 			break;
 		case PLAN_UNSTAMPED_MESSAGES:
 			value = add_param(query, INT8OID);
@@ -264,8 +319,9 @@ message_query(PlanText *query, PlanId id)
 }
 
 /*
- * Messages of any mailbox, as (mailbox key, uid).  LOCK_MESSAGES takes their
- * row locks, in the order of mailbox and UID.
+ * Messages of any mailbox, as (mailbox key, uid, live).  LOCK_MESSAGES takes
+ * their row locks, in the order of mailbox and UID; also of messages that are
+ * expunged, for somebody may be about to undelete them.
  */
 static void
 any_message_query(PlanText *query, PlanId id)
@@ -281,13 +337,13 @@ any_message_query(PlanText *query, PlanId id)
 	if (id == PLAN_ALL_FLAGGED && store->flag_message == NULL)
 	{
 		add_key_columns(query, "f", KEY_OF_FLAG);
-		add(query, ", f.%s::pg_catalog.int8 FROM %s AS f",
+		add(query, ", f.%s::pg_catalog.int8, true FROM %s AS f",
 			store->flag_uid, store->flag);
 		return;
 	}
 	add_key_columns(query, "m", KEY_OF_MESSAGE);
-	add(query, ", m.%s::pg_catalog.int8 FROM %s AS m WHERE ",
-		store->uid, store->message);
+	add(query, ", m.%s::pg_catalog.int8, %s FROM %s AS m WHERE ",
+		store->uid, live_condition(store), store->message);
 	if (id == PLAN_ALL_MESSAGES)
 	{
 		add(query, "m.%s IS NOT NULL", store->uid);
@@ -403,8 +459,10 @@ prepare(Store *store, PlanId id)
 			mailbox_query(&query, id);
 			break;
 		case PLAN_STAMP_MESSAGES:
+		case PLAN_RENUMBER_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
 		case PLAN_LOCK_LIVE_MESSAGES:
+		case PLAN_ANY_MESSAGE:
 		case PLAN_UNSTAMPED_MESSAGES:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
@@ -439,8 +497,10 @@ is_index_plan(PlanId id)
 	switch (id)
 	{
 		case PLAN_STAMP_MESSAGES:
+		case PLAN_RENUMBER_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
 		case PLAN_LOCK_LIVE_MESSAGES:
+		case PLAN_ANY_MESSAGE:
 		case PLAN_UNSTAMPED_MESSAGES:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
@@ -539,12 +599,13 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 
 /*
  * plan_get_message: the mailbox key and UID in a row of SPI_tuptable, as the
- * queries for messages of any mailbox return them
+ * queries for messages of any mailbox return them, and whether it is live
  *
  * False if a part is NULL: no client can know of such a message.
  */
 bool
-plan_get_message(const Store *store, uint64 row, Datum *key, int64 *uid)
+plan_get_message(const Store *store, uint64 row, Datum *key, int64 *uid,
+				 bool *live)
 {
 	HeapTuple	tuple = SPI_tuptable->vals[row];
 	TupleDesc	desc = SPI_tuptable->tupdesc;
@@ -561,5 +622,6 @@ plan_get_message(const Store *store, uint64 row, Datum *key, int64 *uid)
 	if (isnull)
 		return false;
 	*uid = DatumGetInt64(value);
+	*live = DatumGetBool(SPI_getbinval(tuple, desc, store->nkeys + 2, &isnull));
 	return true;
 }

@@ -157,6 +157,36 @@ row_make_int64(int64 value, Oid type)
 		Int64GetDatum(value);
 }
 
+/* --- soft delete ------------------------------------------------------------ */
+
+/*
+ * Does the soft-delete column say that the message is expunged?  It does if it
+ * is not null, not false and not 0; plan.c says the same in SQL.
+ */
+bool
+row_is_expunged(const RowShape *shape, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value;
+	int64		number;
+
+	if (shape->expunged == InvalidAttrNumber)
+		return false;
+	switch (shape->expunged_type)
+	{
+		case BOOLOID:
+			value = heap_getattr(tuple, shape->expunged, desc, &isnull);
+			return !isnull && DatumGetBool(value);
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return row_get_int64(tuple, desc, shape->expunged,
+								 shape->expunged_type, &number) && number != 0;
+		default:
+			return !heap_attisnull(tuple, shape->expunged, desc);
+	}
+}
+
 /* --- flags ---------------------------------------------------------------- */
 
 /* For qsort_arg(): elements by their type's btree comparison */
@@ -339,20 +369,25 @@ flag_differs(const FlagAttribute *flag, Datum old, bool oldnull,
 /*
  * Did one of the shape's flag columns change?  Arrays and JSON arrays are
  * sets: order and duplicates do not count (RFC 7162 section 3.1 asks for a
- * new mod-sequence when the state of a flag changes, and only then).
+ * new mod-sequence when the state of a flag changes, and only then).  Before
+ * the row is written, generated columns have no new value yet.
  */
 bool
 row_flags_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
-				 TupleDesc desc)
+				 TupleDesc desc, bool before)
 {
 	for (int i = 0; i < shape->nflags; i++)
 	{
 		const FlagAttribute *flag = &shape->flags[i];
 		bool		oldnull;
 		bool		newnull;
-		Datum		oldvalue = heap_getattr(old, flag->attnum, desc, &oldnull);
-		Datum		newvalue = heap_getattr(new, flag->attnum, desc, &newnull);
+		Datum		oldvalue;
+		Datum		newvalue;
 
+		if (before && flag->generated)
+			continue;
+		oldvalue = heap_getattr(old, flag->attnum, desc, &oldnull);
+		newvalue = heap_getattr(new, flag->attnum, desc, &newnull);
 		if (flag_differs(flag, oldvalue, oldnull, newvalue, newnull))
 			return true;
 	}

@@ -133,6 +133,25 @@ shape_key(Relation rel, RowShape *shape, const char *option)
 	}
 }
 
+static bool
+is_generated(Relation rel, AttrNumber attnum)
+{
+	return TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0';
+}
+
+/* The soft-delete column, if there is one */
+static void
+shape_expunged(Relation rel, RowShape *shape)
+{
+	const char *name = store_option(shape->store, "message_expunged");
+
+	if (name == NULL)
+		return;
+	shape->expunged = attribute_of(rel, shape->store, name,
+								   &shape->expunged_type);
+	shape->expunged_generated = is_generated(rel, shape->expunged);
+}
+
 /* The columns whose change is a flag change */
 static void
 shape_flags(Relation rel, RowShape *shape, List *names)
@@ -147,6 +166,7 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 		TypeCacheEntry *element;
 
 		flag->attnum = attribute_of(rel, shape->store, lfirst(lc), &flag->type);
+		flag->generated = is_generated(rel, flag->attnum);
 		flag->element = get_element_type(flag->type);
 		if (OidIsValid(flag->element))
 		{
@@ -241,6 +261,7 @@ build_shape(Relation rel, ShapeRole role, Store *store)
 			shape->created_modseq =
 				number_attribute(rel, store, "message_created_modseq", NULL);
 			shape_flags(rel, shape, store->flags);
+			shape_expunged(rel, shape);
 			break;
 		case SHAPE_MAILBOX:
 			shape_key(rel, shape, "mailbox_key");

@@ -5,10 +5,10 @@
  *
  * BEFORE STATEMENT triggers open a statement and AFTER STATEMENT triggers
  * close it; in between, row triggers collect what has to be written for all
- * rows at once: messages that need the mod-sequence, and UIDs that vanished.
- * When all that was opened is closed, the statement is completed: mailboxes
- * are locked in ascending order, messages stamped, UIDs remembered, and the
- * counters written.
+ * rows at once: messages that need the mod-sequence, or another UID, and UIDs
+ * that vanished.  When all that was opened is closed, the statement is
+ * completed: mailboxes are locked in ascending order, messages renumbered and
+ * stamped, UIDs remembered, and the counters written.
  *
  * Opening and closing are counted, not matched.  The AFTER triggers of a
  * foreign key's cascade are queued on the query that caused it, so they come
@@ -136,6 +136,22 @@ statement_vanish(Store *store, const Datum *key, int64 uid)
 	statement_list(mailbox);
 }
 
+/*
+ * statement_renumber: that message was undeleted, and its UID has vanished; it
+ * needs another one
+ */
+void
+statement_renumber(Store *store, const Datum *key, int64 uid)
+{
+	Mailbox    *mailbox;
+
+	if (!is_uid(uid))
+		return;
+	mailbox = counter_mailbox(store, key);
+	uidset_builder_add(&mailbox->state->undeleted, (uint32) uid, (uint32) uid);
+	statement_list(mailbox);
+}
+
 /* statement_stamp: that message needs the statement's mod-sequence */
 void
 statement_stamp(Store *store, const Datum *key, int64 uid)
@@ -205,12 +221,13 @@ find_messages(Store *store, PlanId id, Datum keys, bool collect)
 	{
 		Datum		key[MODSEQ_MAX_KEYS];
 		int64		uid;
+		bool		live;
 
-		if (!plan_get_message(store, i, key, &uid))
+		if (!plan_get_message(store, i, key, &uid, &live))
 			continue;
 		if (!counter_is_locked(counter_mailbox(store, key)))
 			all_locked = false;
-		if (collect)
+		if (collect && live)
 			statement_stamp(store, key, uid);
 	}
 	SPI_finish();
@@ -253,7 +270,8 @@ static bool
 has_pending(const MailboxState *state)
 {
 	return !uidset_builder_is_empty(&state->stamped) ||
-		!uidset_builder_is_empty(&state->vanished);
+		!uidset_builder_is_empty(&state->vanished) ||
+		!uidset_builder_is_empty(&state->undeleted);
 }
 
 /* For list_sort(): the order of locking */
@@ -303,6 +321,7 @@ follow_rename(Mailbox *from)
 {
 	UidBuilder *stamped = &from->state->stamped;
 	UidBuilder *vanished = &from->state->vanished;
+	UidBuilder *undeleted = &from->state->undeleted;
 	Mailbox    *to;
 
 	if (!has_pending(from->state))
@@ -313,8 +332,11 @@ follow_rename(Mailbox *from)
 	uidset_builder_add_ranges(&to->state->stamped, stamped->ranges, stamped->n);
 	uidset_builder_add_ranges(&to->state->vanished, vanished->ranges,
 							  vanished->n);
+	uidset_builder_add_ranges(&to->state->undeleted, undeleted->ranges,
+							  undeleted->n);
 	uidset_builder_free(stamped);
 	uidset_builder_free(vanished);
+	uidset_builder_free(undeleted);
 	statement_list(to);
 }
 
@@ -358,6 +380,37 @@ check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 				 errhint("A trigger must not keep modseq from its columns.")));
 }
 
+/*
+ * Gives another UID, and the statement's mod-sequence, to the messages in
+ * state->undeleted: without a UID, they arrive.  A message that was deleted
+ * again needs none; one that a trigger or rule kept from us would be live
+ * under a UID that has vanished.
+ */
+static void
+renumber_messages(Store *store, Mailbox *mailbox)
+{
+	UidSet	   *set = uidset_from_builder(&mailbox->state->undeleted);
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	uidset_builder_free(&mailbox->state->undeleted);
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(set);
+	SPI_connect();
+	mailbox->state->renumbering = set;
+	plan_execute(store, PLAN_RENUMBER_MESSAGES, params, PLAN_AS_OWNER);
+	mailbox->state->renumbering = NULL;
+	if (plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("messages of mailbox %s could not be renumbered",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the update.",
+						   store->message),
+				 errhint("A trigger must not keep modseq from its columns.")));
+	SPI_finish();
+	pfree(set);
+}
+
 /* Gives the statement's mod-sequence to the messages in state->stamped */
 static void
 stamp_messages(Store *store, Mailbox *mailbox)
@@ -381,7 +434,7 @@ stamp_messages(Store *store, Mailbox *mailbox)
 	pfree(set);
 }
 
-/* Stamps the mailbox's messages and remembers its vanished UIDs */
+/* Renumbers and stamps the mailbox's messages, remembers its vanished UIDs */
 static void
 write_pending(Store *store, Mailbox *mailbox)
 {
@@ -392,8 +445,11 @@ write_pending(Store *store, Mailbox *mailbox)
 		/* The mailbox itself is gone, and nobody can ask for it any more */
 		uidset_builder_free(&state->stamped);
 		uidset_builder_free(&state->vanished);
+		uidset_builder_free(&state->undeleted);
 		return;
 	}
+	if (!uidset_builder_is_empty(&state->undeleted))
+		renumber_messages(store, mailbox);
 	if (!uidset_builder_is_empty(&state->stamped))
 		stamp_messages(store, mailbox);
 	if (!uidset_builder_is_empty(&state->vanished))

@@ -343,6 +343,34 @@ build_key(Store *store)
 	}
 }
 
+/* The soft-delete column; plan.c and row.c know what each type says */
+static void
+build_expunged(Store *store)
+{
+	store->expunged = column_option(store, store->message_relid,
+									"message_expunged");
+	if (store->expunged == NULL)
+		return;
+	store->expunged_type =
+		column_type(store, store->message_relid,
+					store_option(store, "message_expunged"));
+	switch (store->expunged_type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			break;
+		default:
+			store_out_of_date(store->message_relid,
+							  _("Column \"%s\" has another type now."),
+							  store_option(store, "message_expunged"));
+	}
+}
+
 /* Reads the whole configuration into a Store in CurrentMemoryContext */
 static Store *
 build_store(Relation rel, Trigger *trigger)
@@ -395,6 +423,7 @@ build_store(Relation rel, Trigger *trigger)
 	store->created_modseq = column_option(store, message,
 										  "message_created_modseq");
 	store->flags = store_list_option(store, "message_flags");
+	build_expunged(store);
 	store->flag_columns = store_list_option(store, "flag_columns");
 	store->notify = store_option(store, "notify") != NULL;
 	if (OidIsValid(store->flag_relid))

@@ -22,6 +22,11 @@
  * already; else collect notes it, and completion stamps it.  Departures are
  * noted in collect only: until then another trigger can keep the row.
  *
+ * A message whose soft-delete column says so is expunged.  Nothing that
+ * becomes of it concerns a client, until it is undeleted: then it arrives, and
+ * as its row is locked before the mailbox, so it is with any move.  Generated
+ * columns have their new values in collect only; see assign_update.
+ *
  * Memory: Datums and tuples in the trigger's per-tuple context.
  *
  *-------------------------------------------------------------------------
@@ -120,6 +125,26 @@ get_uid(const MessageChange *change, HeapTuple tuple)
 	row_get_int64(tuple, change->desc, change->shape->uid,
 				  change->shape->uid_type, &uid);
 	return uid;
+}
+
+static bool
+was_expunged(const MessageChange *change)
+{
+	return row_is_expunged(change->shape, change->old, change->desc);
+}
+
+static bool
+is_expunged(const MessageChange *change)
+{
+	return row_is_expunged(change->shape, change->new, change->desc);
+}
+
+/* The same before the row is written, when a generated column is not yet */
+static bool
+will_be_expunged(const MessageChange *change)
+{
+	return change->shape->expunged_generated ? was_expunged(change) :
+		is_expunged(change);
 }
 
 /* --- statements ----------------------------------------------------------- */
@@ -231,7 +256,8 @@ assign_insert(const MessageChange *change)
 /*
  * A message that stays where it is.  Its mod-sequence is ours: it changes to
  * the statement's value if a flag changed and we may take one now, or if it is
- * we who stamp it, and to nothing else, whatever the application wrote.
+ * we who stamp it, and to nothing else, whatever the application wrote.  Of one
+ * that is expunged now no client hears.
  */
 static HeapTuple
 assign_stay(const MessageChange *change, const Datum *key)
@@ -245,7 +271,8 @@ assign_stay(const MessageChange *change, const Datum *key)
 										 shape->created_modseq);
 	int64		modseq = old;
 
-	if (row_flags_differ(shape, change->old, change->new, change->desc))
+	if (!will_be_expunged(change) &&
+		row_flags_differ(shape, change->old, change->new, change->desc, true))
 	{
 		Mailbox    *mailbox = counter_mailbox(change->store, key);
 
@@ -266,7 +293,9 @@ assign_stay(const MessageChange *change, const Datum *key)
 
 /*
  * A message that is still in its mailbox, under its UID, stays; also if the
- * mailbox was renamed, and the message follows.  Any other arrives.
+ * mailbox was renamed, and the message follows.  Any other arrives, and so does
+ * one that is undeleted: its UID has vanished.  (Where only collect can see the
+ * undelete, it stays, and completion gives it another UID.)
  */
 static HeapTuple
 assign_update(const MessageChange *change)
@@ -284,7 +313,8 @@ assign_update(const MessageChange *change)
 		from = NULL;
 	if (!row_get_key(change->shape, change->new, change->desc, to))
 		no_mailbox_given(change);
-	if (from != NULL && old_uid == new_uid && is_uid(new_uid))
+	if (from != NULL && old_uid == new_uid && is_uid(new_uid) &&
+		!(was_expunged(change) && !will_be_expunged(change)))
 	{
 		if (key_equal(change->store, from, to))
 			return assign_stay(change, to);
@@ -295,7 +325,7 @@ assign_update(const MessageChange *change)
 		}
 	}
 
-	/* The UID that it has is the source's; the target gives another */
+	/* The UID that it has was the source's; the target gives another */
 	return arrive(change, to, given && new_uid != old_uid, new_uid);
 }
 
@@ -349,6 +379,31 @@ collect_arrival(const MessageChange *change, const Datum *key)
 		uid < 1)
 		changed_after_us(change);
 	counter_landed(mailbox, uid, modseq);
+	if (is_expunged(change))
+		statement_vanish(change->store, key, uid);
+}
+
+/* Our own statement that renumbers a message replaces a UID that has vanished */
+static bool
+is_renumbering(const MessageChange *change, const Datum *key, int64 uid)
+{
+	const UidSet *set;
+
+	if (!statement_is_completing())
+		return false;
+	set = counter_mailbox(change->store, key)->state->renumbering;
+	return set != NULL && is_uid(uid) &&
+		uidset_contains(uidset_ranges(set), uidset_nranges(set), (uint32) uid);
+}
+
+/* The message left the mailbox, or has another UID there; or it was deleted */
+static void
+collect_departure(const MessageChange *change, const Datum *key)
+{
+	int64		uid = get_uid(change, change->old);
+
+	if (!was_expunged(change) && !is_renumbering(change, key, uid))
+		statement_vanish(change->store, key, uid);
 }
 
 static void
@@ -357,6 +412,7 @@ collect_stay(const MessageChange *change, const Datum *key)
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
 	int64		new = get_modseq(change->new, change->desc, shape->modseq);
+	int64		uid = get_uid(change, change->new);
 
 	if (new != old)
 	{
@@ -366,8 +422,17 @@ collect_stay(const MessageChange *change, const Datum *key)
 			changed_after_us(change);
 		counter_used(mailbox, new);
 	}
-	else if (row_flags_differ(shape, change->old, change->new, change->desc))
-		statement_stamp(change->store, key, get_uid(change, change->new));
+	if (is_expunged(change))
+	{
+		if (!was_expunged(change))
+			statement_vanish(change->store, key, uid);
+	}
+	else if (was_expunged(change))
+		statement_renumber(change->store, key, uid);
+	else if (new == old &&
+			 row_flags_differ(shape, change->old, change->new, change->desc,
+							  false))
+		statement_stamp(change->store, key, uid);
 }
 
 /*
@@ -409,7 +474,7 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	if (to != NULL)
 		collect_arrival(&change, to);
 	if (from != NULL)
-		statement_vanish(change.store, from, get_uid(&change, change.old));
+		collect_departure(&change, from);
 	return PointerGetDatum(NULL);
 }
 
@@ -426,8 +491,9 @@ collect_all(Store *store, PlanId id,
 	{
 		Datum		key[MODSEQ_MAX_KEYS];
 		int64		uid;
+		bool		live;
 
-		if (plan_get_message(store, i, key, &uid))
+		if (plan_get_message(store, i, key, &uid, &live) && live)
 			collect(store, key, uid);
 	}
 	SPI_finish();
@@ -514,7 +580,8 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
 	change.store = change.shape->store;
 	if (change.old != NULL && change.new != NULL && same_message(&change) &&
-		!row_flags_differ(change.shape, change.old, change.new, change.desc))
+		!row_flags_differ(change.shape, change.old, change.new, change.desc,
+						  false))
 		return PointerGetDatum(NULL);
 	if (change.old != NULL)
 		collect_flag(&change, change.old);

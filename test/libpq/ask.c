@@ -37,8 +37,8 @@ read_rows(Client *client, int mailbox, const char *condition, Model *rows)
 	PGresult   *result;
 
 	result = query(client, "SELECT m.uid, m.modseq, %s FROM mw_mail AS m"
-				   " WHERE m.mailbox_id = %d AND %s ORDER BY m.uid",
-				   flags_expression(), mailbox, condition);
+				   " WHERE m.mailbox_id = %d AND %s AND %s ORDER BY m.uid",
+				   flags_expression(), mailbox, live_condition(), condition);
 	if (result == NULL)
 		return false;
 	model_read(rows, result, 0);

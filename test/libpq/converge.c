@@ -49,6 +49,7 @@ usage(void)
 		 "  --messages N                                that a mailbox should have: 120\n"
 		 "  --triggers                                  the application has triggers of its own\n"
 		 "  --truncate                                  also TRUNCATE, now and then\n"
+		 "  --soft-delete none|column|generated         an expunge sets a column: none\n"
 		 "  --crash COMMAND                             run COMMAND, which restarts the server, now and then\n"
 		 "  --cas N                                     increments of the compare-and-swap test: 400\n"
 		 "  --broken sequence|early-commit|forgotten-expunge|none\n"
@@ -93,6 +94,14 @@ set_mode(const char *value)
 }
 
 static void
+set_soft_delete(const char *value)
+{
+	static const char *const kinds[] = {"none", "column", "generated", NULL};
+
+	options.soft_delete = one_of(value, kinds, "soft-delete");
+}
+
+static void
 set_broken(const char *value)
 {
 	static const char *const mistakes[] = {
@@ -114,7 +123,7 @@ parse_options(int argc, char **argv)
 		{"shape", 1, NULL, 'f'}, {"no-foreign-keys", 0, NULL, 'k'},
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
-		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
+		{"soft-delete", 1, NULL, 'd'}, {"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
 	int			c;
@@ -167,6 +176,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'C':
 				cas_increments = atoi(optarg);
+				break;
+			case 'd':
+				set_soft_delete(optarg);
 				break;
 			case 'b':
 				set_broken(optarg);
@@ -315,13 +327,15 @@ static const char *
 scenario(char *buffer, size_t size)
 {
 	static const char *const modes[] = {"locked", "raw", "mixed"};
+	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, flags in %s, %s foreign keys%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, flags in %s, %s foreign keys%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.flag_table && options.flag_columns ? "table and columns" :
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",
+			 kinds[options.soft_delete],
 			 options.triggers ? ", triggers" : "",
 			 options.truncate ? ", TRUNCATE" : "",
 			 options.crash ? ", crashes" : "");

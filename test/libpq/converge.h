@@ -32,6 +32,13 @@ typedef enum Mode
 	MODE_MIXED					/* both, and multi-statement without lock */
 } Mode;
 
+typedef enum SoftDelete
+{
+	SOFT_NONE,					/* an expunge is a DELETE */
+	SOFT_COLUMN,				/* gone = true; undeleted now and then */
+	SOFT_GENERATED				/* gone is generated, from status */
+} SoftDelete;
+
 typedef struct Options
 {
 	int			writers;
@@ -47,6 +54,7 @@ typedef struct Options
 	bool		foreign_keys;
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
+	SoftDelete	soft_delete;
 	bool		prepared;		/* the server allows PREPARE TRANSACTION */
 	bool		verbose;
 	int			messages;		/* about how many a mailbox should have */
@@ -168,6 +176,7 @@ extern void ranges_free(Ranges *ranges);
 
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
+extern const char *live_condition(void);
 
 /* What a statement should do to HIGHESTMODSEQ and UIDNEXT of its mailbox */
 typedef struct Law

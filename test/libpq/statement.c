@@ -260,12 +260,33 @@ nothing(Client *client, const Target *target, char *sql, Law *law)
 
 /* --- departures --------------------------------------------------------------- */
 
+/* What a soft delete sets, what takes it back, and what does the one or the other */
+static const struct
+{
+	const char *gone;
+	const char *back;
+	const char *toggled;
+}			soft_deletes[] = {
+	{NULL, NULL, NULL},
+	{"gone = true", "gone = false", "gone = m.gone IS NOT TRUE"},
+	{"status = 2", "status = 0", "status = 2 - coalesce(m.status, 0)"}
+};
+
 static void
 expunge(Client *client, const Target *target, char *sql, Law *law)
 {
 	Wanted		wanted;
 
 	want(target, false, &wanted);
+	if (options.soft_delete)
+	{
+		law->known = law->if_rows = true;
+		snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s FROM %s WHERE %s AND m.gone IS NOT TRUE",
+				 soft_deletes[options.soft_delete].gone,
+				 options.flag_columns && chance(client, 30) ? ", seen = m.seen IS NOT TRUE" : "",
+				 wanted.list, wanted.where);
+		return;
+	}
 	if (options.flag_table && !options.foreign_keys)
 	{
 		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.id)"
@@ -289,6 +310,24 @@ move(Client *client, const Target *target, char *sql, Law *law)
 	want(target, false, &wanted);
 	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET mailbox_id = %d%s FROM %s WHERE %s",
 			 target->other, extra, wanted.list, wanted.where);
+}
+
+static void
+undelete(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+
+	if (!options.soft_delete)
+	{
+		flags(client, target, sql, law);
+		return;
+	}
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s FROM %s WHERE %s",
+			 chance(client, 50) ? soft_deletes[options.soft_delete].back :
+			 soft_deletes[options.soft_delete].toggled,
+			 options.flag_columns && chance(client, 30) ? ", seen = m.seen IS NOT TRUE" : "",
+			 wanted.list, wanted.where);
 }
 
 static void
@@ -319,11 +358,13 @@ merge(Client *client, const Target *target, char *sql, Law *law)
 	snprintf(sql, SQL_SIZE, "MERGE INTO mw_mail AS m"
 			 " USING (SELECT u FROM pg_catalog.unnest('{%s,4294967295}'::bigint[]) AS u) AS s"
 			 " ON m.mailbox_id = %d AND m.uid = s.u"
-			 " WHEN MATCHED AND m.uid %% 3 = 0 THEN DELETE"
+			 " WHEN MATCHED AND m.uid %% 3 = 0 THEN %s%s"
 			 " WHEN MATCHED AND m.uid %% 3 = 1 THEN UPDATE SET mailbox_id = %d"
 			 " WHEN MATCHED THEN UPDATE SET %s"
 			 " WHEN NOT MATCHED THEN INSERT (mailbox_id, subject) VALUES (%d, 'merged')",
 			 target->uids, target->mailbox,
+			 options.soft_delete ? "UPDATE SET " : "DELETE",
+			 options.soft_delete ? soft_deletes[options.soft_delete].toggled : "",
 			 target->single ? target->mailbox : target->other,
 			 options.flag_columns ? "bits = coalesce(m.bits, 0) # 4" : "subject = 'merged'",
 			 target->mailbox);
@@ -367,6 +408,7 @@ static const struct
 	{5, nothing, false, false},
 	{14, expunge, false, false},
 	{2, renumber, false, true},
+	{6, undelete, false, true},
 	{3, upsert, false, true},
 	{1, touch, false, false},
 	{3, merge, false, true},
@@ -393,7 +435,7 @@ statement_random(Client *client, const Target *target, char *sql, Law *law)
 	}
 	for (;;)
 	{
-		int			pick = random_number(client, 113);
+		int			pick = random_number(client, 119);
 		size_t		i = 0;
 
 		while (pick >= builders[i].weight)
@@ -403,9 +445,13 @@ statement_random(Client *client, const Target *target, char *sql, Law *law)
 			continue;
 		/* Flag row, then message; an expunge that cascades does the opposite */
 		if (options.mode == MODE_RAW && options.flag_table &&
-			builders[i].build == expunge)
+			!options.soft_delete && builders[i].build == expunge)
 			continue;
 		builders[i].build(client, target, sql, law);
+		/* Of a message that is gone no change is told */
+		if (options.soft_delete && law->if_rows && !law->uid_per_row &&
+			builders[i].build != expunge)
+			law->known = false;
 		return;
 	}
 }

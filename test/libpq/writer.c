@@ -190,8 +190,8 @@ one_statement(Writer *w, int mailbox, bool single, bool as_block)
 	if (w->crowded && chance(&w->client, 50) &&
 		!(options.mode == MODE_RAW && options.flag_table))
 	{
-		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail AS m WHERE m.mailbox_id = %d AND m.uid = ANY ('{%s}')",
-				 mailbox, w->picked);
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail AS m USING pg_catalog.unnest('{%s}'::bigint[]) AS u"
+				 " WHERE m.mailbox_id = %d AND m.uid = u.u", w->picked, mailbox);
 		memset(&law, 0, sizeof(law));
 	}
 	check = law.known && w->nlocked > 0 && !options.broken && !options.triggers &&

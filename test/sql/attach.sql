@@ -275,7 +275,6 @@ SELECT modseq.attach('mail', 'mailbox', message_flags => '{deleted}');
 SELECT modseq.attach('mail', 'mailbox');
 SELECT message_flags FROM modseq.stores WHERE message = 'mail'::regclass;
 SELECT refusal($$'mail', 'mailbox', message_flags => '{imap_flags}'$$);
-SELECT refusal($$'mail', 'mailbox', message_flags => '{junk}'$$);
 DROP TABLE mail, mail_vanished, mailbox;
 
 -- Where the columns exist with defaults of their own

@@ -764,6 +764,31 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 		OR ARRAY[a, b] <@ '{text,varchar}'::regtype[]
 $$;
 
+-- Do values of that type have an order, and a hash if wanted? So looks the type cache, which our triggers use.
+CREATE FUNCTION modseq._is_sortable(type regtype, and_hashable boolean) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	EXECUTE format('SELECT ARRAY[NULL::%1$s] < ARRAY[NULL::%1$s]', type);
+	IF and_hashable THEN
+		EXECUTE format('SELECT hash_array(ARRAY[NULL::%s])', type);
+	END IF;
+	RETURN true;
+EXCEPTION WHEN undefined_function THEN
+	RETURN false;
+END
+$$;
+
+-- The collation of a column, if its type has any
+CREATE FUNCTION modseq._collation(relation regclass, attribute name)
+RETURNS TABLE (name text, is_deterministic boolean)
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	SELECT format('%I.%I', n.nspname, c.collname), c.collisdeterministic
+	FROM pg_attribute a
+	JOIN pg_collation c ON c.oid = a.attcollation
+	JOIN pg_namespace n ON n.oid = c.collnamespace
+	WHERE a.attrelid = relation AND a.attname = attribute
+$$;
+
 -- How names are compared with usual names: MailBox_ID, mailboxId and mailbox_id are one
 CREATE FUNCTION modseq._plain(name text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -952,11 +977,13 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The condition that two rows belong to one mailbox. The operators are those of the unique index on the
--- mailbox key: the = that a search_path finds may be another one, for example for citext.
+-- mailbox key: the = that a search_path finds may be another one, for example for citext. Collations may differ.
 CREATE FUNCTION modseq._key_equality(store modseq.stores, a text, b text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT string_agg(
-		format('%s.%I OPERATOR(%I.%s) %s.%I', a, a_name, n.nspname, o.oprname, b, b_name), ' AND ' ORDER BY place)
+		format('%s.%I OPERATOR(%I.%s) %s.%I', a, a_name, n.nspname, o.oprname, b, b_name)
+			|| coalesce((SELECT ' COLLATE ' || c.name FROM modseq._collation(store.mailbox, k.name) c), ''),
+		' AND ' ORDER BY place)
 	FROM unnest(store.mailbox_key, modseq._key(store, a), modseq._key(store, b)) WITH ORDINALITY
 		AS k (name, a_name, b_name, place)
 	CROSS JOIN LATERAL (
@@ -1323,6 +1350,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	max_keys CONSTANT int := 8;			-- MODSEQ_MAX_KEYS in modseq.h
 	pair record;
+	key record;
 	flag record;
 	wrong name[];
 BEGIN
@@ -1355,6 +1383,34 @@ BEGIN
 			HINT = 'Name as many columns in both, of the same types and in the same order.';
 	END LOOP;
 
+	FOR key IN
+		SELECT store.mailbox AS relation, k AS attribute, modseq._type(store.mailbox, k) AS type, true AS hashed, true AS listed
+		FROM unnest(store.mailbox_key) AS k
+		UNION ALL
+		SELECT store.flag, store.flag_message, t.oid::regtype, false, t.typarray <> 0
+		FROM pg_type t
+		WHERE t.oid = modseq._type(store.flag, store.flag_message)
+	LOOP
+		IF NOT (modseq._is_sortable(key.type, key.hashed) AND key.listed) THEN
+			RAISE 'column "%" of table % cannot be a key for modseq', key.attribute, modseq._table(key.relation) USING
+				ERRCODE = 'undefined_function',
+				DETAIL = format('Type %s lacks an order, a hash function or an array type.', key.type),
+				HINT = 'Name another column that is unique.';
+		END IF;
+	END LOOP;
+	-- What is one mailbox by its own collation could be two by the messages'
+	SELECT b.name AS mailbox, m.name AS message, k.message AS attribute INTO key
+	FROM unnest(store.mailbox_key, store.message_mailbox) AS k (mailbox, message)
+	CROSS JOIN LATERAL modseq._collation(store.mailbox, k.mailbox) b
+	CROSS JOIN LATERAL modseq._collation(store.message, k.message) m
+	WHERE b.name <> m.name AND NOT (b.is_deterministic AND m.is_deterministic);
+	IF FOUND THEN
+		RAISE 'column "%" of table % has another collation than the mailbox key', key.attribute, modseq._table(store.message) USING
+			ERRCODE = 'collation_mismatch',
+			DETAIL = format('Collations %s and %s do not agree on which keys are equal.', key.message, key.mailbox),
+			HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE ... COLLATE %s.', modseq._table(store.message), key.attribute, key.mailbox);
+	END IF;
+
 	SELECT columns INTO wrong
 	FROM modseq._indexes(store.message)
 	WHERE is_unique AND (columns = ARRAY[store.message_uid]
@@ -1381,7 +1437,7 @@ BEGIN
 			RAISE 'changes of column "%" of table % cannot be told', flag.attribute, modseq._table(flag.relation) USING
 				ERRCODE = 'undefined_function',
 				DETAIL = format('Type %s has no equality operator.', modseq._type(flag.relation, flag.attribute)),
-				HINT = 'Leave it out: name the columns that count with message_flags or flag_columns.';
+				HINT = 'Name the columns that count with message_flags or flag_columns, and leave it out; or change its type, as json to jsonb.';
 		END;
 	END LOOP;
 END

@@ -19,6 +19,7 @@
 #include "access/stratnum.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -121,6 +122,32 @@ plan_equality(Oid column, Oid param, Oid *param_type)
 	if (!OidIsValid(result))
 		result = left->eq_opr;
 	op_input_types(result, &left_type, param_type);
+	return result;
+}
+
+/* " COLLATE c" for a column that has a collation, named without quotes */
+static const char *
+collate_clause(Oid relid, const char *name)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	HeapTuple	tuple;
+	Form_pg_collation form;
+	const char *result;
+
+	get_atttypetypmodcoll(relid, get_attnum(relid, name), &type, &typmod,
+						  &collation);
+	if (!OidIsValid(collation))
+		return "";
+	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	result = psprintf(" COLLATE %s",
+					  quote_qualified_identifier(get_namespace_name(form->collnamespace),
+												 NameStr(form->collname)));
+	ReleaseSysCache(tuple);
 	return result;
 }
 
@@ -357,7 +384,8 @@ any_message_query(PlanText *query, PlanId id)
 								 store->message_key_type, operator,
 								 psprintf("f.%s", store->flag_message),
 								 store->flag_message_type);
-		add(query, ")");
+		add(query, "%s)", collate_clause(store->message_relid,
+										 store_option(store, "message_key")));
 		return;
 	}
 	generate_operator_clause(&query->text, psprintf("m.%s", store->message_key),

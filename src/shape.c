@@ -5,7 +5,7 @@
  *
  * Rows of a store are seen as the message table has them, as each partition
  * of it has them (where columns can stand in another order), and as the
- * mailbox and the flag table have them.
+ * mailbox table, its source and the flag table have them.
  *
  * Locks: AccessShareLock on ancestors of a partition, while they are looked
  * at; the table itself is locked by the statement that fires a trigger.
@@ -30,6 +30,7 @@ typedef enum ShapeRole
 {
 	SHAPE_MESSAGE,
 	SHAPE_MAILBOX,
+	SHAPE_SOURCE,
 	SHAPE_FLAG
 } ShapeRole;
 
@@ -277,6 +278,9 @@ build_shape(Relation rel, ShapeRole role, Store *store)
 													"mailbox_highestmodseq",
 													NULL);
 			break;
+		case SHAPE_SOURCE:
+			shape_key(rel, shape, "mailbox_source_key");
+			break;
 		case SHAPE_FLAG:
 			if (store->flag_uid != NULL)
 				shape_key(rel, shape, "flag_mailbox");
@@ -301,6 +305,8 @@ check_role(Relation rel, ShapeRole role, Store *store)
 
 	if (role == SHAPE_MAILBOX)
 		wanted = store->mailbox_relid;
+	else if (role == SHAPE_SOURCE)
+		wanted = store->source_relid;
 	else if (role == SHAPE_FLAG)
 		wanted = store->flag_relid;
 	if (table != wanted &&
@@ -416,6 +422,12 @@ RowShape *
 shape_of_mailboxes(Relation rel, Trigger *trigger)
 {
 	return get_shape(rel, SHAPE_MAILBOX, named_message_table, trigger);
+}
+
+RowShape *
+shape_of_sources(Relation rel, Trigger *trigger)
+{
+	return get_shape(rel, SHAPE_SOURCE, named_message_table, trigger);
 }
 
 RowShape *

@@ -304,11 +304,13 @@ build_key(Store *store)
 	List	   *mailbox = store_list_option(store, "mailbox_key");
 	List	   *message = store_list_option(store, "message_mailbox");
 	List	   *flag = store_list_option(store, "flag_mailbox");
+	List	   *source = store_list_option(store, "mailbox_source_key");
 
 	store->nkeys = list_length(mailbox);
 	if (store->nkeys < 1 || store->nkeys > MODSEQ_MAX_KEYS ||
 		list_length(message) != store->nkeys ||
-		(flag != NIL && list_length(flag) != store->nkeys))
+		(flag != NIL && list_length(flag) != store->nkeys) ||
+		(store->source != NULL && list_length(source) != store->nkeys))
 		store_out_of_date(store->message_relid, _("Its %s is not valid."),
 					"mailbox_key");
 	for (int i = 0; i < store->nkeys; i++)
@@ -325,6 +327,12 @@ build_key(Store *store)
 		key->message = pstrdup(quote_identifier(list_nth(message, i)));
 		if (flag != NIL)
 			key->flag = pstrdup(quote_identifier(list_nth(flag, i)));
+		if (store->source != NULL)
+		{
+			key->source = pstrdup(quote_identifier(list_nth(source, i)));
+			key->source_type = column_type(store, store->source_relid,
+										   list_nth(source, i));
+		}
 		get_atttypetypmodcoll(store->mailbox_relid, attnum,
 							  &key->input_type, &key->typmod, &key->collation);
 		key->type = getBaseType(key->input_type);
@@ -388,6 +396,8 @@ build_store(Relation rel, Trigger *trigger)
 								   RelationGetRelationName(rel));
 	store->mailbox = table_option(store, "mailbox",
 								  "trigger_mailbox", &store->mailbox_relid);
+	store->source = table_option(store, "mailbox_source",
+								 "trigger_source", &store->source_relid);
 	store->vanished = table_option(store, "vanished", NULL,
 								   &store->vanished_relid);
 	store->flag = table_option(store, "flag", "trigger_collect_flag",

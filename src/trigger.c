@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * trigger.c
- *	  Trigger entry points.
+ *	  Triggers of message and flag tables.
  *
  * On a message table, in the order of firing:
  *
@@ -47,21 +47,9 @@ PG_FUNCTION_INFO_V1(modseq_trigger_flush);
 PG_FUNCTION_INFO_V1(modseq_trigger_truncate);
 PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
 PG_FUNCTION_INFO_V1(modseq_trigger_truncate_flag);
-PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
-PG_FUNCTION_INFO_V1(modseq_trigger_truncate_mailbox);
 
-/* An UPDATE's two versions of a message, or one of them */
-typedef struct MessageChange
-{
-	RowShape   *shape;
-	Store	   *store;
-	TupleDesc	desc;
-	HeapTuple	old;			/* NULL for INSERT */
-	HeapTuple	new;			/* NULL for DELETE */
-} MessageChange;
-
-/* The trigger's data, or an error if this is no call as a trigger */
-static TriggerData *
+/* trigger_data: the trigger's data, or an error if this is no call as a trigger */
+TriggerData *
 trigger_data(FunctionCallInfo fcinfo)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -72,9 +60,9 @@ trigger_data(FunctionCallInfo fcinfo)
 	return (TriggerData *) fcinfo->context;
 }
 
-/* The same for a row trigger; fills in the change, and its shape if wanted */
-static TriggerData *
-row_trigger_data(FunctionCallInfo fcinfo, MessageChange *change)
+/* trigger_row_data: the same for a row trigger; fills in what changed */
+TriggerData *
+trigger_row_data(FunctionCallInfo fcinfo, RowChange *change)
 {
 	TriggerData *data = trigger_data(fcinfo);
 
@@ -96,7 +84,7 @@ row_trigger_data(FunctionCallInfo fcinfo, MessageChange *change)
 }
 
 static void
-no_mailbox_given(const MessageChange *change)
+no_mailbox_given(const RowChange *change)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
@@ -118,7 +106,7 @@ get_modseq(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
 
 /* The UID of a message; 0 stands for NULL, which is no UID */
 static int64
-get_uid(const MessageChange *change, HeapTuple tuple)
+get_uid(const RowChange *change, HeapTuple tuple)
 {
 	int64		uid = 0;
 
@@ -128,20 +116,20 @@ get_uid(const MessageChange *change, HeapTuple tuple)
 }
 
 static bool
-was_expunged(const MessageChange *change)
+was_expunged(const RowChange *change)
 {
 	return row_is_expunged(change->shape, change->old, change->desc);
 }
 
 static bool
-is_expunged(const MessageChange *change)
+is_expunged(const RowChange *change)
 {
 	return row_is_expunged(change->shape, change->new, change->desc);
 }
 
 /* The same before the row is written, when a generated column is not yet */
 static bool
-will_be_expunged(const MessageChange *change)
+will_be_expunged(const RowChange *change)
 {
 	return change->shape->expunged_generated ? was_expunged(change) :
 		is_expunged(change);
@@ -180,7 +168,7 @@ modseq_trigger_flush(PG_FUNCTION_ARGS)
  * is, and a created_modseq of 0 is NULL.
  */
 static HeapTuple
-set_numbers(const MessageChange *change, int64 modseq, int64 uid,
+set_numbers(const RowChange *change, int64 modseq, int64 uid,
 			int64 created_modseq)
 {
 	const RowShape *shape = change->shape;
@@ -213,7 +201,7 @@ set_numbers(const MessageChange *change, int64 modseq, int64 uid,
  * in the mailbox").  Takes the mailbox lock.
  */
 static HeapTuple
-arrive(const MessageChange *change, const Datum *key, bool uid_given,
+arrive(const RowChange *change, const Datum *key, bool uid_given,
 	   int64 uid)
 {
 	Store	   *store = change->store;
@@ -240,7 +228,7 @@ arrive(const MessageChange *change, const Datum *key, bool uid_given,
 }
 
 static HeapTuple
-assign_insert(const MessageChange *change)
+assign_insert(const RowChange *change)
 {
 	Datum		key[MODSEQ_MAX_KEYS];
 	int64		uid;
@@ -260,7 +248,7 @@ assign_insert(const MessageChange *change)
  * that is expunged now no client hears.
  */
 static HeapTuple
-assign_stay(const MessageChange *change, const Datum *key)
+assign_stay(const RowChange *change, const Datum *key)
 {
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
@@ -298,7 +286,7 @@ assign_stay(const MessageChange *change, const Datum *key)
  * undelete, it stays, and completion gives it another UID.)
  */
 static HeapTuple
-assign_update(const MessageChange *change)
+assign_update(const RowChange *change)
 {
 	Datum		keys[2][MODSEQ_MAX_KEYS];
 	Datum	   *from = keys[0];
@@ -340,8 +328,8 @@ assign_update(const MessageChange *change)
 Datum
 modseq_trigger_assign(PG_FUNCTION_ARGS)
 {
-	MessageChange change = {0};
-	TriggerData *data = row_trigger_data(fcinfo, &change);
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
 
 	change.shape = shape_of_messages(data->tg_relation);
 	change.store = change.shape->store;
@@ -353,7 +341,7 @@ modseq_trigger_assign(PG_FUNCTION_ARGS)
 /* --- messages: after the row was written ----------------------------------- */
 
 static void
-changed_after_us(const MessageChange *change)
+changed_after_us(const RowChange *change)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
@@ -368,7 +356,7 @@ changed_after_us(const MessageChange *change)
  * have sent it to another mailbox.
  */
 static void
-collect_arrival(const MessageChange *change, const Datum *key)
+collect_arrival(const RowChange *change, const Datum *key)
 {
 	Mailbox    *mailbox = counter_mailbox(change->store, key);
 	int64		uid = get_uid(change, change->new);
@@ -385,7 +373,7 @@ collect_arrival(const MessageChange *change, const Datum *key)
 
 /* Our own statement that renumbers a message replaces a UID that has vanished */
 static bool
-is_renumbering(const MessageChange *change, const Datum *key, int64 uid)
+is_renumbering(const RowChange *change, const Datum *key, int64 uid)
 {
 	const UidSet *set;
 
@@ -398,7 +386,7 @@ is_renumbering(const MessageChange *change, const Datum *key, int64 uid)
 
 /* The message left the mailbox, or has another UID there; or it was deleted */
 static void
-collect_departure(const MessageChange *change, const Datum *key)
+collect_departure(const RowChange *change, const Datum *key)
 {
 	int64		uid = get_uid(change, change->old);
 
@@ -407,7 +395,7 @@ collect_departure(const MessageChange *change, const Datum *key)
 }
 
 static void
-collect_stay(const MessageChange *change, const Datum *key)
+collect_stay(const RowChange *change, const Datum *key)
 {
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
@@ -444,8 +432,8 @@ collect_stay(const MessageChange *change, const Datum *key)
 Datum
 modseq_trigger_collect(PG_FUNCTION_ARGS)
 {
-	MessageChange change = {0};
-	TriggerData *data = row_trigger_data(fcinfo, &change);
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
 	Datum		keys[2][MODSEQ_MAX_KEYS];
 	Datum	   *from = NULL;
 	Datum	   *to = NULL;
@@ -521,7 +509,7 @@ modseq_trigger_truncate(PG_FUNCTION_ARGS)
 
 /* The message that a row of the flag table belongs to has changed */
 static void
-collect_flag(const MessageChange *change, HeapTuple tuple)
+collect_flag(const RowChange *change, HeapTuple tuple)
 {
 	Datum		key[MODSEQ_MAX_KEYS];
 
@@ -540,7 +528,7 @@ collect_flag(const MessageChange *change, HeapTuple tuple)
 
 /* Do both versions of a flag row belong to the same message? */
 static bool
-same_message(const MessageChange *change)
+same_message(const RowChange *change)
 {
 	AttrNumber	column = change->shape->flag_message;
 	Datum		from[MODSEQ_MAX_KEYS];
@@ -574,8 +562,8 @@ same_message(const MessageChange *change)
 Datum
 modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 {
-	MessageChange change = {0};
-	TriggerData *data = row_trigger_data(fcinfo, &change);
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
 
 	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
 	change.store = change.shape->store;
@@ -605,131 +593,5 @@ modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
 	statement_open();
 	collect_all(shape->store, PLAN_ALL_FLAGGED, statement_stamp);
 	statement_close();
-	return PointerGetDatum(NULL);
-}
-
-/* --- mailboxes ----------------------------------------------------------------- */
-
-static void
-not_lowered(Store *store, const Datum *key, const char *what, int64 old,
-			int64 new)
-{
-	if (new < old)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s of mailbox %s cannot be lowered from " INT64_FORMAT " to " INT64_FORMAT,
-						what, key_text(store, key), old, new),
-				 errdetail("Clients rely on it to rise only (RFC 7162, RFC 9051)."),
-				 errhint("modseq counts it; leave the column out of the UPDATE.")));
-}
-
-/* UIDNEXT, HIGHESTMODSEQ and UIDVALIDITY of a row of the mailbox table */
-typedef struct Counters
-{
-	int64		uidnext;
-	int64		highestmodseq;
-	int64		uidvalidity;	/* 0 for NULL */
-} Counters;
-
-static Counters
-get_counters(const MessageChange *change, HeapTuple tuple)
-{
-	const RowShape *shape = change->shape;
-	Counters	counters = {0};
-	int64		value = 0;
-	bool		isnull;
-
-	isnull = !row_get_int64(tuple, change->desc, shape->uidnext,
-							shape->uidnext_type, &value);
-	counters.uidnext = counter_effective_uidnext(change->store, isnull, value);
-	isnull = !row_get_int64(tuple, change->desc, shape->highestmodseq,
-							INT8OID, &value);
-	counters.highestmodseq = counter_effective_highestmodseq(isnull, value);
-	row_get_int64(tuple, change->desc, shape->uidvalidity,
-				  shape->uidvalidity_type, &counters.uidvalidity);
-	return counters;
-}
-
-static void
-mailbox_updated(const MessageChange *change, const Datum *from,
-				const Datum *to)
-{
-	Store	   *store = change->store;
-	Counters	old = get_counters(change, change->old);
-	Counters	new = get_counters(change, change->new);
-	Mailbox    *mailbox = counter_mailbox(store, to);
-	bool		raised = new.highestmodseq > old.highestmodseq;
-
-	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
-				new.highestmodseq);
-	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext);
-	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity);
-	if (!key_equal(store, from, to))
-	{
-		Mailbox    *before = counter_mailbox(store, from);
-
-		counter_row_gone(before);
-		rename_note(store, from, to);
-		vanished_rename(store, from, to);
-		raised = raised || before->notifies;
-	}
-	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
-	if (raised)
-		notify_note(store, mailbox);
-	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
-	{
-		/* A change that concerns no message, but that clients must notice */
-		vanished_drop(store, to);
-		statement_open();
-		counter_used(mailbox, counter_modseq(store, mailbox));
-		statement_close();
-	}
-}
-
-/*
- * modseq.trigger_mailbox(message): AFTER INSERT OR UPDATE OR DELETE ROW
- *
- * Keeps the vanished rows with their mailbox: a new key is theirs too, with
- * the mailbox they go, and a new UIDVALIDITY ends their use.  A new mailbox
- * only ends what was known of another one that had its key.  Error 22023 if
- * a counter would be lowered.  The row lock of the mailbox is held already.
- */
-Datum
-modseq_trigger_mailbox(PG_FUNCTION_ARGS)
-{
-	MessageChange change = {0};
-	TriggerData *data = row_trigger_data(fcinfo, &change);
-	Datum		from[MODSEQ_MAX_KEYS];
-	Datum		to[MODSEQ_MAX_KEYS];
-
-	change.shape = shape_of_mailboxes(data->tg_relation, data->tg_trigger);
-	change.store = change.shape->store;
-	if (change.new != NULL &&
-		row_get_key(change.shape, change.new, change.desc, to))
-		rename_key_taken(change.store, to);
-	if (change.old == NULL ||
-		!row_get_key(change.shape, change.old, change.desc, from))
-		return PointerGetDatum(NULL);
-	if (change.new == NULL ||
-		!row_get_key(change.shape, change.new, change.desc, to))
-	{
-		counter_row_gone(counter_mailbox(change.store, from));
-		vanished_drop(change.store, from);
-	}
-	else
-		mailbox_updated(&change, from, to);
-	return PointerGetDatum(NULL);
-}
-
-/* modseq.trigger_truncate_mailbox(message): AFTER TRUNCATE; no mailbox is left */
-Datum
-modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = trigger_data(fcinfo);
-	RowShape   *shape = shape_of_mailboxes(data->tg_relation,
-											data->tg_trigger);
-
-	counter_forget_store(shape->store->message_relid);
-	vanished_clear(shape->store);
 	return PointerGetDatum(NULL);
 }

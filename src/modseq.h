@@ -14,6 +14,7 @@
  *	shape.c		where rows have what we read and write
  *	row.c		reading rows: mailbox keys, numbers, whether a flag changed
  *	plan.c		the SQL we run, as cached plans, and as whom it runs
+ *	planner.c	plans that stay on the indexes that attach() made
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
  *	rename.c	mailboxes whose key changes
  *	notify.c	wake-ups for clients that wait
@@ -266,6 +267,10 @@ extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 							 int64 *uid, bool *live);
+
+/* --- planner.c ------------------------------------------------------------ */
+
+extern void planner_prepare(SPIPlanPtr plan, PlanId id);
 
 /* --- counter.c --------------------------------------------------------- */
 

@@ -25,10 +25,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/plancache.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -344,8 +341,9 @@ message_select(PlanText *query, const char *from)
 }
 
 /*
- * Messages of one mailbox, live ones but for ANY_MESSAGE.  STAMP_MESSAGES and RENUMBER_MESSAGES lock what
- * they update, and LOCK_LIVE_MESSAGES what it finds, by UID.
+ * Messages of one mailbox, live ones but for ANY_MESSAGE.  STAMP_MESSAGES and
+ * RENUMBER_MESSAGES lock what they update, and LOCK_LIVE_MESSAGES what it finds,
+ * by UID.
  */
 static void
 message_query(PlanText *query, PlanId id)
@@ -591,58 +589,6 @@ prepare(Store *store, PlanId id)
 	return plan;
 }
 
-/*
- * Is the plan one whose cost must follow what it finds?  Then it has to stay
- * on the index that attach() made for it, whatever the statistics say.
- */
-static bool
-is_index_plan(PlanId id)
-{
-	switch (id)
-	{
-		case PLAN_STAMP_MESSAGES:
-		case PLAN_RENUMBER_MESSAGES:
-		case PLAN_LIVE_MESSAGES:
-		case PLAN_LOCK_LIVE_MESSAGES:
-		case PLAN_ANY_MESSAGE:
-		case PLAN_UNSTAMPED_MESSAGES:
-		case PLAN_CHANGED_MESSAGES:
-		case PLAN_MESSAGE_NUMBERS:
-		case PLAN_READ_VANISHED:
-			return true;
-		case PLAN_RENAME_VANISHED:
-		case PLAN_DROP_VANISHED:
-			/* And locks rows by mod-sequence, as compact() does */
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * Has the plan made, if there is none that is valid, from index scans and
- * nested loops only.  The settings are ours for that moment: the application's
- * triggers, which fire when it runs, plan with their own.
- */
-static void
-plan_for_index(SPIPlanPtr plan)
-{
-	static const char *const settings[] = {
-		"enable_bitmapscan", "enable_hashjoin", "enable_material",
-		"enable_mergejoin", "enable_seqscan", "enable_sort"
-	};
-	int			level = NewGUCNestLevel();
-	CachedPlan *cached;
-
-	for (size_t i = 0; i < lengthof(settings); i++)
-		set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION,
-						  GUC_ACTION_SAVE, true, 0, false);
-	cached = SPI_plan_get_cached_plan(plan);
-	if (cached != NULL)
-		ReleaseCachedPlan(cached, CurrentResourceOwner);
-	AtEOXact_GUC(true, level);
-}
-
 /* relation_owner: the role that owns a table or sequence */
 Oid
 relation_owner(Oid relid)
@@ -679,8 +625,7 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 							   SECURITY_NOFORCE_RLS);
 	if (store->plans[id] == NULL)
 		store->plans[id] = prepare(store, id);
-	if (is_index_plan(id))
-		plan_for_index(store->plans[id]);
+	planner_prepare(store->plans[id], id);
 	if (mode == PLAN_READ_COMMITTED)
 	{
 		/* To a snapshot before the first command nothing is done yet */
@@ -726,6 +671,7 @@ plan_get_message(const Store *store, uint64 row, Datum *key, int64 *uid,
 	if (isnull)
 		return false;
 	*uid = DatumGetInt64(value);
+	Assert(desc->natts == store->nkeys + 2);
 	*live = DatumGetBool(SPI_getbinval(tuple, desc, store->nkeys + 2, &isnull));
 	return true;
 }

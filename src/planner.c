@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * planner.c
+ *	  Plans that stay on the indexes that attach() made for them.
+ *
+ * What one of our queries costs must follow what it finds, not how large the
+ * mailbox is, whatever the statistics say; and rows are locked in the order in
+ * which the index has them.
+ *
+ * Locks: none.  Memory: plans belong to the Store.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "modseq.h"
+
+#include "nodes/pathnodes.h"
+#include "optimizer/paths.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
+
+/* Does the plan look for messages by ranges of UIDs? */
+static bool
+is_range_plan(PlanId id)
+{
+	switch (id)
+	{
+		case PLAN_STAMP_MESSAGES:
+		case PLAN_RENUMBER_MESSAGES:
+		case PLAN_LIVE_MESSAGES:
+		case PLAN_LOCK_LIVE_MESSAGES:
+		case PLAN_UNSTAMPED_MESSAGES:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Is the plan one whose cost must follow what it finds?  Then it has to stay
+ * on the index that attach() made for it, whatever the statistics say.
+ */
+static bool
+is_index_plan(PlanId id)
+{
+	switch (id)
+	{
+		case PLAN_ANY_MESSAGE:
+		case PLAN_CHANGED_MESSAGES:
+		case PLAN_MESSAGE_NUMBERS:
+		case PLAN_READ_VANISHED:
+			return true;
+		case PLAN_RENAME_VANISHED:
+		case PLAN_DROP_VANISHED:
+			/* And locks rows by mod-sequence, as compact() does */
+			return true;
+		default:
+			return is_range_plan(id);
+	}
+}
+
+/*
+ * Each range is to be looked up in the index on (mailbox, UID).  Where the
+ * planner takes mailboxes for small, it would rather read the whole mailbox
+ * and compare each message with each range, which is quadratic if it is wrong.
+ * So make all paths to the messages dear but those that a range leads to.
+ *
+ * This hook is there only while one of our own plans is made.
+ */
+static set_rel_pathlist_hook_type next_hook;
+
+static void
+look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
+			   RangeTblEntry *rte)
+{
+	ListCell   *lc;
+
+	if (next_hook)
+		next_hook(root, rel, rti, rte);
+	if (rte->rtekind != RTE_RELATION)
+		return;
+	foreach(lc, rel->pathlist)
+	{
+		Path	   *path = lfirst(lc);
+
+		if (path->param_info == NULL)
+			path->total_cost += 1.0e10; /* as a disabled one has */
+	}
+}
+
+/* SPI_plan_get_cached_plan(), with that hook */
+static CachedPlan *
+plan_for_ranges(SPIPlanPtr plan)
+{
+	CachedPlan *cached;
+
+	/* Planning may call functions, which may have come here once more */
+	if (set_rel_pathlist_hook == look_up_ranges)
+		return SPI_plan_get_cached_plan(plan);
+	next_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = look_up_ranges;
+	PG_TRY();
+	{
+		cached = SPI_plan_get_cached_plan(plan);
+	}
+	PG_FINALLY();
+	{
+		set_rel_pathlist_hook = next_hook;
+	}
+	PG_END_TRY();
+	return cached;
+}
+
+/*
+ * planner_prepare: has the plan made, if there is none that is valid, from
+ * index scans and nested loops only, if it is one that needs it
+ *
+ * The settings are ours for that moment: the application's triggers, which
+ * fire when it runs, plan with their own.
+ */
+void
+planner_prepare(SPIPlanPtr plan, PlanId id)
+{
+	static const char *const settings[] = {
+		"enable_bitmapscan", "enable_hashjoin", "enable_material",
+		"enable_mergejoin", "enable_seqscan", "enable_sort"
+	};
+	int			level;
+	CachedPlan *cached;
+
+	if (!is_index_plan(id))
+		return;
+	level = NewGUCNestLevel();
+	for (size_t i = 0; i < lengthof(settings); i++)
+		set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION,
+						  GUC_ACTION_SAVE, true, 0, false);
+	cached = is_range_plan(id) ? plan_for_ranges(plan) :
+		SPI_plan_get_cached_plan(plan);
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(true, level);
+}

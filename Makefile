@@ -3,6 +3,7 @@
 #   make, make install    build and install for the server that PG_CONFIG names
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12
+#   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
 
 EXTENSION = modseq
@@ -28,9 +29,12 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: test demo soak
+.PHONY: test versions demo soak
 test:
 	@test/run
+
+versions:
+	@test/versions
 
 # The convergence test for as long as asked
 SECONDS ?= 600

@@ -37,4 +37,9 @@
 #define qualified_name_list_compat(name) stringToQualifiedNameList(name)
 #endif
 
+/* 18 puts it before the declaration, as C11 does */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

@@ -336,7 +336,7 @@ extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
 extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
-extern void counter_no_mailbox(Store *store, const Datum *key) pg_attribute_noreturn();
+pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
 extern void counter_forget_store(Oid message_relid);
 extern void counter_follow(Mailbox *mailbox, int64 uid);
 extern bool counter_has_followed(Mailbox *mailbox, int64 uid);

@@ -102,7 +102,7 @@ SELECT failure($$SELECT modseq.changed_since('mail', 1, -1)$$);
 SELECT failure($$SELECT modseq.vanished_since('mail', 1, -1)$$);
 SELECT failure($$SELECT modseq.unchanged_since('mail', 1, '1', -1)$$);
 SELECT failure($$SELECT modseq.resync('mail', 1, 71, -1)$$);
-SELECT failure($$SELECT modseq.changed_since('mail', 1, 9223372036854775808)$$);
+SELECT split_part(failure($$SELECT modseq.changed_since('mail', 1, 9223372036854775808)$$), E'\n', 1);	-- PostgreSQL's hint varies
 SELECT failure($$SELECT modseq.changed_since('mail', 1, '9223372036854775808')$$);
 SELECT failure($$SELECT modseq.resync('mail', 1, 71, '18446744073709551615')$$);
 SELECT failure($$SELECT modseq.changed_since('mail', 1, 'x')$$);

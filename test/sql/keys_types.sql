@@ -112,7 +112,7 @@ SELECT here, there, by_message(a, b, here, there) FROM pairs ORDER BY no;
 \set VERBOSITY terse
 CREATE TABLE box (path text COLLATE folded PRIMARY KEY, uidvalidity bigint DEFAULT 7);
 CREATE TABLE mail (id text COLLATE folded PRIMARY KEY, path text COLLATE folded REFERENCES box ON UPDATE CASCADE, seen boolean);
-CREATE TABLE mail_flag (id text REFERENCES mail, flag text);
+CREATE TABLE mail_flag (id text, flag text);		-- since 18 a foreign key would need the same collation
 SELECT modseq.attach('mail', 'box', 'mail_flag', flag_message => 'id');
 INSERT INTO box (path) VALUES ('INBOX');
 INSERT INTO mail VALUES ('a', 'inbox'), ('b', 'InBox');

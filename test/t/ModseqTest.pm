@@ -42,9 +42,8 @@ max_connections = 30
 shared_buffers = 64MB
 deadlock_timeout = 100ms
 CONF
-	$node->append_conf('postgresql.conf',
-		"extension_destdir = '$ENV{MODSEQ_DESTDIR}'")
-	  if $ENV{MODSEQ_DESTDIR};
+	$node->append_conf('postgresql.conf', s/=(.*)/ = '$1'/r)
+	  foreach split /\n/, $ENV{MODSEQ_SETTINGS} // '';
 	$node->append_conf('postgresql.conf', $settings) if $settings;
 	return $node;
 }

@@ -1485,6 +1485,7 @@ BEGIN
 		SELECT attrelid, attname
 		FROM pg_attribute
 		WHERE attrelid = store.flag AND attnum > 0 AND NOT attisdropped
+			AND attgenerated <> 'v'			-- these only follow other columns
 			AND coalesce(attname = ANY (store.flag_columns), true)
 	LOOP
 		-- DISTINCT looks for the equality operator where the triggers do: in the type's default operator class

@@ -42,4 +42,9 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* New in 18: no column of an older server is of that kind */
+#if PG_VERSION_NUM < 180000
+#define ATTRIBUTE_GENERATED_VIRTUAL 'v'
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

@@ -62,7 +62,17 @@ shape_init(void)
 						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* Where a column stands in rel, from its unquoted name */
+/* The attgenerated of a column */
+static char
+generated_kind(Relation rel, AttrNumber attnum)
+{
+	return TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated;
+}
+
+/*
+ * Where a column stands in rel, from its unquoted name.  It cannot be virtual:
+ * the rows that triggers are given do not have its values.
+ */
 static AttrNumber
 attribute_of(Relation rel, Store *store, const char *name, Oid *type)
 {
@@ -71,6 +81,9 @@ attribute_of(Relation rel, Store *store, const char *name, Oid *type)
 	if (attnum == InvalidAttrNumber)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" does not exist."), name);
+	if (generated_kind(rel, attnum) == ATTRIBUTE_GENERATED_VIRTUAL)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" is a virtual generated column now."), name);
 	*type = getBaseType(get_atttype(RelationGetRelid(rel), attnum));
 	return attnum;
 }
@@ -134,12 +147,6 @@ shape_key(Relation rel, RowShape *shape, const char *option)
 	}
 }
 
-static bool
-is_generated(Relation rel, AttrNumber attnum)
-{
-	return TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0';
-}
-
 /* The soft-delete column, if there is one */
 static void
 shape_expunged(Relation rel, RowShape *shape)
@@ -150,7 +157,7 @@ shape_expunged(Relation rel, RowShape *shape)
 		return;
 	shape->expunged = attribute_of(rel, shape->store, name,
 								   &shape->expunged_type);
-	shape->expunged_generated = is_generated(rel, shape->expunged);
+	shape->expunged_generated = generated_kind(rel, shape->expunged) != '\0';
 }
 
 /* The columns whose change is a flag change */
@@ -167,7 +174,7 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 		TypeCacheEntry *element;
 
 		flag->attnum = attribute_of(rel, shape->store, lfirst(lc), &flag->type);
-		flag->generated = is_generated(rel, flag->attnum);
+		flag->generated = generated_kind(rel, flag->attnum) != '\0';
 		flag->element = get_element_type(flag->type);
 		if (OidIsValid(flag->element))
 		{
@@ -193,8 +200,9 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 }
 
 /*
- * The columns of a flag table that count, all of them if flag_columns does not
- * say; but not those that name the message, for which see trigger.c.
+ * The columns of a flag table that count: all of them if flag_columns does not
+ * say, but not virtual ones, which only follow others.  Nor those that name the
+ * message, for which see trigger.c.
  */
 static List *
 flag_columns(Relation rel, Store *store)
@@ -209,7 +217,8 @@ flag_columns(Relation rel, Store *store)
 	foreach(lc, store->flag_columns)
 		names = lappend(names, lfirst(lc));
 	for (int i = 0; store->flag_columns == NIL && i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped)
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			generated_kind(rel, i + 1) != ATTRIBUTE_GENERATED_VIRTUAL)
 			names = lappend(names,
 							pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
 	foreach(lc, names)

@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * flags.c
+ *	  Flags as the database has them, and as the client writes them.
+ *
+ * IMAP's keywords ignore case, and modseq compares flags by their type's
+ * equality.  So a user's keywords are spelled as they were first, which the
+ * table mw_keyword remembers and the session knows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "imapd.h"
+
+/* So many keywords a user can have. */
+#define MAX_KEYWORDS	1000
+
+/* As an array literal of PostgreSQL.  The caller g_free()s it. */
+char *
+flags_array(GPtrArray *flags)
+{
+	GString    *text = g_string_new("{");
+
+	for (guint i = 0; i < flags->len; i++)
+	{
+		if (i > 0)
+			g_string_append_c(text, ',');
+		g_string_append_c(text, '"');
+		for (const char *c = flags->pdata[i]; *c; c++)
+		{
+			if (*c == '"' || *c == '\\')
+				g_string_append_c(text, '\\');
+			g_string_append_c(text, *c);
+		}
+		g_string_append_c(text, '"');
+	}
+	g_string_append_c(text, '}');
+	return g_string_free(text, false);
+}
+
+/* Takes the user's keywords out of what a query says, NULL if there are none. */
+void
+flags_read(Session *session, const char *keywords)
+{
+	char	   *safe = flags_safe(keywords ? keywords : "");
+	char	  **words = g_strsplit(safe, " ", -1);
+
+	g_ptr_array_set_size(session->keywords, 0);
+	for (char **word = words; *word; word++)
+		if (**word != '\0')
+			g_ptr_array_add(session->keywords, g_strdup(*word));
+	g_strfreev(words);
+	g_free(safe);
+}
+
+static const char *
+find_spelling(Session *session, const char *keyword)
+{
+	for (guint i = 0; i < session->keywords->len; i++)
+		if (g_ascii_strcasecmp(session->keywords->pdata[i], keyword) == 0)
+			return session->keywords->pdata[i];
+	return NULL;
+}
+
+/*
+ * Spells the keywords among the flags as they were first.  New ones are
+ * remembered if add, and the client is told of them.  False if the database
+ * has failed; that has been replied then.
+ */
+bool
+flags_spell(Session *session, GPtrArray *flags, bool add)
+{
+	Db		   *db = &session->db;
+	GPtrArray  *unknown = parse_array(&session->parser);
+
+	for (guint i = 0; i < flags->len; i++)
+		if (*(char *) flags->pdata[i] != '\\' && !find_spelling(session, flags->pdata[i]))
+			g_ptr_array_add(unknown, flags->pdata[i]);
+	if (unknown->len > 0)
+	{
+		char	   *array = flags_array(unknown);
+
+		if (add && session->keywords->len + unknown->len > MAX_KEYWORDS)
+		{
+			g_free(array);
+			reply(session, "NO [LIMIT] You have too many keywords");
+			return false;
+		}
+		if (add)
+			db_queue(db, SQL_ADD_KEYWORDS, "is", session->user_id, array);
+		db_queue(db, SQL_KEYWORDS, "i", session->user_id);
+		g_free(array);
+		if (!db_run(db))
+		{
+			reply_failure(session);
+			return false;
+		}
+		flags_read(session, db_text(db->results[add ? 1 : 0], 0, 0));
+		if (add && session->state == STATE_SELECTED)
+			flags_put(session);
+	}
+	for (guint i = 0; i < flags->len; i++)
+	{
+		const char *spelling = find_spelling(session, flags->pdata[i]);
+
+		if (spelling)
+			flags->pdata[i] = parse_keep(&session->parser, g_strdup(spelling));
+	}
+	return true;
+}
+
+/* FLAGS and PERMANENTFLAGS of the open mailbox */
+void
+flags_put(Session *session)
+{
+	static const char system[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
+
+	put(session, "* FLAGS (%s", system);
+	for (guint i = 0; i < session->keywords->len; i++)
+		put(session, " %s", (char *) session->keywords->pdata[i]);
+	put(session, ")\r\n");
+	if (session->box.read_only)
+	{
+		put(session, "* OK [PERMANENTFLAGS ()] Nothing can be changed\r\n");
+		return;
+	}
+	put(session, "* OK [PERMANENTFLAGS (%s", system);
+	for (guint i = 0; i < session->keywords->len; i++)
+		put(session, " %s", (char *) session->keywords->pdata[i]);
+	put(session, " \\*)] Flags and keywords\r\n");
+}
+
+static bool
+is_safe(const char *flag, size_t length)
+{
+	for (size_t i = *flag == '\\' ? 1 : 0; i < length; i++)
+		if (flag[i] <= ' ' || flag[i] >= 127 || strchr("(){%*\"\\]", flag[i]) != NULL)
+			return false;
+	return length > (*flag == '\\' ? 1 : 0);
+}
+
+/*
+ * Flags of a message, parted by blanks, without those that IMAP cannot say:
+ * other programs may have written anything.  The caller g_free()s it.
+ */
+char *
+flags_safe(const char *flags)
+{
+	GString    *safe = g_string_new(NULL);
+
+	while (*flags)
+	{
+		size_t		length = strcspn(flags, " ");
+
+		if (length > 0 && is_safe(flags, length))
+		{
+			if (safe->len > 0)
+				g_string_append_c(safe, ' ');
+			g_string_append_len(safe, flags, length);
+		}
+		flags += length;
+		while (*flags == ' ')
+			flags++;
+	}
+	return g_string_free(safe, false);
+}
+
+/* Is the flag one of the flags?  Without regard to case */
+bool
+flags_have(const char *flags, const char *flag)
+{
+	size_t		wanted = strlen(flag);
+
+	while (*flags)
+	{
+		size_t		length = strcspn(flags, " ");
+
+		if (length == wanted && g_ascii_strncasecmp(flags, flag, length) == 0)
+			return true;
+		flags += length;
+		while (*flags == ' ')
+			flags++;
+	}
+	return false;
+}

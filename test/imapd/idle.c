@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * idle.c
+ *	  IDLE (RFC 2177).
+ *
+ * LISTEN, then ask, then wait: so nothing falls in between.  A notification
+ * is a hint to ask again; without any, that is done every now and then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "imapd.h"
+
+/* A sign of life, so that the connection is kept, or found to be dead */
+#define HEARTBEAT	120			/* seconds */
+
+/* Takes all notifications that are there.  Is one about our mailbox? */
+static bool
+take_notifications(Session *session)
+{
+	PGconn	   *conn = session->db.conn;
+	PGnotify   *notify;
+	bool		ours = false;
+
+	if (!PQconsumeInput(conn))
+		hang_up(session, "[UNAVAILABLE] The database is gone");
+	while ((notify = PQnotifies(conn)) != NULL)
+	{
+		/* A key too long for a notification is null: it may be ours. */
+		const char *mailbox = strstr(notify->extra, "\"mailbox\": ");
+
+		if (mailbox == NULL || strncmp(mailbox + 11, "null", 4) == 0 ||
+			strtoll(mailbox + 11, NULL, 10) == session->box.id)
+			ours = true;
+		PQfreemem(notify);
+	}
+	return ours;
+}
+
+static void
+wait_for_changes(Session *session)
+{
+	int			quiet = 0;
+
+	while (!input_pending(session))
+	{
+		struct pollfd ready[2] = {
+			{session->fd, POLLIN, 0},
+			{PQsocket(session->db.conn), POLLIN, 0},
+		};
+		int			n;
+
+		output_flush(session);
+		n = poll(ready, 2, HEARTBEAT * 1000);
+		if (n == 0)
+		{
+			quiet += HEARTBEAT;
+			if (quiet >= options.idle_timeout)
+				hang_up(session, "[UNAVAILABLE] You said nothing for too long");
+			put(session, "* OK Still here\r\n");
+		}
+		if (ready[0].revents != 0)
+		{
+			input_fill(session);
+			break;
+		}
+		if ((n == 0 || (ready[1].revents != 0 && take_notifications(session))) &&
+			session->state == STATE_SELECTED && !sync_now(session, EXPUNGES_TOLD))
+			break;
+	}
+}
+
+void
+cmd_idle(Session *session, bool uid)
+{
+	Parser	   *parser = &session->parser;
+	Db		   *db = &session->db;
+	char	   *line;
+
+	if (!parse_end(parser))
+		return;
+	db_queue(db, SQL_LISTEN, "");
+	if (!db_run(db))
+	{
+		reply_failure(session);
+		return;
+	}
+	put(session, "+ idling\r\n");
+	if (session->state == STATE_SELECTED && !sync_now(session, EXPUNGES_TOLD))
+	{
+		reply_failure(session);
+		return;
+	}
+	wait_for_changes(session);
+	output_flush(session);
+	if (db_is_lost(db))
+		reply_failure(session);
+	line = input_line(session, 1000);
+	db_queue(db, SQL_UNLISTEN, "");
+	if (!db_run(db))
+		reply_failure(session);
+	else if (line == NULL || g_ascii_strcasecmp(line, "DONE") != 0)
+		parse_fail(parser, "Expected DONE");
+	else
+		sync_finish(session, EXPUNGES_TOLD, "OK", NULL, "IDLE completed");
+	g_free(line);
+}

@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ *
+ * search.c
+ *	  SEARCH and UID SEARCH, with ESEARCH's results (RFC 4731).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "message.h"
+#include "search.h"
+
+/* Rows that are in memory at a time */
+#define WINDOW	5000
+
+/* What was found */
+typedef struct Found
+{
+	const SearchCommand *search;
+	Uids		uids;
+	int64_t		first_modseq;	/* of the lowest UID, */
+	int64_t		last_modseq;	/* of the highest, */
+	int64_t		modseq;			/* and the highest of all */
+	uint32_t	first;
+	uint32_t	last;
+} Found;
+
+static void
+add_found(Found *found, PGresult *rows, int row)
+{
+	uint32_t	uid = db_int(rows, row, 0);
+	int64_t		modseq = db_int(rows, row, 1);
+
+	if (found->first == 0 || uid < found->first)
+	{
+		found->first = uid;
+		found->first_modseq = modseq;
+	}
+	if (uid > found->last)
+	{
+		found->last = uid;
+		found->last_modseq = modseq;
+	}
+	found->modseq = MAX(found->modseq, modseq);
+	uidset_builder_add(&found->uids, uid, uid);
+}
+
+/* A ContentFunction */
+static void
+match_content(Session *session, PGresult *rows, int row, const char *raw, size_t length, void *arg)
+{
+	Found	   *found = arg;
+
+	if (raw && search_match(found->search->key, rows, row, raw, length) == ANSWER_YES)
+		add_found(found, rows, row);
+}
+
+static bool
+search_window(Session *session, const Uids *set, int64_t since, Found *found)
+{
+	Db		   *db = &session->db;
+	char	   *text = uids_print(set);
+	GArray	   *header = g_array_new(false, false, sizeof(int));
+	GArray	   *whole = g_array_new(false, false, sizeof(int));
+	PGresult   *rows;
+	bool		done;
+
+	db_queue(db, SQL_SEARCH, "isi", session->box.id, text, since);
+	g_free(text);
+	done = db_run(db);
+	if (done)
+	{
+		rows = db_take(db, 0);
+		for (int row = 0; row < PQntuples(rows); row++)
+		{
+			Answer		answer = search_match(found->search->key, rows, row, NULL, 0);
+
+			if (answer == ANSWER_YES)
+				add_found(found, rows, row);
+			else if (answer != ANSWER_NO)
+				g_array_append_val(answer == ANSWER_HEADER ? header : whole, row);
+		}
+		done = content_each(session, rows, header, true, match_content, found) &&
+			content_each(session, rows, whole, false, match_content, found);
+		PQclear(rows);
+	}
+	g_array_unref(header);
+	g_array_unref(whole);
+	return done;
+}
+
+/* The messages that can match, and the mod-sequence that they have at least, by the keys that all must */
+static void
+narrow(const Session *session, const SearchCommand *search, Uids *set, int64_t *since)
+{
+	uidset_builder_add_ranges(set, session->box.numbers.uids.ranges, session->box.numbers.uids.n);
+	uidset_builder_finish(set);
+	*since = 0;
+	for (guint i = 0; i < search->key->keys->len; i++)
+	{
+		const Key  *key = search->key->keys->pdata[i];
+
+		if (key->kind == KEY_UIDS)
+			uids_intersect(set, &key->set);
+		else if (key->kind == KEY_MODSEQ)
+			*since = MAX(*since, (int64_t) key->number);
+	}
+}
+
+/* The highest mod-sequence of what is told (RFC 7162 section 3.1.10) */
+static int64_t
+result_modseq(const SearchCommand *search, const Found *found)
+{
+	if (!search->extended || (search->wanted & (RETURN_ALL | RETURN_COUNT)))
+		return found->modseq;
+	return MAX(search->wanted & RETURN_MIN ? found->first_modseq : 0,
+			   search->wanted & RETURN_MAX ? found->last_modseq : 0);
+}
+
+static void
+put_extended(Session *session, bool uid, const SearchCommand *search, const Found *found,
+			 const Uids *result)
+{
+	GString    *tag = g_string_new(NULL);
+
+	string_append_quoted(tag, session->tag);
+	put(session, "* ESEARCH (TAG %s)%s", tag->str, uid ? " UID" : "");
+	g_string_free(tag, true);
+	if (result->n > 0 && (search->wanted & RETURN_MIN))
+		put(session, " MIN %u", result->ranges[0].lo);
+	if (result->n > 0 && (search->wanted & RETURN_MAX))
+		put(session, " MAX %u", uids_last(result));
+	if (result->n > 0 && (search->wanted & RETURN_ALL))
+	{
+		char	   *text = uids_print(result);
+
+		put(session, " ALL %s", text);
+		g_free(text);
+	}
+	if (search->wanted & RETURN_COUNT)
+		put(session, " COUNT %" PRId64, uids_count(result));
+	if (result->n > 0 && search->modseq)
+		put(session, " MODSEQ %" PRId64, result_modseq(search, found));
+	put(session, "\r\n");
+}
+
+static void
+put_plain(Session *session, const SearchCommand *search, const Found *found, const Uids *result)
+{
+	put(session, "* SEARCH");
+	for (int i = 0; i < result->n; i++)
+		for (int64_t n = result->ranges[i].lo; n <= result->ranges[i].hi; n++)
+			put(session, " %" PRId64, n);
+	if (result->n > 0 && search->modseq)
+		put(session, " (MODSEQ %" PRId64 ")", result_modseq(search, found));
+	put(session, "\r\n");
+}
+
+static void
+run_search(Session *session, bool uid, const SearchCommand *search)
+{
+	Found		found = {.search = search, .uids = UIDS_INIT};
+	Uids		set = UIDS_INIT;
+	Uids		result;
+	int64_t		since;
+	int64_t		count;
+	bool		done = true;
+
+	if (search->modseq)
+		session_condstore(session);
+	narrow(session, search, &set, &since);
+	count = uids_count(&set);
+	for (int64_t at = 0; done && at < count; at += WINDOW)
+	{
+		Uids		window = uids_first(&set, at, WINDOW);
+
+		done = search_window(session, &window, since, &found);
+		uidset_builder_free(&window);
+	}
+	uidset_builder_free(&set);
+	uidset_builder_finish(&found.uids);
+	if (!done)
+	{
+		uidset_builder_free(&found.uids);
+		reply_failure(session);
+		return;
+	}
+	if (uid)
+		result = found.uids;
+	else
+	{
+		result = numbers_from_uids(&session->box.numbers, &found.uids);
+		uidset_builder_free(&found.uids);
+	}
+	if (search->extended)
+		put_extended(session, uid, search, &found, &result);
+	else
+		put_plain(session, search, &found, &result);
+	uidset_builder_free(&result);
+	sync_finish(session, uid && !search->numbers ? EXPUNGES_TOLD : EXPUNGES_WITHHELD,
+				"OK", NULL, "SEARCH completed");
+}
+
+void
+cmd_search(Session *session, bool uid)
+{
+	SearchCommand search;
+	bool		valid = search_parse(session, &search);
+
+	if (valid && search.bad_charset)
+	{
+		reply(session, "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset");
+		return;
+	}
+	for (guint i = 0; valid && i < search.sets->len; i++)
+	{
+		Key		   *key = search.sets->pdata[i];
+
+		valid = command_set(session, key->set_text, key->set_uid, &key->set);
+	}
+	if (valid)
+		run_search(session, uid, &search);
+	for (guint i = 0; i < search.sets->len; i++)
+		uidset_builder_free(&((Key *) search.sets->pdata[i])->set);
+}

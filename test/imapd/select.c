@@ -1,0 +1,297 @@
+/*-------------------------------------------------------------------------
+ *
+ * select.c
+ *	  SELECT, EXAMINE with CONDSTORE and QRESYNC; CLOSE and UNSELECT.
+ *
+ * A mailbox is opened from one snapshot, in two round trips.  The list of
+ * UIDs that gives messages their numbers is made of what modseq remembers as
+ * vanished: 1 to UIDNEXT - 1 without these.  So no query reads the mailbox.
+ * The mailbox's own count of messages tells if that is wrong, as after an
+ * INSERT that chose a UID and left some out; then the UIDs are read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "imapd.h"
+
+/* What is in the parentheses of SELECT */
+typedef struct SelectParameters
+{
+	bool		condstore;
+	bool		qresync;
+	uint64_t	uidvalidity;
+	uint64_t	since;
+	char	   *known;			/* sets; NULL where not given */
+	char	   *match_seqs;
+	char	   *match_uids;
+} SelectParameters;
+
+static bool
+same_size(const char *a, const char *b)
+{
+	Uids		seqs;
+	Uids		uids;
+	bool		same;
+
+	if (!uids_parse(&seqs, a, UIDSET_NO_STAR))
+		return false;
+	if (!uids_parse(&uids, b, UIDSET_NO_STAR))
+	{
+		uidset_builder_free(&seqs);
+		return false;
+	}
+	same = uids_count(&seqs) == uids_count(&uids);
+	uidset_builder_free(&seqs);
+	uidset_builder_free(&uids);
+	return same;
+}
+
+/* (uidvalidity modseq [known-uids] [(seqs uids)]) */
+static bool
+parse_qresync(Session *session, SelectParameters *p)
+{
+	Parser	   *parser = &session->parser;
+
+	if (!session->qresync)
+		return parse_fail(parser, "ENABLE QRESYNC first");
+	if (!parse_space(parser) || !parse_char(parser, '('))
+		return parse_fail(parser, "QRESYNC has parameters in parentheses");
+	if (!parse_number(parser, UIDS_MAX, &p->uidvalidity) || !parse_space(parser) ||
+		!parse_number(parser, INT64_MAX, &p->since))
+		return false;
+	if (p->uidvalidity == 0 || p->since == 0)
+		return parse_fail(parser, "UIDVALIDITY and mod-sequence begin at 1");
+	if (parse_char(parser, ' '))
+	{
+		bool		match = parse_at(parser, '(');
+
+		if (!match)
+		{
+			if ((p->known = parse_set(parser, false)) == NULL)
+				return false;
+			match = parse_char(parser, ' ');
+		}
+		if (match)
+		{
+			if (!parse_char(parser, '(') ||
+				(p->match_seqs = parse_set(parser, false)) == NULL || !parse_space(parser) ||
+				(p->match_uids = parse_set(parser, false)) == NULL || !parse_char(parser, ')'))
+				return parse_fail(parser, "Malformed sequence match data");
+			if (!same_size(p->match_seqs, p->match_uids))
+				return parse_fail(parser, "As many message numbers as UIDs");
+		}
+	}
+	return parse_char(parser, ')') || parse_fail(parser, "Malformed QRESYNC parameters");
+}
+
+static bool
+parse_parameters(Session *session, SelectParameters *p)
+{
+	Parser	   *parser = &session->parser;
+
+	memset(p, 0, sizeof(*p));
+	if (!parse_char(parser, ' '))
+		return parse_end(parser);
+	if (!parse_char(parser, '('))
+		return parse_fail(parser, "A list of parameters is missing");
+	do
+	{
+		if (parse_skip_word(parser, "CONDSTORE"))
+			p->condstore = true;
+		else if (!p->qresync && parse_skip_word(parser, "QRESYNC"))
+		{
+			if (!parse_qresync(session, p))
+				return false;
+			p->qresync = true;
+		}
+		else
+			return parse_fail(parser, "Unknown parameter");
+	} while (parse_char(parser, ' '));
+	return parse_char(parser, ')') ? parse_end(parser) :
+		parse_fail(parser, "A list of parameters does not end");
+}
+
+/* The UIDs that are there: below UIDNEXT, and not vanished.  False if the count says otherwise. */
+static bool
+live_uids(PGresult *row, Uids *live)
+{
+	int64_t		uidnext = db_int(row, 0, 2);
+	Uids		vanished;
+
+	if (!uids_parse(&vanished, db_text(row, 0, 5), UIDSET_NO_STAR))
+		abort();
+	*live = (Uids) UIDS_INIT;
+	if (uidnext > 1)
+		uidset_builder_add(live, 1, uidnext - 1);
+	uids_subtract(live, &vanished);
+	uidset_builder_free(&vanished);
+	return uids_count(live) == db_int(row, 0, 4);
+}
+
+static void
+put_qresync(Session *session, PGresult *resync)
+{
+	int			rows = PQntuples(resync);
+	const char *vanished = db_text(resync, 0, 4);
+
+	/* uidvalidity_changed: the client starts over */
+	if (vanished == NULL)
+		return;
+	if (*vanished != '\0')
+		put(session, "* VANISHED (EARLIER) %s\r\n", vanished);
+	if (db_text(resync, 0, 5) == NULL)
+		return;
+	for (int row = 0; row < rows; row++)
+		sync_put_fetch(session, numbers_number(&session->box.numbers, db_int(resync, row, 5)),
+					   db_text(resync, row, 5), db_text(resync, row, 7), db_text(resync, row, 6));
+}
+
+/* Reads the mailbox into session->box, and tells the client.  False if the database has failed. */
+static bool
+open_mailbox(Session *session, const char *name, bool read_only, const SelectParameters *p)
+{
+	Db		   *db = &session->db;
+	Selected   *box = &session->box;
+	PGresult   *row;
+	Uids		live;
+	bool		exact;
+	int			n = 0;
+
+	db_queue(db, SQL_BEGIN_READING, "");
+	db_queue(db, SQL_SELECT, "is", session->user_id, name);
+	if (!db_run(db))
+		return false;
+	row = db_take(db, 1);
+	memset(box, 0, sizeof(*box));
+	exact = PQntuples(row) == 1;
+	if (exact)
+	{
+		box->id = db_int(row, 0, 0);
+		exact = live_uids(row, &live);
+		if (!exact)
+		{
+			uidset_builder_free(&live);
+			db_queue(db, SQL_LIVE, "i", box->id);
+			n++;
+		}
+		if (p->qresync)
+			db_queue(db, SQL_QRESYNC, "iiisss", box->id, (int64_t) p->uidvalidity,
+					 (int64_t) p->since, p->known, p->match_seqs, p->match_uids);
+	}
+	db_queue(db, SQL_COMMIT, "");
+	if (!db_run(db))
+	{
+		if (exact)
+			uidset_builder_free(&live);
+		PQclear(row);
+		return false;
+	}
+	if (PQntuples(row) == 0)
+	{
+		PQclear(row);
+		reply(session, "NO [NONEXISTENT] No such mailbox");
+		return true;
+	}
+	if (!exact)
+	{
+		const char *uids = db_text(db->results[0], 0, 0);
+
+		if (!uids_parse(&live, uids ? uids : "", UIDSET_NO_STAR))
+			abort();
+	}
+	box->read_only = read_only;
+	box->uidvalidity = db_int(row, 0, 1);
+	box->uidnext = db_int(row, 0, 2);
+	box->told = box->cursor = db_int(row, 0, 3);
+	numbers_set(&box->numbers, &live);
+	session->state = STATE_SELECTED;
+
+	flags_read(session, db_text(row, 0, 7));
+	flags_put(session);
+	put(session, "* %" PRId64 " EXISTS\r\n* 0 RECENT\r\n", numbers_count(&box->numbers));
+	if (db_text(row, 0, 6))
+		put(session, "* OK [UNSEEN %" PRId64 "] First unseen\r\n",
+			numbers_number(&box->numbers, db_int(row, 0, 6)));
+	put(session, "* OK [UIDVALIDITY %" PRId64 "] UIDs are valid\r\n", box->uidvalidity);
+	put(session, "* OK [UIDNEXT %" PRId64 "] Predicted next UID\r\n", box->uidnext);
+	put(session, "* OK [HIGHESTMODSEQ %" PRId64 "] Highest\r\n", box->told);
+	PQclear(row);
+	if (p->qresync)
+		put_qresync(session, db->results[n]);
+	reply(session, "OK [%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE",
+		  read_only ? "EXAMINE" : "SELECT");
+	return true;
+}
+
+static void
+select_or_examine(Session *session, bool read_only)
+{
+	Parser	   *parser = &session->parser;
+	SelectParameters parameters;
+	char	   *name;
+
+	if (!parse_space(parser) || (name = parse_mailbox(parser)) == NULL ||
+		!parse_parameters(session, &parameters))
+		return;
+	if (session->state == STATE_SELECTED)
+	{
+		put(session, "* OK [CLOSED] The mailbox before is closed\r\n");
+		session_unselect(session);
+	}
+	if (parameters.condstore || parameters.qresync)
+		session_condstore(session);
+	if (!g_utf8_validate(name, -1, NULL))
+		reply(session, "NO [NONEXISTENT] No such mailbox");
+	else if (!open_mailbox(session, name, read_only, &parameters))
+		reply_failure(session);
+}
+
+void
+cmd_select(Session *session, bool uid)
+{
+	select_or_examine(session, false);
+}
+
+void
+cmd_examine(Session *session, bool uid)
+{
+	select_or_examine(session, true);
+}
+
+/* Expunges, and says nothing of it: above all no HIGHESTMODSEQ (RFC 7162 section 3.2.8). */
+void
+cmd_close(Session *session, bool uid)
+{
+	Db		   *db = &session->db;
+	int			attempt = 0;
+
+	if (!parse_end(&session->parser))
+		return;
+	while (!session->box.read_only)
+	{
+		db_queue(db, SQL_BEGIN, "");
+		db_queue(db, SQL_LOCK, "i", session->box.id);
+		db_queue(db, SQL_EXPUNGE, "i", session->box.id);
+		db_queue(db, SQL_COMMIT, "");
+		if (db_run(db))
+			break;
+		if (!db_retry(db, &attempt))
+		{
+			reply_failure(session);
+			return;
+		}
+	}
+	session_unselect(session);
+	reply(session, "OK CLOSE completed");
+}
+
+void
+cmd_unselect(Session *session, bool uid)
+{
+	if (!parse_end(&session->parser))
+		return;
+	session_unselect(session);
+	reply(session, "OK UNSELECT completed");
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql.c
+ *	  Every statement of the front end.
+ *
+ * They are those of README.md, "What an IMAP server calls", for a schema
+ * that keeps flags in a column, and with the rows of messages joined to what
+ * modseq answers, so that one snapshot and one round trip have both.
+ *
+ * A set of UIDs becomes rows by ranges(), and each range one scan of the
+ * index on (mailbox_id, uid): "uid <@ set" would read all between its first
+ * and its last UID.  OFFSET 0 keeps the planner at that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "db.h"
+
+/* $1 is the mailbox, s the set */
+#define MESSAGES(columns) \
+	"LATERAL (SELECT " columns " FROM mw_mail WHERE mailbox_id = $1::bigint" \
+	" AND uid BETWEEN s.lo AND s.hi OFFSET 0) m"
+
+#define UNSEEN	"NOT flags @> '{\"\\\\Seen\"}'"
+#define DELETED	"flags @> '{\"\\\\Deleted\"}'"
+
+/* What has changed, and the messages that have: the sets in the first row only */
+#define RESYNC(function) \
+	"SELECT r.verdict, r.uidnext, r.highestmodseq, r.first_vanished," \
+	" CASE WHEN row_number() OVER (ORDER BY m.uid) = 1 THEN r.vanished END," \
+	" m.uid, m.modseq, array_to_string(m.flags, ' ')" \
+	" FROM " function " r LEFT JOIN LATERAL (SELECT m.* FROM ranges(r.changed) s, " \
+	MESSAGES("uid, modseq, flags") ") m ON true ORDER BY m.uid"
+
+#define MESSAGE_COLUMNS \
+	"m.uid, m.modseq, array_to_string(m.flags, ' '), m.size," \
+	" to_char(m.internaldate AT TIME ZONE 'UTC', 'DD-Mon-YYYY HH24:MI:SS')"
+
+#define UPDATE_FLAGS(value, condition) \
+	"UPDATE mw_mail SET flags = " value " WHERE mailbox_id = $1 AND uid <@ $2::uidset AND " condition
+
+const SqlText sql_texts[SQL_COUNT] = {
+	[SQL_BEGIN] = {"BEGIN", false},
+	[SQL_BEGIN_READING] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false},
+	[SQL_COMMIT] = {"COMMIT", false},
+	[SQL_ROLLBACK] = {"ROLLBACK", false},
+	[SQL_SEARCH_PATH] = {"SET search_path = public, modseq", false},
+	[SQL_LISTEN] = {"LISTEN modseq", false},
+	[SQL_UNLISTEN] = {"UNLISTEN modseq", false},
+
+	/* A wrong user costs as much time as a wrong password. */
+	[SQL_LOGIN] = {
+		"SELECT u.id FROM (SELECT $1::text AS name) l LEFT JOIN mw_user u USING (name)"
+		" WHERE crypt($2, coalesce(u.password, gen_salt('bf'))) = u.password", false},
+	[SQL_CREATE_USER] = {
+		"INSERT INTO mw_user (name, password) VALUES ($1, crypt($2, gen_salt('bf')))"
+		" ON CONFLICT (name) DO UPDATE SET password = excluded.password RETURNING id", false},
+	[SQL_FIND_USER] = {"SELECT id FROM mw_user WHERE name = $1", false},
+	[SQL_KEYWORDS] = {
+		"SELECT string_agg(keyword, ' ' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1", false},
+	[SQL_ADD_KEYWORDS] = {
+		"INSERT INTO mw_keyword (user_id, keyword) SELECT $1, unnest($2::text[])"
+		" ON CONFLICT DO NOTHING", false},
+
+	[SQL_FIND_MAILBOX] = {"SELECT id FROM mw_mailbox WHERE user_id = $1 AND name = $2", false},
+	[SQL_LIST] = {
+		"SELECT name, b.id IS NOT NULL, b.special_use, s.name IS NOT NULL"
+		" FROM (SELECT * FROM mw_mailbox WHERE user_id = $1) b"
+		" FULL JOIN (SELECT name FROM mw_subscription WHERE user_id = $1) s USING (name)"
+		" ORDER BY name COLLATE \"C\"", false},
+	[SQL_STATUS] = {
+		"SELECT b.name, s.uidvalidity, s.uidnext, s.highestmodseq, b.messages, b.octets,"
+		" CASE WHEN $3 = 1 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN ") END,"
+		" CASE WHEN $4 = 1 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " DELETED ") END"
+		" FROM status('mw_mail', ARRAY(SELECT id FROM mw_mailbox"
+		" WHERE user_id = $1 AND name = ANY ($2::text[]))) s"
+		" JOIN mw_mailbox b ON b.id = s.mailbox ORDER BY b.name COLLATE \"C\"", false},
+	[SQL_CREATE] = {
+		"INSERT INTO mw_mailbox (user_id, name, special_use) VALUES ($1, $2, $3)"
+		" RETURNING id, uidvalidity", false},
+	[SQL_DELETE] = {"DELETE FROM mw_mailbox WHERE user_id = $1 AND name = $2", false},
+	[SQL_RENAME] = {
+		"UPDATE mw_mailbox SET name = $3 || substr(name, length($2) + 1)"
+		" WHERE user_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))", false},
+	[SQL_MOVE_ALL] = {"UPDATE mw_mail SET mailbox_id = $2 WHERE mailbox_id = $1::bigint", false},
+	[SQL_SUBSCRIBE] = {
+		"INSERT INTO mw_subscription (user_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", false},
+	[SQL_UNSUBSCRIBE] = {"DELETE FROM mw_subscription WHERE user_id = $1 AND name = $2", false},
+
+	/*
+	 * The UIDs that vanished, all of them, in place of those that are there:
+	 * a UID below UIDNEXT is one or the other.
+	 */
+	[SQL_SELECT] = {
+		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, b.messages,"
+		" vanished_since('mw_mail', b.id, 0),"
+		" (SELECT min(uid) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN "),"
+		" (SELECT string_agg(keyword, ' ' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1)"
+		" FROM mw_mailbox b, LATERAL status('mw_mail', b.id) s"
+		" WHERE b.user_id = $1 AND b.name = $2", false},
+	[SQL_LIVE] = {"SELECT uidset_agg(uid) FROM mw_mail WHERE mailbox_id = $1::bigint", false},
+	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)"), false},
+	[SQL_QRESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3, $4, $5, $6)"), false},
+
+	[SQL_LOCK] = {"SELECT * FROM lock('mw_mail', $1::bigint)", false},
+	[SQL_LOCK_TWO] = {"SELECT * FROM lock('mw_mail', ARRAY[$1::bigint, $2])", false},
+	[SQL_UNCHANGED_SINCE] = {
+		"SELECT uidset_agg(uid) FILTER (WHERE verdict = 'unchanged'),"
+		" uidset_agg(uid) FILTER (WHERE verdict = 'modified')"
+		" FROM unchanged_since('mw_mail', $1::bigint, $2, $3)", false},
+	[SQL_FOREIGN] = {
+		"SELECT uidset_agg(uid) FROM changed_since('mw_mail', $1::bigint, $2, $3)", false},
+
+	[SQL_MESSAGES] = {
+		"SELECT " MESSAGE_COLUMNS " FROM ranges($2::uidset) s, "
+		MESSAGES("uid, modseq, flags, size, internaldate") " ORDER BY m.uid", false},
+	[SQL_CHANGED] = {
+		"SELECT " MESSAGE_COLUMNS " FROM changed_since('mw_mail', $1::bigint, $3, $2) c,"
+		" LATERAL (SELECT uid, modseq, flags, size, internaldate FROM mw_mail"
+		" WHERE mailbox_id = $1 AND uid = c.uid OFFSET 0) m ORDER BY m.uid", false},
+	[SQL_VANISHED] = {"SELECT vanished_since('mw_mail', $1::bigint, $2, $3)", false},
+	[SQL_RAW] = {
+		"SELECT m.uid, m.raw FROM ranges($2::uidset) s, " MESSAGES("uid, raw") " ORDER BY m.uid", true},
+	[SQL_HEADER] = {
+		"SELECT m.uid, m.raw FROM ranges($2::uidset) s, "
+		MESSAGES("uid, substring(raw FOR $3::int) AS raw") " ORDER BY m.uid", true},
+	[SQL_SEARCH] = {
+		"SELECT " MESSAGE_COLUMNS ", extract(epoch FROM m.internaldate)::bigint,"
+		" extract(epoch FROM now())::bigint FROM ranges($2::uidset) s, "
+		MESSAGES("uid, modseq, flags, size, internaldate")
+		" WHERE m.modseq >= $3 ORDER BY m.uid", false},
+
+	[SQL_SEEN] = {
+		"WITH m AS (" UPDATE_FLAGS("flags || '{\"\\\\Seen\"}'", UNSEEN)
+		" RETURNING uid, modseq, flags)"
+		" SELECT uid, modseq, array_to_string(flags, ' ') FROM m ORDER BY uid", false},
+	[SQL_STORE_ADD] = {
+		UPDATE_FLAGS("flags || ARRAY(SELECT f FROM unnest($3::text[]) f WHERE f <> ALL (flags))",
+					 "NOT flags @> $3::text[]"), false},
+	[SQL_STORE_REMOVE] = {
+		UPDATE_FLAGS("ARRAY(SELECT f FROM unnest(flags) f WHERE f <> ALL ($3::text[]))",
+					 "flags && $3::text[]"), false},
+	[SQL_STORE_REPLACE] = {
+		UPDATE_FLAGS("$3::text[]", "NOT (flags @> $3::text[] AND flags <@ $3::text[])"), false},
+
+	[SQL_EXPUNGE] = {"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " DELETED, false},
+	[SQL_UID_EXPUNGE] = {
+		"DELETE FROM mw_mail WHERE mailbox_id = $1 AND uid <@ $2::uidset AND " DELETED, false},
+	[SQL_APPEND] = {
+		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw)"
+		" VALUES ($1, $2, coalesce($3::timestamptz, now()), $4::bytea) RETURNING uid", false},
+	[SQL_COPY] = {
+		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw)"
+		" SELECT $3, flags, internaldate, raw FROM mw_mail"
+		" WHERE mailbox_id = $1 AND uid <@ $2::uidset ORDER BY uid RETURNING uid", false},
+	[SQL_MOVE] = {
+		"UPDATE mw_mail m SET mailbox_id = $3 FROM mw_mail old"
+		" WHERE m.id = old.id AND m.mailbox_id = $1 AND m.uid <@ $2::uidset"
+		" RETURNING old.uid, m.uid", false},
+	[SQL_MOVE_WITHIN] = {
+		"UPDATE mw_mail m SET uid = NULL FROM mw_mail old"
+		" WHERE m.id = old.id AND m.mailbox_id = $1 AND m.uid <@ $2::uidset"
+		" RETURNING old.uid, m.uid", false},
+};

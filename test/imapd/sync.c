@@ -1,0 +1,192 @@
+/*-------------------------------------------------------------------------
+ *
+ * sync.c
+ *	  Tells the client what has changed in the open mailbox.
+ *
+ * All of it comes from modseq.resync(), asked from the session's cursor on:
+ * at the end of most commands, in the transaction of those that write.
+ *
+ * While expunges are withheld, the cursor stays below the first of them, so
+ * that the next answer brings them again; flags and arrivals that were told
+ * already (box.told) are not repeated.  RFC 7162 section 3.2 wants a client
+ * that keeps mod-sequences to know: HIGHESTMODSEQ says the cursor then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "imapd.h"
+
+/* Columns of SQL_RESYNC and SQL_QRESYNC */
+enum
+{
+	VERDICT, UIDNEXT, HIGHESTMODSEQ, FIRST_VANISHED, VANISHED, UID, MODSEQ, FLAGS
+};
+
+void
+sync_queue(Session *session)
+{
+	Selected   *box = &session->box;
+
+	db_queue(&session->db, SQL_RESYNC, "iii", box->id, box->uidvalidity, box->cursor);
+}
+
+/* A FETCH that nobody asked for, or that answers a STORE.  flags NULL: only MODSEQ */
+void
+sync_put_fetch(Session *session, int64_t number, const char *uid,
+			   const char *flags, const char *modseq)
+{
+	const char *space = "";
+
+	put(session, "* %" PRId64 " FETCH (", number);
+	if (uid)
+	{
+		put(session, "UID %s", uid);
+		space = " ";
+	}
+	if (flags)
+	{
+		char	   *safe = flags_safe(flags);
+
+		put(session, "%sFLAGS (%s)", space, safe);
+		space = " ";
+		g_free(safe);
+	}
+	if (session->condstore)
+		put(session, "%sMODSEQ (%s)", space, modseq);
+	put(session, ")\r\n");
+}
+
+/* Tells of messages that are gone, all announced, and forgets them. */
+static void
+tell_expunges(Session *session, const Uids *gone)
+{
+	Numbers    *numbers = &session->box.numbers;
+
+	if (session->qresync)
+	{
+		char	   *text = uids_print(gone);
+
+		put(session, "* VANISHED %s\r\n", text);
+		g_free(text);
+	}
+	else
+	{
+		Uids		set = numbers_from_uids(numbers, gone);
+
+		/* From the highest on, so that none changes the number of the next */
+		for (int i = set.n - 1; i >= 0; i--)
+			for (int64_t number = set.ranges[i].hi; number >= set.ranges[i].lo; number--)
+				put(session, "* %" PRId64 " EXPUNGE\r\n", number);
+		uidset_builder_free(&set);
+	}
+	numbers_remove(numbers, gone);
+}
+
+/* The command's own answer tells of this change: it needs not be told again. */
+void
+sync_answered(Session *session, int64_t uid, int64_t modseq)
+{
+	g_hash_table_insert(session->answered, GSIZE_TO_POINTER(uid), GSIZE_TO_POINTER(modseq));
+}
+
+static bool
+is_answered(Session *session, int64_t uid, int64_t modseq)
+{
+	return modseq == (int64_t) GPOINTER_TO_SIZE(g_hash_table_lookup(session->answered, GSIZE_TO_POINTER(uid)));
+}
+
+/*
+ * Tells what SQL_RESYNC says.  Messages in except (NULL for none) are left
+ * out: a STORE tells of them itself.
+ */
+void
+sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expunges)
+{
+	Selected   *box = &session->box;
+	int64_t		highest = db_int(resync, 0, HIGHESTMODSEQ);
+	int64_t		told = box->told;
+	int64_t		uidnext = box->uidnext;
+	int			rows = PQntuples(resync);
+	bool		arrived = false;
+	Uids		gone;
+
+	if (strcmp(db_text(resync, 0, VERDICT), "uidvalidity_changed") == 0)
+		hang_up(session, "UIDVALIDITY of the mailbox has changed");
+	if (!uids_parse(&gone, db_text(resync, 0, VANISHED), UIDSET_NO_STAR))
+		abort();
+	uids_intersect(&gone, &box->numbers.uids);
+	box->told = box->cursor = highest;
+	box->uidnext = db_int(resync, 0, UIDNEXT);
+	if (gone.n > 0 && expunges == EXPUNGES_TOLD)
+		tell_expunges(session, &gone);
+	else if (gone.n > 0)
+		box->cursor = MIN(highest, db_int(resync, 0, FIRST_VANISHED) - 1);
+	uidset_builder_free(&gone);
+
+	if (db_text(resync, 0, UID) == NULL)
+		return;
+	for (int row = 0; row < rows; row++)
+		if (db_int(resync, row, UID) >= uidnext)
+		{
+			numbers_add(&box->numbers, db_int(resync, row, UID));
+			arrived = true;
+		}
+	if (arrived)
+		put(session, "* %" PRId64 " EXISTS\r\n* 0 RECENT\r\n", numbers_count(&box->numbers));
+	for (int row = 0; row < rows; row++)
+	{
+		int64_t		uid = db_int(resync, row, UID);
+		int64_t		number = uid < uidnext ? numbers_number(&box->numbers, uid) : 0;
+
+		if (number > 0 && db_int(resync, row, MODSEQ) > told &&
+			!is_answered(session, uid, db_int(resync, row, MODSEQ)) &&
+			(except == NULL || !uids_contain(except, uid)))
+			sync_put_fetch(session, number, session->qresync ? db_text(resync, row, UID) : NULL,
+						   db_text(resync, row, FLAGS), db_text(resync, row, MODSEQ));
+	}
+}
+
+/* Asks and tells.  False if the database has failed; nothing has been replied. */
+bool
+sync_now(Session *session, Expunges expunges)
+{
+	sync_queue(session);
+	if (!db_run(&session->db))
+		return false;
+	sync_tell(session, session->db.results[0], NULL, expunges);
+	return true;
+}
+
+/*
+ * The end of a command: asks, tells, and sends the tagged response, of which
+ * code is the response code, or NULL.
+ */
+void
+sync_finish(Session *session, Expunges expunges, const char *status,
+			const char *code, const char *text)
+{
+	char		highest[48];
+
+	if (session->state == STATE_SELECTED)
+	{
+		if (!sync_now(session, expunges))
+		{
+			reply_failure(session);
+			return;
+		}
+		if (session->condstore && session->box.cursor < session->box.told)
+		{
+			snprintf(highest, sizeof(highest), "HIGHESTMODSEQ %" PRId64, session->box.cursor);
+			if (code == NULL)
+				code = highest;
+			else
+				put(session, "* OK [%s] Expunges are withheld\r\n", highest);
+		}
+	}
+	if (code)
+		reply(session, "%s [%s] %s", status, code, text);
+	else
+		reply(session, "%s %s", status, text);
+}

@@ -139,8 +139,9 @@ is_safe(const char *flag, size_t length)
 }
 
 /*
- * Flags of a message, parted by blanks, without those that IMAP cannot say:
- * other programs may have written anything.  The caller g_free()s it.
+ * Flags as queries have them, parted by line feeds; but parted by blanks, and
+ * without those that IMAP cannot say, for other programs may have written
+ * anything.  The caller g_free()s it.
  */
 char *
 flags_safe(const char *flags)
@@ -149,7 +150,7 @@ flags_safe(const char *flags)
 
 	while (*flags)
 	{
-		size_t		length = strcspn(flags, " ");
+		size_t		length = strcspn(flags, "\n");
 
 		if (length > 0 && is_safe(flags, length))
 		{
@@ -158,13 +159,13 @@ flags_safe(const char *flags)
 			g_string_append_len(safe, flags, length);
 		}
 		flags += length;
-		while (*flags == ' ')
+		while (*flags == '\n')
 			flags++;
 	}
 	return g_string_free(safe, false);
 }
 
-/* Is the flag one of the flags?  Without regard to case */
+/* Is the flag one of the flags, as queries have them?  Without regard to case */
 bool
 flags_have(const char *flags, const char *flag)
 {
@@ -172,12 +173,12 @@ flags_have(const char *flags, const char *flag)
 
 	while (*flags)
 	{
-		size_t		length = strcspn(flags, " ");
+		size_t		length = strcspn(flags, "\n");
 
 		if (length == wanted && g_ascii_strncasecmp(flags, flag, length) == 0)
 			return true;
 		flags += length;
-		while (*flags == ' ')
+		while (*flags == '\n')
 			flags++;
 	}
 	return false;

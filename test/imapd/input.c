@@ -66,8 +66,8 @@ input_fill(Session *session)
 }
 
 /*
- * Appends a line to the command, without its end.  If it gets longer than
- * limit, the rest is skipped and false returned.
+ * Appends a line to the command, without its end.  If the command gets longer
+ * than limit, the rest is skipped and false returned.
  */
 static bool
 read_line(Session *session, size_t limit, time_t until)
@@ -90,8 +90,8 @@ read_line(Session *session, size_t limit, time_t until)
 			length = newline - from;
 		if (input->command->len + length > limit)
 			fits = false;
-		if (fits)
-			g_byte_array_append(input->command, (const guint8 *) from, length);
+		g_byte_array_append(input->command, (const guint8 *) from,
+							fits ? length : MIN(length, limit - MIN(limit, input->command->len)));
 		input->next += length + (newline ? 1 : 0);
 		if (newline)
 			break;

@@ -42,10 +42,12 @@ has_text(const char *text, const char *folded)
 static bool
 raw_has_text(const char *raw, const char *folded)
 {
-	char	   *decoded = g_mime_utils_header_decode_text(NULL, raw);
+	char	   *unfolded = g_mime_utils_header_unfold(raw);
+	char	   *decoded = g_mime_utils_header_decode_text(NULL, unfolded);
 	bool		found = has_text(decoded, folded);
 
 	g_free(decoded);
+	g_free(unfolded);
 	return found;
 }
 

@@ -27,12 +27,12 @@
 #define RESYNC(function) \
 	"SELECT r.verdict, r.uidnext, r.highestmodseq, r.first_vanished," \
 	" CASE WHEN row_number() OVER (ORDER BY m.uid) = 1 THEN r.vanished END," \
-	" m.uid, m.modseq, array_to_string(m.flags, ' ')" \
+	" m.uid, m.modseq, array_to_string(m.flags, E'\\n')" \
 	" FROM " function " r LEFT JOIN LATERAL (SELECT m.* FROM ranges(r.changed) s, " \
 	MESSAGES("uid, modseq, flags") ") m ON true ORDER BY m.uid"
 
 #define MESSAGE_COLUMNS \
-	"m.uid, m.modseq, array_to_string(m.flags, ' '), m.size," \
+	"m.uid, m.modseq, array_to_string(m.flags, E'\\n'), m.size," \
 	" to_char(m.internaldate AT TIME ZONE 'UTC', 'DD-Mon-YYYY HH24:MI:SS')"
 
 #define UPDATE_FLAGS(value, condition) \
@@ -56,7 +56,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" ON CONFLICT (name) DO UPDATE SET password = excluded.password RETURNING id", false},
 	[SQL_FIND_USER] = {"SELECT id FROM mw_user WHERE name = $1", false},
 	[SQL_KEYWORDS] = {
-		"SELECT string_agg(keyword, ' ' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1", false},
+		"SELECT string_agg(keyword, E'\\n' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1", false},
 	[SQL_ADD_KEYWORDS] = {
 		"INSERT INTO mw_keyword (user_id, keyword) SELECT $1, unnest($2::text[])"
 		" ON CONFLICT DO NOTHING", false},
@@ -94,7 +94,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, b.messages,"
 		" vanished_since('mw_mail', b.id, 0),"
 		" (SELECT min(uid) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN "),"
-		" (SELECT string_agg(keyword, ' ' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1)"
+		" (SELECT string_agg(keyword, E'\\n' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1)"
 		" FROM mw_mailbox b, LATERAL status('mw_mail', b.id) s"
 		" WHERE b.user_id = $1 AND b.name = $2", false},
 	[SQL_LIVE] = {"SELECT uidset_agg(uid) FROM mw_mail WHERE mailbox_id = $1::bigint", false},
@@ -132,7 +132,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_SEEN] = {
 		"WITH m AS (" UPDATE_FLAGS("flags || '{\"\\\\Seen\"}'", UNSEEN)
 		" RETURNING uid, modseq, flags)"
-		" SELECT uid, modseq, array_to_string(flags, ' ') FROM m ORDER BY uid", false},
+		" SELECT uid, modseq, array_to_string(flags, E'\\n') FROM m ORDER BY uid", false},
 	[SQL_STORE_ADD] = {
 		UPDATE_FLAGS("flags || ARRAY(SELECT f FROM unnest($3::text[]) f WHERE f <> ALL (flags))",
 					 "NOT flags @> $3::text[]"), false},

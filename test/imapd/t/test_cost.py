@@ -1,0 +1,137 @@
+"""What commands cost the database: round trips, and rows that are read."""
+
+import os
+import re
+import socket
+import subprocess
+import threading
+import unittest
+
+from imap import Imap, mailbox_id, new_mailbox, sql, wait_for
+
+MESSAGES = int(os.environ.get("IMAPD_MESSAGES", "100000"))
+
+notes = []
+
+
+class Proxy:
+    """Stands between the front end and PostgreSQL, and counts round trips: a Sync or Query that is answered."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.trips = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection((os.environ["PGHOST"], int(os.environ["PGPORT"])))
+            threading.Thread(target=self.pump, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, True), daemon=True).start()
+
+    def pump(self, source, target, answers):
+        pending = b""
+        while True:
+            data = source.recv(65536)
+            if not data:
+                target.close()
+                return
+            if answers:
+                pending += data
+                while len(pending) >= 5:
+                    length = int.from_bytes(pending[1:5], "big") + 1
+                    if len(pending) < length:
+                        break
+                    if pending[:1] == b"Z":         # ReadyForQuery
+                        self.trips += 1
+                    pending = pending[length:]
+            target.sendall(data)
+
+
+class Cost(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.proxy = Proxy()
+        conninfo = "host=127.0.0.1 port=%d sslmode=disable gssencmode=disable" % cls.proxy.port
+        cls.server = subprocess.Popen([os.environ["IMAPD"], "--port", "0", "-d", conninfo],
+                                      stdout=subprocess.PIPE, text=True)
+        cls.port = int(re.search(r"\d+$", cls.server.stdout.readline().strip()).group(0))
+        c = Imap()
+        cls.box = new_mailbox(c)
+        c.close()
+        cls.id = mailbox_id(cls.box)
+        sql("INSERT INTO mw_mail (mailbox_id, flags, raw)"
+            " SELECT %d, '{\"\\\\Seen\"}', 'Subject: x' FROM generate_series(1, %d)" % (cls.id, MESSAGES))
+        sql("VACUUM ANALYZE mw_mail")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.terminate()
+        cls.server.wait()
+        cls.server.stdout.close()
+        print("\n".join(notes))
+
+    def connect(self):
+        return Imap(port=self.port)
+
+    def trips(self, imap, command):
+        before = self.proxy.trips
+        answer = imap.ok(command)
+        return answer, self.proxy.trips - before
+
+    def rows_read(self):
+        """Of messages, by whatever scan. The sessions tell it when they are idle for a second, or end."""
+        return int(sql("SELECT pg_stat_force_next_flush();"
+                       "SELECT seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes"
+                       " WHERE relname = 'mw_mail') FROM pg_stat_user_tables WHERE relname = 'mw_mail'").split("\n")[-1])
+
+    def test_qresync(self):
+        """SELECT (QRESYNC) of a large mailbox with 100 changes: at most three round trips, no whole read."""
+        uidvalidity, highest = sql("SELECT uidvalidity || ' ' || highestmodseq FROM modseq.status('mw_mail', %d)"
+                                   % self.id).split()
+        step = MESSAGES // 100
+        for i in range(50):
+            sql("UPDATE mw_mail SET flags = '{}' WHERE mailbox_id = %d AND uid = %d" % (self.id, i * step + 1))
+            sql("DELETE FROM mw_mail WHERE mailbox_id = %d AND uid = %d" % (self.id, (i + 50) * step))
+        c = self.connect()
+        c.ok("ENABLE QRESYNC")
+        wait_for(self.is_quiet)
+        before = self.rows_read()
+        answer, trips = self.trips(c, "SELECT %s (QRESYNC (%s %s))" % (self.box, uidvalidity, highest))
+        c.ok("LOGOUT")
+        c.close()
+        answer.one("^%d EXISTS$" % (MESSAGES - 50))
+        self.assertEqual(len(answer.fetches()), 50)
+        self.assertEqual(len(answer.one(r"VANISHED \(EARLIER\) (.*)").group(1).split(",")), 50)
+        self.assertEqual(answer.one(r"UNSEEN (\d+)").group(1), "1")
+        number = int(answer.one(r"^(\d+) FETCH \(UID %d " % (49 * step + 1)).group(1))
+        self.assertEqual(number, 49 * step + 1)
+        self.assertLessEqual(trips, 3)
+        wait_for(self.is_quiet)
+        read = self.rows_read() - before
+        self.assertLess(read, 1000)
+        notes.append("# SELECT (QRESYNC) of %d messages: %d round trips, %d rows read" % (MESSAGES, trips, read))
+
+    def is_quiet(self):
+        """Have all sessions of the front end ended, so that their statistics are told?"""
+        return sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'imapd'"
+                   " AND state <> 'idle'") == "0"
+
+    def test_round_trips(self):
+        c = self.connect()
+        box = new_mailbox(c, 3)
+        c.ok("ENABLE QRESYNC")
+        for command, most in (
+                ("SELECT " + box, 2), ("NOOP", 1), ("FETCH 1:3 (FLAGS)", 2), ("SEARCH SEEN", 2),
+                ("STORE 1 +FLAGS (\\Seen)", 1), ("STORE 1 (UNCHANGEDSINCE 99) -FLAGS (\\Seen)", 2),
+                ("FETCH 1 BODY[]", 4), ("STATUS %s (MESSAGES UNSEEN HIGHESTMODSEQ)" % box, 3),
+                ("UID MOVE 1 Archive", 2), ("EXPUNGE", 1), ("LIST \"\" * RETURN (STATUS (UNSEEN))", 2)):
+            with self.subTest(command):
+                _, trips = self.trips(c, command)
+                self.assertLessEqual(trips, most)
+        c.close()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -231,18 +231,22 @@ select_or_examine(Session *session, bool read_only)
 	Parser	   *parser = &session->parser;
 	SelectParameters parameters;
 	char	   *name;
+	bool		valid;
 
-	if (!parse_space(parser) || (name = parse_mailbox(parser)) == NULL ||
-		!parse_parameters(session, &parameters))
+	if (!parse_space(parser) || (name = parse_mailbox(parser)) == NULL)
 		return;
+	valid = parse_parameters(session, &parameters);
+	/* Also if it fails: no mailbox is selected then (RFC 3501 section 6.3.1). */
 	if (session->state == STATE_SELECTED)
 	{
 		put(session, "* OK [CLOSED] The mailbox before is closed\r\n");
 		session_unselect(session);
 	}
+	if (!valid)
+		return;
 	if (parameters.condstore || parameters.qresync)
 		session_condstore(session);
-	if (!g_utf8_validate(name, -1, NULL))
+	if (!g_utf8_validate(name, -1, NULL) || strlen(name) > MAX_NAME)
 		reply(session, "NO [NONEXISTENT] No such mailbox");
 	else if (!open_mailbox(session, name, read_only, &parameters))
 		reply_failure(session);

@@ -200,6 +200,7 @@ class Condstore(unittest.TestCase):
                 "SELECT %s ()" % self.box):
             with self.subTest(command):
                 self.assertEqual(self.a.cmd(command).status, "BAD")
+                self.a.ok("SELECT " + self.box)
         # the largest value is one
         self.a.ok("FETCH 1 (FLAGS) (CHANGEDSINCE 9223372036854775807)")
 

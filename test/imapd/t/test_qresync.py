@@ -102,7 +102,10 @@ class Qresync(unittest.TestCase):
                            "%d 1 0" % v, "%d 1 1:2 1:2" % v, "%d 1 (1 1) 1" % v, "x y"):
             with self.subTest(parameters):
                 self.assertEqual(self.select(parameters).status, "BAD")
-        # nothing was opened
+        # nothing was opened; and what was open is closed, as whenever SELECT fails
+        self.assertEqual(self.a.cmd("FETCH 1 FLAGS").status, "BAD")
+        self.select()
+        self.select("%d 0" % v).one(r"^OK \[CLOSED\]")
         self.assertEqual(self.a.cmd("FETCH 1 FLAGS").status, "BAD")
         self.assertEqual(self.a.cmd("SELECT %s (QRESYNC (1 1) QRESYNC (1 1))" % self.box).status, "BAD")
         self.select()

@@ -2,7 +2,7 @@
 #
 #   make, make install    build and install for the server that PG_CONFIG names
 #   make installcheck     run the regression and isolation tests against a running server
-#   make test, make demo  need no server: they bring their own, on Debian 12
+#   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
 
@@ -42,4 +42,4 @@ soak:
 	@test/run env CONVERGE_SECONDS=$(SECONDS) test/libpq/run
 
 demo:
-	@test/run test/demo/run
+	@SERVE='$(SERVE)' test/run test/demo/run

@@ -90,21 +90,56 @@ add_message(Import *import, const char *data, size_t length, const char *flags, 
 	return done;
 }
 
+/* The date of a line "From someone Thu Jul 16 09:00:00 2026", as PostgreSQL reads it; NULL if there is none */
+static char *
+mbox_date(const char *line, size_t length)
+{
+	char	   *text = g_strndup(line, length);
+	const char *someone = text + strlen("From ");
+	const char *space = strchr(someone, ' ');
+	struct tm	tm = {0};
+	char	   *date = NULL;
+
+	if (space && strptime(space, " %a %b %e %H:%M:%S %Y", &tm) != NULL)
+		date = g_strdup_printf("%04d-%02d-%02d %02d:%02d:%02d+00", tm.tm_year + 1900, tm.tm_mon + 1,
+							   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	g_free(text);
+	return date;
+}
+
+/* The message that was collected; the empty line at its end belongs to the mbox. */
+static bool
+end_of_message(Import *import, GString *message, char **date)
+{
+	bool		done = true;
+
+	if (message->len > 1 && message->str[message->len - 1] == '\n' && message->str[message->len - 2] == '\n')
+		g_string_truncate(message, message->len - 1);
+	if (message->len > 0)
+		done = add_message(import, message->str, message->len, "{}", *date);
+	g_string_truncate(message, 0);
+	g_clear_pointer(date, g_free);
+	return done;
+}
+
 /* mbox: messages begin with a line "From "; ">From " was such a line of the text. */
 static bool
 import_mbox(Import *import, const char *path)
 {
 	GError	   *error = NULL;
 	GMappedFile *file = g_mapped_file_new(path, false, &error);
+	GString    *message = g_string_new(NULL);
+	char	   *date = NULL;
 	const char *at;
 	const char *end;
-	GString    *message = NULL;
+	bool		begun = false;
 	bool		done = true;
 
 	if (file == NULL)
 	{
 		fprintf(stderr, "imapd: %s\n", error->message);
 		g_error_free(error);
+		g_string_free(message, true);
 		return false;
 	}
 	at = g_mapped_file_get_contents(file);
@@ -114,32 +149,28 @@ import_mbox(Import *import, const char *path)
 	{
 		const char *newline = memchr(at, '\n', end - at);
 		const char *next = newline ? newline + 1 : end;
-		const char *quote = at;
+		const char *quoted = at;
 
-		while (quote < next && *quote == '>')
-			quote++;
+		while (quoted < next && *quoted == '>')
+			quoted++;
 		if (next - at >= 5 && strncmp(at, "From ", 5) == 0)
 		{
-			if (message && message->len > 0)
-				done = add_message(import, message->str, message->len, "{}", NULL);
-			if (message)
-				g_string_truncate(message, 0);
-			else
-				message = g_string_new(NULL);
+			done = end_of_message(import, message, &date);
+			date = mbox_date(at, next - at);
+			begun = true;
 		}
-		else if (message)
+		else if (begun)
 		{
-			if (quote > at && next - quote >= 5 && strncmp(quote, "From ", 5) == 0)
-				at++;
-			g_string_append_len(message, at, next - at);
+			const char *from = quoted > at && next - quoted >= 5 && strncmp(quoted, "From ", 5) == 0 ? at + 1 : at;
+
+			g_string_append_len(message, from, next - from);
 		}
 		import->done += next - at;
 		at = next;
 	}
-	if (done && message && message->len > 0)
-		done = add_message(import, message->str, message->len, "{}", NULL);
-	if (message)
-		g_string_free(message, true);
+	done = done && end_of_message(import, message, &date);
+	g_free(date);
+	g_string_free(message, true);
 	g_mapped_file_unref(file);
 	return done;
 }

@@ -1,25 +1,15 @@
 """Real mail clients: a first sync, changes by another client, a second sync that carries only these."""
 
 import os
-import pty
 import re
-import select
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
 from imap import PORT, Imap, message, new_mailbox
+from neomutt import neomutt
 from tap import Tap
-
-NEOMUTT = """
-set imap_user=fred imap_pass=secret imap_authenticators=plain ssl_starttls=no ssl_force_tls=no
-set imap_condstore=yes imap_qresync=yes header_cache="{home}/cache/" imap_keepalive=300
-set folder="{home}" record="" postponed="" mbox="" move=no tmpdir="{home}"
-set quit=yes delete=yes wait_key=no mark_old=no sort=mailbox-order timeout=1
-"""
 
 MBSYNC = """
 IMAPAccount test
@@ -71,31 +61,8 @@ class Clients(unittest.TestCase):
         return [line for line in lines if re.search(pattern, line)]
 
     def neomutt(self, keys):
-        """Runs it in a terminal, with these keys, to its end."""
-        with open(self.home + "/rc", "w") as file:
-            file.write(NEOMUTT.format(home=self.home))
-        os.makedirs(self.home + "/Mail", exist_ok=True)
-        os.makedirs(self.home + "/cache", exist_ok=True)
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.environ.update(TERM="xterm", HOME=self.home, LC_ALL="C.UTF-8")
-            os.execvp("neomutt", ["neomutt", "-n", "-F", self.home + "/rc", "-f",
-                                  "imap://127.0.0.1:%d/%s" % (self.tap.port, self.box), "-e", 'push "%s"' % keys])
-        screen = b""
-        until = time.time() + 60
-        while time.time() < until:
-            if select.select([terminal], [], [], 0.1)[0]:
-                try:
-                    screen += os.read(terminal, 65536)
-                except OSError:
-                    break
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                break
-        else:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            self.fail("neomutt does not end: %r" % screen[-1000:])
-        os.close(terminal)
+        """The dialogue of a run of neomutt."""
+        neomutt(self.home, self.tap.port, self.box, keys)
         return self.tap.take()
 
     def test_neomutt(self):

@@ -554,7 +554,7 @@ COMMENT ON FUNCTION modseq.trigger_flush() IS
 CREATE FUNCTION modseq.trigger_truncate() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate';
 COMMENT ON FUNCTION modseq.trigger_truncate() IS
-'BEFORE TRUNCATE trigger of a message table: remembers the UIDs of all messages as vanished. Locks the mailboxes that have any, ascending by key. Created by modseq.attach().';
+'BEFORE TRUNCATE trigger of a message table or partition: notes that the UIDs of all its messages vanish, which trigger_flush() completes AFTER TRUNCATE. Error 40001 in REPEATABLE READ or SERIALIZABLE if a mailbox is newer than the snapshot. Created by modseq.attach().';
 
 CREATE FUNCTION modseq.trigger_collect_flag() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_collect_flag';
@@ -564,17 +564,27 @@ COMMENT ON FUNCTION modseq.trigger_collect_flag() IS
 CREATE FUNCTION modseq.trigger_truncate_flag() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_flag';
 COMMENT ON FUNCTION modseq.trigger_truncate_flag() IS
-'BEFORE TRUNCATE trigger of a flag table: all messages that have a flag change. Its argument is the qualified name of the message table. Locks their mailboxes, ascending by key. Created by modseq.attach().';
+'BEFORE TRUNCATE trigger of a flag table or partition: all messages that have a flag in it change, which trigger_flush() completes AFTER TRUNCATE. Its argument is the qualified name of the message table. Created by modseq.attach().';
 
 CREATE FUNCTION modseq.trigger_mailbox() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_mailbox';
 COMMENT ON FUNCTION modseq.trigger_mailbox() IS
-'AFTER INSERT OR UPDATE OR DELETE ROW trigger of a mailbox table: keeps the vanished UIDs with their mailbox, and drops them when the mailbox goes or gets a new UIDVALIDITY. Its argument is the qualified name of the message table. Error 22023 if UIDNEXT, HIGHESTMODSEQ or UIDVALIDITY would be lowered. Created by modseq.attach().';
+'AFTER INSERT OR UPDATE OR DELETE ROW trigger of a mailbox table: keeps the vanished UIDs with their mailbox, and drops them when the mailbox goes or gets a new UIDVALIDITY. Its argument is the qualified name of the message table. Errors: 22023 if UIDNEXT, HIGHESTMODSEQ or UIDVALIDITY would be lowered, 0A000 if a new key takes the mailbox to another partition. Created by modseq.attach().';
 
 CREATE FUNCTION modseq.trigger_truncate_mailbox() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_mailbox';
 COMMENT ON FUNCTION modseq.trigger_truncate_mailbox() IS
-'AFTER TRUNCATE trigger of a mailbox table: drops all vanished UIDs of the store. Its argument is the qualified name of the message table. Created by modseq.attach().';
+'AFTER TRUNCATE trigger of a mailbox table or partition: drops the vanished UIDs of mailboxes that are gone, and closes what trigger_open() opened BEFORE TRUNCATE. Its argument is the qualified name of the message table. Created by modseq.attach().';
+
+CREATE FUNCTION modseq.event_before() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_event_before';
+COMMENT ON FUNCTION modseq.event_before() IS
+'ddl_command_start event trigger. Before DETACH PARTITION and DROP TABLE of a partition of a store: its messages vanish, or the messages whose flags it holds change, or the vanished UIDs of its mailboxes are dropped. Locks what the command locks, then mailboxes. Errors: 0A000 for DETACH PARTITION CONCURRENTLY, 55000 if the store is out of date, 40001 as for trigger_truncate(). All other DDL passes.';
+
+CREATE FUNCTION modseq.event_after() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_event_after';
+COMMENT ON FUNCTION modseq.event_after() IS
+'ddl_command_end event trigger. A new partition of a store gets the statement triggers of its parent, and one that was detached loses them. Of one that was attached, messages get a new UID and mod-sequence each, flags change their messages, and mailboxes get a new UIDVALIDITY. Triggers are created as the owner of the partition; locks mailboxes. Errors: 0A000 for foreign, unlogged and temporary tables, and those of trigger_assign(). All other DDL passes.';
 
 CREATE FUNCTION modseq.trigger_source() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_source';
@@ -969,6 +979,36 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	SELECT array_agg(attname ORDER BY key_place) FROM found HAVING count(*) = cardinality(key)
 $$;
 
+-- Tables with their partitions, at all levels
+CREATE FUNCTION modseq._with_partitions(VARIADIC tables regclass[]) RETURNS SETOF regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT t FROM unnest(tables) AS t WHERE t IS NOT NULL
+	UNION
+	SELECT p.relid FROM unnest(tables) AS t, pg_partition_tree(t) AS p
+$$;
+
+-- The columns of partition keys, at all levels, also those in expressions
+CREATE FUNCTION modseq._partition_key(relation regclass) RETURNS SETOF name
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT a.attname
+	FROM modseq._with_partitions(relation) AS p (relation)
+	JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = p.relation AND d.objsubid > 0
+		AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.relation AND d.refobjsubid = 0 AND d.deptype = 'i'
+	JOIN pg_attribute a ON a.attrelid = p.relation AND a.attnum = d.objsubid
+$$;
+
+-- What stands in the way of a unique index: a column of a partition key, at whatever level, that is not among
+-- the index's, or an expression
+CREATE FUNCTION modseq._may_be_unique(relation regclass, columns name[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT NOT EXISTS (
+		SELECT
+		FROM pg_partitioned_table p
+		CROSS JOIN LATERAL unnest(p.partattrs::int2[]) AS k (attnum)
+		LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum
+		WHERE p.partrelid IN (SELECT modseq._with_partitions(relation)) AND (a.attname = ANY (columns)) IS NOT TRUE)
+$$;
+
 -- Triggers of ours, whatever they are called, without their clones on partitions
 CREATE FUNCTION modseq._our_triggers() RETURNS SETOF pg_catalog.pg_trigger
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -1125,13 +1165,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	WHERE attribute IS NOT NULL
 $$;
 
--- Indexes: by what our queries look for. Mailbox and UID must be unique.
+-- Indexes: by what our queries look for. Mailbox and UID must be unique; where the partitioning allows no index to
+-- say so, they are because UIDs are given out under the mailbox's lock.
 CREATE FUNCTION modseq._wanted_indexes(store modseq.stores)
 RETURNS TABLE (relation regclass, columns name[], is_unique boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT *
 	FROM (VALUES
-		(store.message, store.message_mailbox || store.message_uid, true),
+		(store.message, store.message_mailbox || store.message_uid,
+			modseq._may_be_unique(store.message, store.message_mailbox || store.message_uid)),
 		(store.message, store.message_mailbox || store.message_modseq, false),
 		(store.message, ARRAY[store.message_key], false),
 		(store.flag, ARRAY[store.flag_message], false),
@@ -1142,29 +1184,35 @@ $$;
 -- Triggers, and the arguments that each has. A name decides when its trigger fires among others of its kind:
 -- zz_ after all that may still change the row; AA_ before the foreign keys' RI_ConstraintTrigger, so that
 -- the change of a mailbox's key is known before ON UPDATE CASCADE brings it to the messages.
+--
+-- Partitions have them all: PostgreSQL clones those FOR EACH ROW, and the others must be created there, too.
 CREATE FUNCTION modseq._triggers(store modseq.stores)
-RETURNS TABLE (relation regclass, name name, timing text, events text, level text, function name, arguments text[])
+RETURNS TABLE (relation regclass, name name, timing text, events text, level text, function name, arguments text[], cloned boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT t.relation, t.name, timing, events, level, function,
+	SELECT p.relation, t.name, timing, events, level, function,
 		CASE WHEN function = 'trigger_assign' THEN modseq._options(store)
 			 WHEN t.relation <> store.message THEN ARRAY[modseq._table(store.message)]
-			 ELSE '{}' END
+			 ELSE '{}' END,
+		p.relation <> t.relation AND level = 'ROW'
 	FROM (VALUES
 		(store.message, 'modseq_open', 'BEFORE', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_open'),
 		(store.message, 'zz_modseq_assign', 'BEFORE', 'INSERT OR UPDATE', 'ROW', 'trigger_assign'),
 		(store.message, 'modseq_collect', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_collect'),
 		(store.message, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(store.message, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate'),
+		(store.message, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
 		(store.flag, 'modseq_open', 'BEFORE', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_open'),
 		(store.flag, 'modseq_collect', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_collect_flag'),
 		(store.flag, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
+		(store.flag, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
 		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
+		(store.mailbox, 'modseq_open', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_open'),
 		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
 		(store.mailbox_source, 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
 		(store.mailbox_source, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
 		AS t (relation, name, timing, events, level, function)
-	WHERE t.relation IS NOT NULL
+	CROSS JOIN LATERAL modseq._with_partitions(t.relation) AS p (relation)
 $$;
 
 -- The arguments of zz_modseq_assign: names, never OIDs, so that a dump or a shard carries them along
@@ -1307,6 +1355,23 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	FOR t IN
+		SELECT modseq._table(c.oid) AS name, c.relkind
+		FROM modseq._with_partitions(VARIADIC tables) AS u (relation) JOIN pg_class c ON c.oid = relation
+		WHERE c.relkind = 'f' OR c.relpersistence <> 'p'
+	LOOP
+		IF t.relkind = 'f' THEN
+			RAISE 'partition % is a foreign table', t.name USING
+				ERRCODE = 'feature_not_supported',
+				DETAIL = 'What others change there would go unseen.',
+				HINT = 'Use ALTER TABLE ... DETACH PARTITION.';
+		END IF;
+		RAISE 'partition % is unlogged or temporary', t.name USING
+			ERRCODE = 'feature_not_supported',
+			DETAIL = 'Its rows would be lost in a crash without a client ever being told.',
+			HINT = format('Use ALTER TABLE %s SET LOGGED for an unlogged table.', t.name);
+	END LOOP;
+
 	SELECT s.message INTO other
 	FROM modseq.stores s
 	WHERE s.message <> store.message AND ARRAY[s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished] && tables;
@@ -1355,6 +1420,12 @@ BEGIN
 					ELSE format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
 								c.name, c.attribute, c.option,
 								CASE WHEN c.definition IS NOT NULL THEN '; it is added if it does not exist' END) END;
+		END IF;
+		IF c.definition IS NOT NULL AND c.attribute IN (SELECT modseq._partition_key(c.relation)) THEN
+			RAISE 'column "%" of table % is part of a partition key', c.attribute, c.name USING
+				ERRCODE = 'feature_not_supported',
+				DETAIL = format('Named by %s, it is set by triggers, which fire when the partition has been chosen.', c.option),
+				HINT = 'Partition by another column, the mailbox or the date say.';
 		END IF;
 		-- UIDVALIDITY is the one number that others may hand out too. What is only read may be generated, if it is
 		-- stored; but where a message goes must be known before its row is written.
@@ -1730,7 +1801,9 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN
-		SELECT tgname, modseq._table(tgrelid) AS relation FROM modseq._our_triggers() WHERE tgrelid = ANY (tables)
+		SELECT tgname, modseq._table(tgrelid) AS relation
+		FROM modseq._our_triggers()
+		WHERE tgrelid IN (SELECT modseq._with_partitions(VARIADIC tables))
 	LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.relation);
 	END LOOP;
@@ -1749,7 +1822,7 @@ DECLARE
 			WHERE definition IS NOT NULL AND modseq._type(relation, attribute) IS NULL)
 		OR modseq._has_default(store.message, store.message_uid)
 		OR NOT modseq._has_default(store.mailbox, store.mailbox_uidvalidity)
-		OR EXISTS (SELECT FROM modseq._our_triggers() WHERE tgrelid = ANY (tables));
+		OR EXISTS (SELECT FROM modseq._our_triggers() WHERE tgrelid IN (SELECT modseq._with_partitions(VARIADIC tables)));
 BEGIN
 	EXECUTE format('LOCK TABLE %s IN %s MODE',
 		(SELECT string_agg(modseq._table(t), ', ' ORDER BY place) FROM unnest(tables) WITH ORDINALITY AS u (t, place)),
@@ -2008,6 +2081,24 @@ BEGIN
 END
 $$;
 
+-- Where no index finds them
+CREATE FUNCTION modseq._refuse_duplicates(store modseq.stores) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	duplicate record;
+BEGIN
+	EXECUTE modseq._query(store, '
+		SELECT {m.name} AS mailbox, m.{uid} AS uid
+		FROM {message} m
+		GROUP BY {m.key}, m.{uid}
+		HAVING count(*) > 1
+		LIMIT 1') INTO duplicate;
+	IF duplicate.uid IS NOT NULL THEN
+		RAISE unique_violation USING DETAIL = format('Mailbox "%s" has UID %s twice.', duplicate.mailbox, duplicate.uid);
+	END IF;
+END
+$$;
+
 CREATE FUNCTION modseq._create_indexes(store modseq.stores) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -2019,6 +2110,9 @@ BEGIN
 		EXECUTE format('CREATE %s INDEX ON %s (%s)', CASE WHEN i.is_unique THEN 'UNIQUE' END, modseq._table(i.relation),
 			(SELECT string_agg(quote_ident(c), ', ' ORDER BY place) FROM unnest(i.columns) WITH ORDINALITY AS u (c, place)));
 	END LOOP;
+	IF NOT modseq._may_be_unique(store.message, store.message_mailbox || store.message_uid) THEN
+		PERFORM modseq._refuse_duplicates(store);
+	END IF;
 EXCEPTION WHEN unique_violation THEN
 	GET STACKED DIAGNOSTICS duplicate = PG_EXCEPTION_DETAIL;
 	RAISE 'table % has two messages with one UID', modseq._table(store.message) USING
@@ -2033,7 +2127,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	t record;
 BEGIN
-	FOR t IN SELECT * FROM modseq._triggers(store) LOOP
+	FOR t IN SELECT * FROM modseq._triggers(store) WHERE NOT cloned LOOP
 		EXECUTE format('CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION modseq.%I(%s)',
 			t.name, t.timing, t.events, modseq._table(t.relation), t.level, t.function,
 			(SELECT string_agg(quote_literal(a), ', ' ORDER BY place) FROM unnest(t.arguments) WITH ORDINALITY AS u (a, place)));
@@ -2137,7 +2231,8 @@ BEGIN
 	-- message table in their triggers
 	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
 	FROM modseq._our_triggers() t
-	WHERE t.tgrelid IN (detach.message, store.mailbox, store.mailbox_source, store.flag)
+	WHERE t.tgrelid IN (
+			SELECT modseq._with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
 		OR modseq.trigger_options(t.oid) = ARRAY[modseq._table(detach.message)];
 	IF tables IS NULL THEN
 		RAISE 'table % is not attached to modseq', coalesce(modseq._table(message), message::text, 'null') USING
@@ -2410,3 +2505,17 @@ BEGIN
 	END LOOP;
 END
 $comments$;
+
+/* --- partitions that come or go ------------------------------------------ */
+
+CREATE EVENT TRIGGER modseq_before ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+	EXECUTE FUNCTION modseq.event_before();
+COMMENT ON EVENT TRIGGER modseq_before IS
+'Before a partition of a store is detached or dropped. Without it, check() reports nothing until modseq.attach() is called again, which notices the messages that are gone.';
+
+CREATE EVENT TRIGGER modseq_after ON ddl_command_end
+	WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE')
+	EXECUTE FUNCTION modseq.event_after();
+COMMENT ON EVENT TRIGGER modseq_after IS
+'After a partition of a store was created, attached or detached. Without it, a partition lacks triggers, which check() reports and modseq.attach() creates.';

@@ -47,4 +47,10 @@
 #define ATTRIBUTE_GENERATED_VIRTUAL 'v'
 #endif
 
+/* 16 has one function for objects of all kinds; we ask it about schemas */
+#if PG_VERSION_NUM < 160000
+#define object_ownercheck(classid, objectid, roleid) \
+	pg_namespace_ownercheck(objectid, roleid)
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

@@ -364,6 +364,16 @@ counter_assign_uid(Store *store, Mailbox *mailbox)
 	return state->next_uid++;
 }
 
+/* counter_skip_uids: hand out none up to that one; the lock must be held */
+void
+counter_skip_uids(Mailbox *mailbox, int64 uid)
+{
+	MailboxState *state = current_state(mailbox);
+
+	Assert(state->locked);
+	state->next_uid = Max(state->next_uid, uid + 1);
+}
+
 /* Does a message have that UID, be it expunged? */
 static bool
 is_taken(Store *store, Mailbox *mailbox, int64 uid)
@@ -415,21 +425,30 @@ reserved_uid(Store *store, Mailbox *mailbox)
  * transaction has reserved it: it was used, or clients were told that it never
  * will be (RFC 9051 section 2.3.1.1).  If it is, returns false without an
  * error where the message that has it is there, and so the row will not be
- * inserted: the unique index refuses it, or ON CONFLICT applies.
+ * inserted: the unique index refuses it, or ON CONFLICT applies.  Where there
+ * is no such index, UIDs must ascend, so that none is given twice.
  */
 bool
 counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 {
 	MailboxState *state = current_state(mailbox);
 	int64		uidnext = state->uidnext;
+	bool		used;
 
 	Assert(state->locked);
 	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
 		uidnext = Max(uidnext, outer->next_uid);
 	check_uid(store, mailbox, uid);
-	if (uid < uidnext && uid < reserved_uid(store, mailbox))
+	used = uid < uidnext && uid < reserved_uid(store, mailbox);
+	if (!store->uid_is_unique)
 	{
-		if (inserting && is_taken(store, mailbox, uid))
+		used = used || uid < state->arrived ||
+			(uid >= uidnext && uid < state->next_uid);
+		uidnext = Max(uidnext, state->next_uid);
+	}
+	if (used)
+	{
+		if (inserting && store->uid_is_unique && is_taken(store, mailbox, uid))
 			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -438,6 +457,8 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
 				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction. To restore a dump's data, disable triggers.")));
 	}
+	if (!store->uid_is_unique)
+		state->arrived = Max(state->arrived, uid + 1);
 	state->next_uid = Max(state->next_uid, uid + 1);
 	return true;
 }
@@ -546,6 +567,51 @@ counter_row_gone(Mailbox *mailbox)
 	state->locked = false;
 	state->next_uid = 0;
 	state->reserved = 0;
+	state->arrived = 0;
+}
+
+/*
+ * counter_rows_gone: rows of the store's mailbox table were truncated
+ *
+ * The mailboxes whose lock is ours are looked up again; others were not known.
+ */
+void
+counter_rows_gone(Store *store)
+{
+	HASH_SEQ_STATUS scan;
+	MailboxChain *chain;
+	List	   *locked = NIL;
+	ListCell   *lc;
+
+	if (counter_context == NULL)
+		return;
+	hash_seq_init(&scan, chains);
+	while ((chain = hash_seq_search(&scan)) != NULL)
+	{
+		if (chain->hashkey.message_relid != store->message_relid)
+			continue;
+		foreach(lc, chain->mailboxes)
+		{
+			Mailbox    *mailbox = lfirst(lc);
+
+			if (mailbox->state != NULL && mailbox->state->locked)
+				locked = lappend(locked, mailbox);
+		}
+	}
+	foreach(lc, locked)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+		MailboxState before = *mailbox->state;
+
+		counter_row_gone(mailbox);
+		if (counter_lock(store, mailbox))
+		{
+			counter_skip_uids(mailbox, before.next_uid - 1);
+			mailbox->state->reserved = before.reserved;
+			mailbox->state->arrived = before.arrived;
+		}
+	}
+	list_free(locked);
 }
 
 /* The key types of a store changed: what we know is in the wrong types */

@@ -70,6 +70,23 @@ get_counters(const RowChange *change, HeapTuple tuple)
 	return counters;
 }
 
+/*
+ * A mailbox that an UPDATE takes to another partition appears as a DELETE and
+ * an INSERT.  To carry its history over, we would have to tell this DELETE from
+ * one whose INSERT another trigger cancels.
+ */
+static void
+refuse_crossing(const RowChange *change, const Datum *key)
+{
+	if (change->new == NULL && crossing_is_departure(change->old))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mailbox %s cannot move to another partition",
+						key_text(change->store, key)),
+				 errdetail("What vanished from it would be forgotten."),
+				 errhint("Insert another mailbox, move the messages there, and delete this one.")));
+}
+
 static void
 mailbox_updated(const RowChange *change, const Datum *from,
 				const Datum *to)
@@ -112,7 +129,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
  * Keeps the vanished rows with their mailbox: a new key is theirs too, with
  * the mailbox they go, and a new UIDVALIDITY ends their use.  A new mailbox
  * only ends what was known of another one that had its key.  Error 22023 if
- * a counter would be lowered.  The row lock of the mailbox is held already.
+ * a counter would be lowered, 0A000 if an UPDATE takes the mailbox to another
+ * partition.  The row lock of the mailbox is held already.
  */
 Datum
 modseq_trigger_mailbox(PG_FUNCTION_ARGS)
@@ -133,6 +151,7 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	if (change.new == NULL ||
 		!row_get_key(change.shape, change.new, change.desc, to))
 	{
+		refuse_crossing(&change, from);
 		counter_row_gone(counter_mailbox(change.store, from));
 		vanished_drop(change.store, from);
 	}
@@ -141,16 +160,23 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* modseq.trigger_truncate_mailbox(message): AFTER TRUNCATE; no mailbox is left */
+/*
+ * modseq.trigger_truncate_mailbox(message): AFTER TRUNCATE of a mailbox table,
+ * or of a partition of it
+ *
+ * What vanished from mailboxes that are gone is forgotten.  trigger_open() came
+ * BEFORE: messages truncated with them are to find out that they are gone.
+ */
 Datum
 modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	RowShape   *shape = shape_of_mailboxes(data->tg_relation,
-											data->tg_trigger);
+	Store	   *store = shape_of_mailboxes(data->tg_relation,
+										   data->tg_trigger)->store;
 
-	counter_forget_store(shape->store->message_relid);
-	vanished_clear(shape->store);
+	counter_rows_gone(store);
+	vanished_clear(store);
+	statement_close();
 	return PointerGetDatum(NULL);
 }
 
@@ -163,6 +189,20 @@ change_mailboxes(Store *store, PlanId id, Datum *params)
 	SPI_connect();
 	plan_execute(store, id, params, PLAN_AS_OWNER);
 	SPI_finish();
+}
+
+/* mailbox_add: there is a mailbox with that key, be there a row for it or not */
+void
+mailbox_add(Store *store, Datum *key)
+{
+	change_mailboxes(store, PLAN_ADD_MAILBOX, key);
+}
+
+/* mailbox_remove: the mailbox with that key is gone */
+void
+mailbox_remove(Store *store, Datum *key)
+{
+	change_mailboxes(store, PLAN_REMOVE_MAILBOX, key);
 }
 
 /*
@@ -196,18 +236,24 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 		change_mailboxes(change.store, PLAN_RENAME_MAILBOX, from);
 	}
 	else if (has_old)
-		change_mailboxes(change.store, PLAN_REMOVE_MAILBOX, from);
+	{
+		refuse_crossing(&change, from);
+		mailbox_remove(change.store, from);
+	}
 
 	/*
 	 * One that is there already was renamed just now, or added by the
 	 * application, or by counter_lock() for a message that came first.
 	 */
 	if (has_new)
-		change_mailboxes(change.store, PLAN_ADD_MAILBOX, to);
+		mailbox_add(change.store, to);
 	return PointerGetDatum(NULL);
 }
 
-/* modseq.trigger_truncate_source(message): AFTER TRUNCATE; no mailbox is left */
+/*
+ * modseq.trigger_truncate_source(message): AFTER TRUNCATE of the source, or of a
+ * partition of it; rows of mailboxes that are gone go too
+ */
 Datum
 modseq_trigger_truncate_source(PG_FUNCTION_ARGS)
 {

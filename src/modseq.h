@@ -20,8 +20,11 @@
  *	notify.c	wake-ups for clients that wait
  *	vanished.c	the table of vanished UIDs
  *	statement.c	what one SQL statement changed, and its completion
+ *	crossing.c	rows that an UPDATE takes to another partition
  *	trigger.c	triggers of message and flag tables
  *	mailbox.c	triggers of mailbox tables
+ *	bulk.c		whole tables that come or go: TRUNCATE, and partitions
+ *	partition.c	event triggers: partitions that come or go
  *	argument.c	what those who call our functions pass, and may
  *	query.c		the functions that a front end calls
  *	uidvalidity.c	handing out UIDVALIDITY values
@@ -100,8 +103,6 @@ typedef enum PlanId
 	PLAN_RENUMBER_MESSAGES,
 	PLAN_FIND_MESSAGES,
 	PLAN_LOCK_MESSAGES,
-	PLAN_ALL_MESSAGES,
-	PLAN_ALL_FLAGGED,
 	PLAN_CHANGED_MESSAGES,
 	PLAN_LIVE_MESSAGES,
 	PLAN_LOCK_LIVE_MESSAGES,
@@ -113,7 +114,16 @@ typedef enum PlanId
 	PLAN_RENAME_VANISHED,
 	PLAN_DROP_VANISHED,
 	PLAN_CLEAR_VANISHED,
-	PLAN_COUNT
+	PLAN_COUNT,
+
+	/* For plan_scan(), which keeps none */
+	PLAN_ALL_MESSAGES,
+	PLAN_ALL_FLAGGED,
+	PLAN_ALL_MAILBOXES,
+	PLAN_ALL_SOURCES,
+	PLAN_LAST_UIDS,
+	PLAN_TOUCH_MESSAGES,
+	PLAN_RESET_MAILBOXES
 } PlanId;
 
 /*
@@ -142,6 +152,7 @@ typedef struct Store
 	const char *highestmodseq;
 	bool		has_last_uid;	/* uidnext holds the last UID, not the next */
 	bool		uidnext_is_int4;
+	bool		uid_is_unique;	/* there is a unique index on mailbox and UID */
 	const char *uid;			/* columns of the message table */
 	const char *modseq;
 	const char *created_modseq; /* or NULL */
@@ -265,6 +276,7 @@ extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
 extern Oid	relation_owner(Oid relid);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
+extern uint64 plan_scan(Store *store, PlanId id, Oid relid);
 extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 							 int64 *uid, bool *live);
 
@@ -329,8 +341,10 @@ extern bool counter_any_locked(Store *store);
 extern void counter_row_changed(Mailbox *mailbox,
 								int64 uidnext, int64 highestmodseq);
 extern void counter_row_gone(Mailbox *mailbox);
+extern void counter_rows_gone(Store *store);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
+extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
 extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
 							   bool inserting);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
@@ -369,11 +383,55 @@ extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
 
+/* --- crossing.c --------------------------------------------------------- */
+
+/* Where a version of a row is */
+typedef struct RowPlace
+{
+	Oid			relid;			/* InvalidOid: nowhere */
+	ItemPointerData tid;
+} RowPlace;
+
+/* Part of a statement: the rows that it takes from partition to partition */
+typedef struct Crossings
+{
+	MemoryContext context;		/* the statement's */
+
+	/* The message that BEFORE UPDATE saw last, and the numbers it gets */
+	RowPlace	source;
+	Mailbox    *to;
+	int64		uid;
+	bool		arrived;		/* they are new */
+
+	struct HTAB *stays;			/* messages that keep their UID */
+
+	/* The flag row that departed, if it may yet go on, and its message */
+	RowPlace	flag;
+	Oid			flag_store;
+	Mailbox    *flag_mailbox;	/* with flag_uid, or NULL */
+	int64		flag_uid;
+	Datum		flag_message;
+} Crossings;
+
+extern void crossing_note(Relation rel, HeapTuple old, Mailbox *to, int64 uid,
+						  bool arrived);
+extern HeapTuple crossing_continues(const RowShape *shape, Relation rel,
+									Mailbox *to, int64 uid, bool *arrived);
+extern bool crossing_departs(Relation rel, HeapTuple old, Mailbox *from,
+							 int64 uid);
+extern HeapTuple crossing_lands(Relation rel, Mailbox *to, int64 uid);
+extern bool crossing_flag_departs(Store *store, Relation rel, HeapTuple old,
+								  Mailbox *mailbox, int64 uid, Datum message);
+extern HeapTuple crossing_flag_lands(Store *store, Relation rel);
+extern bool crossing_is_departure(HeapTuple old);
+extern void crossing_settle(Crossings *crossings);
+
 /* --- statement.c ------------------------------------------------------- */
 
 extern void statement_open(void);
 extern void statement_close(void);
 extern bool statement_is_completing(void);
+extern Crossings *statement_crossings(void);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
@@ -394,14 +452,37 @@ typedef struct RowChange
 {
 	RowShape   *shape;
 	Store	   *store;
+	Relation	rel;
 	TupleDesc	desc;
 	HeapTuple	old;			/* NULL for INSERT */
 	HeapTuple	new;			/* NULL for DELETE */
+	bool		may_cross;		/* an UPDATE in a partition */
 } RowChange;
 
 extern struct TriggerData *trigger_data(FunctionCallInfo fcinfo);
 extern struct TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
 											RowChange *change);
+
+/* --- mailbox.c ------------------------------------------------------------ */
+
+extern void mailbox_add(Store *store, Datum *key);
+extern void mailbox_remove(Store *store, Datum *key);
+
+/* --- bulk.c -------------------------------------------------------------- */
+
+extern void bulk_messages_leave(Store *store, Oid relid);
+extern void bulk_flags_change(Store *store, Oid relid);
+extern void bulk_mailboxes_leave(Store *store, Oid relid);
+extern void bulk_sources_leave(Store *store, Oid relid);
+extern bool bulk_is_arriving(Relation rel);
+extern void bulk_messages_arrive(Store *store, Oid relid);
+extern void bulk_mailboxes_arrive(Store *store, Oid relid);
+extern void bulk_sources_arrive(Store *store, Oid relid);
+
+/* --- partition.c ---------------------------------------------------------- */
+
+extern bool partition_has_trigger(Oid relid, const char *function);
+
 
 /* --- argument.c --------------------------------------------------------- */
 

@@ -34,6 +34,7 @@
 typedef struct PlanText
 {
 	Store	   *store;
+	const char *table;			/* for plan_scan(), else NULL */
 	StringInfoData text;
 	int			nparams;
 	Oid			params[MODSEQ_MAX_PARAMS];
@@ -279,6 +280,34 @@ add_new_key(PlanText *query)
 			add_param(query, query->store->key[i].type));
 }
 
+/* Rows of a table, by the mailbox table's key, that have none in another */
+static void
+delete_orphans(PlanText *query, const char *table, const char *other,
+			   KeySide side)
+{
+	Store	   *store = query->store;
+
+	add(query, "DELETE FROM %s AS o WHERE NOT EXISTS (SELECT FROM %s AS b WHERE ",
+		table, other);
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		KeyColumn  *key = &store->key[i];
+		Oid			type = side == KEY_OF_SOURCE ? key->source_type : key->type;
+		Oid			param_type;
+		Oid			operator = plan_equality(type, key->type, &param_type);
+
+		if (i > 0)
+			add(query, " AND ");
+		generate_operator_clause(&query->text,
+								 psprintf("b.%s", key_name(key, side)), type,
+								 operator, psprintf("o.%s", key->name),
+								 key->type);
+		add(query, "%s", collate_clause(store->mailbox_relid,
+										list_nth(store_list_option(store, "mailbox_key"), i)));
+	}
+	add(query, ")");
+}
+
 /*
  * Rows of a mailbox table that is a side table, and the row of its source.
  * What other columns it has get their defaults.
@@ -290,7 +319,7 @@ side_table_query(PlanText *query, PlanId id)
 
 	if (id == PLAN_CLEAR_MAILBOXES)
 	{
-		add(query, "DELETE FROM %s", store->mailbox);
+		delete_orphans(query, store->mailbox, store->source, KEY_OF_SOURCE);
 		return;
 	}
 	add_key_params(query);
@@ -431,12 +460,13 @@ any_message_query(PlanText *query, PlanId id)
 	{
 		add_key_columns(query, "f", KEY_OF_FLAG);
 		add(query, ", f.%s::pg_catalog.int8, true FROM %s AS f",
-			store->flag_uid, store->flag);
+			store->flag_uid, query->table);
 		return;
 	}
 	add_key_columns(query, "m", KEY_OF_MESSAGE);
 	add(query, ", m.%s::pg_catalog.int8, %s FROM %s AS m WHERE ",
-		store->uid, live_condition(store), store->message);
+		store->uid, live_condition(store),
+		id == PLAN_ALL_MESSAGES ? query->table : store->message);
 	if (id == PLAN_ALL_MESSAGES)
 	{
 		add(query, "m.%s IS NOT NULL", store->uid);
@@ -444,7 +474,7 @@ any_message_query(PlanText *query, PlanId id)
 	}
 	if (id == PLAN_ALL_FLAGGED)
 	{
-		add(query, "EXISTS (SELECT FROM %s AS f WHERE ", store->flag);
+		add(query, "EXISTS (SELECT FROM %s AS f WHERE ", query->table);
 		generate_operator_clause(&query->text,
 								 psprintf("m.%s", store->message_key),
 								 store->message_key_type, operator,
@@ -468,6 +498,57 @@ any_message_query(PlanText *query, PlanId id)
 	}
 }
 
+/*
+ * What else is done with a whole table, query->table, that comes or goes: see
+ * bulk.c.  Its rows are nobody else's, for it is locked.
+ */
+static void
+bulk_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+
+	switch (id)
+	{
+		case PLAN_ALL_MAILBOXES:
+			add(query, "SELECT ");
+			add_key_columns(query, "b", KEY_OF_MAILBOX);
+			add(query, ", 1::pg_catalog.int8, true FROM %s AS b", query->table);
+			break;
+		case PLAN_ALL_SOURCES:
+			add(query, "SELECT ");
+			add_key_columns(query, "b", KEY_OF_SOURCE);
+			add(query, ", 1::pg_catalog.int8, true FROM %s AS b", query->table);
+			break;
+		case PLAN_RESET_MAILBOXES:
+			add(query,
+				"UPDATE %s AS b SET %s = GREATEST(modseq.next_uidvalidity(), b.%s::pg_catalog.int8 OPERATOR(pg_catalog.+) 1)",
+				query->table, store->uidvalidity, store->uidvalidity);
+			break;
+		case PLAN_LAST_UIDS:
+			/* Positions, for a type's own order needs no operator's name */
+			add(query, "SELECT ");
+			add_key_columns(query, "m", KEY_OF_MESSAGE);
+			add(query, ", COALESCE(pg_catalog.max(m.%s)::pg_catalog.int8, 0), true FROM %s AS m GROUP BY ",
+				store->uid, query->table);
+			for (int i = 1; i <= store->nkeys; i++)
+				add(query, "%s%d", i == 1 ? "" : ", ", i);
+			add(query, " ORDER BY ");
+			for (int i = 1; i <= store->nkeys; i++)
+				add(query, "%s%d", i == 1 ? "" : ", ", i);
+			break;
+		default:
+			Assert(id == PLAN_TOUCH_MESSAGES);
+			/* A nested loop, as planner.c has it, keeps the order */
+			add(query, "UPDATE %s AS m SET %s = m.%s FROM (SELECT o.tableoid AS part, o.ctid AS place FROM %s AS o ORDER BY ",
+				query->table, store->uid, store->uid, query->table);
+			for (int i = 0; i < store->nkeys; i++)
+				add(query, "o.%s, ", store->key[i].message);
+			add(query, "o.%s, o.tableoid, o.ctid) AS o WHERE m.tableoid OPERATOR(pg_catalog.=) o.part AND m.ctid OPERATOR(pg_catalog.=) o.place",
+				store->uid);
+			break;
+	}
+}
+
 /* The vanished table; its key columns are called as in the mailbox table */
 static void
 vanished_query(PlanText *query, PlanId id)
@@ -476,7 +557,7 @@ vanished_query(PlanText *query, PlanId id)
 
 	if (id == PLAN_CLEAR_VANISHED)
 	{
-		add(query, "DELETE FROM %s", store->vanished);
+		delete_orphans(query, store->vanished, store->mailbox, KEY_OF_MAILBOX);
 		return;
 	}
 	add_key_params(query);
@@ -539,12 +620,13 @@ plan_table(const Store *store, PlanId id)
 }
 
 static SPIPlanPtr
-prepare(Store *store, PlanId id)
+prepare(Store *store, PlanId id, const char *table)
 {
 	PlanText	query = {0};
 	SPIPlanPtr	plan;
 
 	query.store = store;
+	query.table = table;
 	initStringInfo(&query.text);
 	switch (id)
 	{
@@ -576,6 +658,13 @@ prepare(Store *store, PlanId id)
 		case PLAN_ALL_FLAGGED:
 			any_message_query(&query, id);
 			break;
+		case PLAN_ALL_MAILBOXES:
+		case PLAN_ALL_SOURCES:
+		case PLAN_RESET_MAILBOXES:
+		case PLAN_LAST_UIDS:
+		case PLAN_TOUCH_MESSAGES:
+			bulk_query(&query, id);
+			break;
 		default:
 			vanished_query(&query, id);
 			break;
@@ -585,7 +674,6 @@ prepare(Store *store, PlanId id)
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor returned %s for %s",
 			 SPI_result_code_string(SPI_result), query.text.data);
-	SPI_keepplan(plan);
 	return plan;
 }
 
@@ -624,7 +712,10 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 							   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_NOFORCE_RLS);
 	if (store->plans[id] == NULL)
-		store->plans[id] = prepare(store, id);
+	{
+		store->plans[id] = prepare(store, id, NULL);
+		SPI_keepplan(store->plans[id]);
+	}
 	planner_prepare(store->plans[id], id);
 	if (mode == PLAN_READ_COMMITTED)
 	{
@@ -643,6 +734,38 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan returned %s",
 			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/*
+ * plan_scan: run a query of ours on a table that comes or goes as a whole
+ *
+ * As plan_execute(), but as the owner of that table, in the latest snapshot
+ * also in REPEATABLE READ, and with a plan for this time only.
+ */
+uint64
+plan_scan(Store *store, PlanId id, Oid relid)
+{
+	SPIPlanPtr	plan;
+	Oid			user;
+	int			security;
+	int			result;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(relation_owner(relid),
+						   security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+	plan = prepare(store, id,
+				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											  get_rel_name(relid)));
+	planner_prepare(plan, id);
+	result = SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0);
+	SetUserIdAndSecContext(user, security);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot returned %s",
+			 SPI_result_code_string(result));
+	SPI_freeplan(plan);
 	return SPI_processed;
 }
 

@@ -7,7 +7,7 @@
  * mailbox is, whatever the statistics say; and rows are locked in the order in
  * which the index has them.
  *
- * Locks: none.  Memory: plans belong to the Store.
+ * Locks: none.  Memory: plans belong to the Store, or to who calls plan_scan().
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +49,9 @@ is_index_plan(PlanId id)
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:
 		case PLAN_READ_VANISHED:
+			return true;
+		case PLAN_TOUCH_MESSAGES:
+			/* In the order of their UIDs, by their place in the table */
 			return true;
 		case PLAN_RENAME_VANISHED:
 		case PLAN_DROP_VANISHED:
@@ -137,6 +140,6 @@ planner_prepare(SPIPlanPtr plan, PlanId id)
 	cached = is_range_plan(id) ? plan_for_ranges(plan) :
 		SPI_plan_get_cached_plan(plan);
 	if (cached != NULL)
-		ReleaseCachedPlan(cached, CurrentResourceOwner);
+		ReleaseCachedPlan(cached, id < PLAN_COUNT ? CurrentResourceOwner : NULL);
 	AtEOXact_GUC(true, level);
 }

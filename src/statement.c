@@ -17,7 +17,7 @@
  * triggers once more without those before.  PostgreSQL does see to it that
  * after every AFTER ROW trigger there is an AFTER STATEMENT trigger to come,
  * so what is collected is completed.  Should it not be (statement triggers
- * were disabled, or a partition was written to that has none), then the
+ * were disabled, or a partition was written to that lacks them), then the
  * commit fails: see statement_check_complete().
  *
  * Locks: completion takes mailbox locks, ascending by store and key.  Message
@@ -58,6 +58,7 @@ typedef struct Statement
 	MemoryContext context;
 	List	   *mailboxes;		/* Mailboxes with something to write */
 	List	   *flagged;		/* FlaggedKeys */
+	Crossings	crossings;
 	struct Statement *outer;	/* of an outer nest level */
 } Statement;
 
@@ -79,6 +80,7 @@ current_statement(void)
 	statement = MemoryContextAllocZero(context, sizeof(Statement));
 	statement->level = level;
 	statement->context = context;
+	statement->crossings.context = context;
 	statement->outer = current;
 	current = statement;
 	return statement;
@@ -104,6 +106,13 @@ bool
 statement_is_completing(void)
 {
 	return current != NULL && current->completing;
+}
+
+/* statement_crossings: the rows that cross partitions in the current level */
+Crossings *
+statement_crossings(void)
+{
+	return &current_statement()->crossings;
 }
 
 /* --- collecting -------------------------------------------------------------- */
@@ -466,9 +475,11 @@ complete(Statement *statement)
 	statement->completing = true;
 	for (;;)
 	{
-		List	   *mailboxes = pending_mailboxes(statement);
+		List	   *mailboxes;
 		ListCell   *lc;
 
+		crossing_settle(&statement->crossings);
+		mailboxes = pending_mailboxes(statement);
 		if (mailboxes != NIL)
 		{
 			lock_flagged(mailboxes);
@@ -532,7 +543,7 @@ statement_check_complete(int level)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("modseq could not complete a statement"),
 				 errdetail("Rows of a store changed, but the AFTER STATEMENT trigger that completes the change did not fire."),
-				 errhint("If the statement named a partition, name the partitioned table instead; if triggers were disabled or dropped, call modseq.attach() again.")));
+				 errhint("Call modseq.attach() again, which creates the triggers that a table or partition lacks; ENABLE those that are disabled.")));
 }
 
 void

@@ -28,6 +28,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -379,6 +380,44 @@ build_expunged(Store *store)
 	}
 }
 
+/* Is there a unique index on exactly the mailbox key and the UID? */
+static bool
+has_unique_uid(Relation rel, Store *store)
+{
+	List	   *names = store_list_option(store, "message_mailbox");
+	Bitmapset  *wanted = NULL;
+	bool		result = false;
+	List	   *indexes;
+	ListCell   *lc;
+
+	names = lappend(names, pstrdup(store_option(store, "message_uid")));
+	foreach(lc, names)
+		wanted = bms_add_member(wanted, get_attnum(RelationGetRelid(rel),
+												   lfirst(lc)));
+	indexes = RelationGetIndexList(rel);
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
+											ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+		Bitmapset  *columns = NULL;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		for (int i = 0; i < index->indnkeyatts; i++)
+			columns = bms_add_member(columns, Max(index->indkey.values[i], 0));
+		if (index->indisunique && index->indimmediate && index->indisvalid &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			bms_equal(columns, wanted))
+			result = true;
+		bms_free(columns);
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	return result;
+}
+
 /* Reads the whole configuration into a Store in CurrentMemoryContext */
 static Store *
 build_store(Relation rel, Trigger *trigger)
@@ -467,6 +506,7 @@ build_store(Relation rel, Trigger *trigger)
 		column_type(store, mailbox,
 					store_option(store, store->has_last_uid ?
 								"mailbox_last_uid" : "mailbox_uidnext")) == INT4OID;
+	store->uid_is_unique = has_unique_uid(rel, store);
 	return store;
 }
 

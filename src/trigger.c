@@ -11,7 +11,11 @@
  *	modseq_trigger_flush	AFTER STATEMENT		completes the statement
  *
  * The first and last stand on the flag table as well, with
- * modseq_trigger_collect_flag between them.
+ * modseq_trigger_collect_flag between them.  PostgreSQL gives the row triggers
+ * of a partitioned table to its partitions; partition.c does so with the
+ * others, for the table that a statement names is the one whose triggers fire.
+ * A row that an UPDATE takes to another partition is in crossing.c, TRUNCATE
+ * in bulk.c.
  *
  * Locks: an arriving message (INSERT, or a move's target) needs its number
  * before it is written, so assign takes the mailbox lock then and there; an
@@ -44,9 +48,7 @@ PG_FUNCTION_INFO_V1(modseq_trigger_open);
 PG_FUNCTION_INFO_V1(modseq_trigger_assign);
 PG_FUNCTION_INFO_V1(modseq_trigger_collect);
 PG_FUNCTION_INFO_V1(modseq_trigger_flush);
-PG_FUNCTION_INFO_V1(modseq_trigger_truncate);
 PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
-PG_FUNCTION_INFO_V1(modseq_trigger_truncate_flag);
 
 /* trigger_data: the trigger's data, or an error if this is no call as a trigger */
 TriggerData *
@@ -71,6 +73,7 @@ trigger_row_data(FunctionCallInfo fcinfo, RowChange *change)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" must be fired for each row",
 						data->tg_trigger->tgname)));
+	change->rel = data->tg_relation;
 	change->desc = RelationGetDescr(data->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		change->new = data->tg_trigtuple;
@@ -78,7 +81,10 @@ trigger_row_data(FunctionCallInfo fcinfo, RowChange *change)
 	{
 		change->old = data->tg_trigtuple;
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		{
 			change->new = data->tg_newtuple;
+			change->may_cross = change->rel->rd_rel->relispartition;
+		}
 	}
 	return data;
 }
@@ -224,21 +230,9 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 				 errmsg("UID " INT64_FORMAT " is out of range for column %s of table %s",
 						uid, store->uid, store->message),
 				 errhint("Change the type of the column to bigint.")));
+	if (change->may_cross)
+		crossing_note(change->rel, change->old, mailbox, uid, true);
 	return set_numbers(change, modseq, uid, modseq);
-}
-
-static HeapTuple
-assign_insert(const RowChange *change)
-{
-	Datum		key[MODSEQ_MAX_KEYS];
-	int64		uid;
-	bool		given;
-
-	if (!row_get_key(change->shape, change->new, change->desc, key))
-		no_mailbox_given(change);
-	given = row_get_int64(change->new, change->desc, change->shape->uid,
-						  change->shape->uid_type, &uid);
-	return arrive(change, key, given, given ? uid : 0);
 }
 
 /*
@@ -259,6 +253,10 @@ assign_stay(const RowChange *change, const Datum *key)
 										 shape->created_modseq);
 	int64		modseq = old;
 
+	if (change->may_cross)
+		crossing_note(change->rel, change->old,
+					  counter_mailbox(change->store, key),
+					  get_uid(change, change->new), false);
 	if (!will_be_expunged(change) &&
 		row_flags_differ(shape, change->old, change->new, change->desc, true))
 	{
@@ -283,7 +281,8 @@ assign_stay(const RowChange *change, const Datum *key)
  * A message that is still in its mailbox, under its UID, stays; also if the
  * mailbox was renamed, and the message follows.  Any other arrives, and so does
  * one that is undeleted: its UID has vanished.  (Where only collect can see the
- * undelete, it stays, and completion gives it another UID.)
+ * undelete, it stays, and completion gives it another UID.)  So do all that
+ * come with a partition.
  */
 static HeapTuple
 assign_update(const RowChange *change)
@@ -301,6 +300,8 @@ assign_update(const RowChange *change)
 		from = NULL;
 	if (!row_get_key(change->shape, change->new, change->desc, to))
 		no_mailbox_given(change);
+	if (bulk_is_arriving(change->rel))
+		return arrive(change, to, false, 0);
 	if (from != NULL && old_uid == new_uid && is_uid(new_uid) &&
 		!(was_expunged(change) && !will_be_expunged(change)))
 	{
@@ -315,6 +316,43 @@ assign_update(const RowChange *change)
 
 	/* The UID that it has was the source's; the target gives another */
 	return arrive(change, to, given && new_uid != old_uid, new_uid);
+}
+
+/*
+ * A message that comes from outside arrives.  One that left another partition
+ * by this UPDATE has its numbers already, and is what it was there.
+ */
+static HeapTuple
+assign_insert(RowChange *change)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+	int64		uid;
+	bool		given;
+
+	if (!row_get_key(change->shape, change->new, change->desc, key))
+		no_mailbox_given(change);
+	given = row_get_int64(change->new, change->desc, change->shape->uid,
+						  change->shape->uid_type, &uid);
+	if (given && change->rel->rd_rel->relispartition)
+	{
+		Mailbox    *mailbox = counter_mailbox(change->store, key);
+		bool		arrived;
+		HeapTuple	old = crossing_continues(change->shape, change->rel,
+											 mailbox, uid, &arrived);
+
+		if (old != NULL && arrived)
+		{
+			int64		modseq = counter_modseq(change->store, mailbox);
+
+			return set_numbers(change, modseq, uid, modseq);
+		}
+		if (old != NULL)
+		{
+			change->old = old;
+			return assign_stay(change, key);
+		}
+	}
+	return arrive(change, key, given, given ? uid : 0);
 }
 
 /*
@@ -424,6 +462,30 @@ collect_stay(const RowChange *change, const Datum *key)
 }
 
 /*
+ * What is special in a partition: of a message that goes on in another the
+ * DELETE is nothing, and the INSERT an UPDATE; and what comes with a partition
+ * has no old version that clients know of.  False if that is all.
+ */
+static bool
+see_partition(RowChange *change, const Datum *to)
+{
+	Datum		from[MODSEQ_MAX_KEYS];
+
+	if (bulk_is_arriving(change->rel))
+		change->old = NULL;
+	else if (change->old == NULL)
+		change->old = crossing_lands(change->rel,
+									 counter_mailbox(change->store, to),
+									 get_uid(change, change->new));
+	else if (change->new == NULL)
+		return !row_get_key(change->shape, change->old, change->desc, from) ||
+			!crossing_departs(change->rel, change->old,
+							  counter_mailbox(change->store, from),
+							  get_uid(change, change->old));
+	return change->old != NULL || change->new != NULL;
+}
+
+/*
  * modseq.trigger_collect(): AFTER INSERT OR UPDATE OR DELETE ROW
  *
  * Notes what really became of the row.  Takes no lock.  Error 27000 if another
@@ -440,15 +502,17 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 
 	change.shape = shape_of_messages(data->tg_relation);
 	change.store = change.shape->store;
-	if (change.old != NULL &&
-		row_get_key(change.shape, change.old, change.desc, keys[0]))
-		from = keys[0];
 	if (change.new != NULL)
 	{
 		if (!row_get_key(change.shape, change.new, change.desc, keys[1]))
 			no_mailbox_given(&change);
 		to = keys[1];
 	}
+	if (data->tg_relation->rd_rel->relispartition && !see_partition(&change, to))
+		return PointerGetDatum(NULL);
+	if (change.old != NULL &&
+		row_get_key(change.shape, change.old, change.desc, keys[0]))
+		from = keys[0];
 
 	if (from != NULL && to != NULL &&
 		get_uid(&change, change.old) == get_uid(&change, change.new) &&
@@ -463,45 +527,6 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 		collect_arrival(&change, to);
 	if (from != NULL)
 		collect_departure(&change, from);
-	return PointerGetDatum(NULL);
-}
-
-/* What ALL_MESSAGES or ALL_FLAGGED finds, given to collect() one by one */
-static void
-collect_all(Store *store, PlanId id,
-			void (*collect) (Store *store, const Datum *key, int64 uid))
-{
-	uint64		rows;
-
-	SPI_connect();
-	rows = plan_execute(store, id, NULL, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		key[MODSEQ_MAX_KEYS];
-		int64		uid;
-		bool		live;
-
-		if (plan_get_message(store, i, key, &uid, &live) && live)
-			collect(store, key, uid);
-	}
-	SPI_finish();
-}
-
-/*
- * modseq.trigger_truncate(): BEFORE TRUNCATE of a message table
- *
- * Every message vanishes.  Takes the locks of all mailboxes that have any,
- * ascending; the table itself is locked already.
- */
-Datum
-modseq_trigger_truncate(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = trigger_data(fcinfo);
-
-	statement_open();
-	collect_all(store_get(RelationGetRelid(data->tg_relation)),
-				PLAN_ALL_MESSAGES, statement_vanish);
-	statement_close();
 	return PointerGetDatum(NULL);
 }
 
@@ -554,6 +579,28 @@ same_message(const RowChange *change)
 		 rename_is(change->store, from, to));
 }
 
+/* Is it to be seen yet what becomes of that row, in another partition? */
+static bool
+flag_departs(const RowChange *change)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	if (change->shape->flag_message != InvalidAttrNumber)
+	{
+		bool		isnull;
+		Datum		message = heap_getattr(change->old,
+										   change->shape->flag_message,
+										   change->desc, &isnull);
+
+		return !isnull && crossing_flag_departs(change->store, change->rel,
+												change->old, NULL, 0, message);
+	}
+	return row_get_key(change->shape, change->old, change->desc, key) &&
+		crossing_flag_departs(change->store, change->rel, change->old,
+							  counter_mailbox(change->store, key),
+							  get_uid(change, change->old), (Datum) 0);
+}
+
 /*
  * modseq.trigger_collect_flag(message): AFTER INSERT OR UPDATE OR DELETE ROW
  *
@@ -567,6 +614,13 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 
 	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
 	change.store = change.shape->store;
+	if (data->tg_relation->rd_rel->relispartition)
+	{
+		if (change.old == NULL)
+			change.old = crossing_flag_lands(change.store, change.rel);
+		else if (change.new == NULL && flag_departs(&change))
+			return PointerGetDatum(NULL);
+	}
 	if (change.old != NULL && change.new != NULL && same_message(&change) &&
 		!row_flags_differ(change.shape, change.old, change.new, change.desc,
 						  false))
@@ -575,23 +629,5 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 		collect_flag(&change, change.old);
 	if (change.new != NULL)
 		collect_flag(&change, change.new);
-	return PointerGetDatum(NULL);
-}
-
-/*
- * modseq.trigger_truncate_flag(message): BEFORE TRUNCATE of a flag table
- *
- * Every message that has a flag changes.  Takes the locks of their mailboxes,
- * ascending.
- */
-Datum
-modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = trigger_data(fcinfo);
-	RowShape   *shape = shape_of_flags(data->tg_relation, data->tg_trigger);
-
-	statement_open();
-	collect_all(shape->store, PLAN_ALL_FLAGGED, statement_stamp);
-	statement_close();
 	return PointerGetDatum(NULL);
 }

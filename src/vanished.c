@@ -123,7 +123,7 @@ vanished_drop(Store *store, const Datum *key)
 	SPI_finish();
 }
 
-/* vanished_clear: all mailboxes are gone */
+/* vanished_clear: forget what vanished from mailboxes that are gone */
 void
 vanished_clear(Store *store)
 {

@@ -144,7 +144,6 @@ ALTER TABLE mail DROP CONSTRAINT mail_mailbox_id_fkey,
 
 -- TRUNCATE: every message vanishes, mailbox by mailbox
 INSERT INTO mail (mailbox_id) VALUES (1), (8);
--- (Where messages have flags in a table it takes a second value for these: their trigger fires for itself.)
 BEGIN;
 TRUNCATE mail, mail_flag;
 :mailboxes
@@ -177,6 +176,17 @@ SELECT count(*) FROM mail_vanished;
 INSERT INTO mailbox (id) VALUES (1);
 INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
 SELECT * FROM modseq.check('mail');
+-- Also where the mailbox is locked, and its messages are completed after it is gone
+BEGIN;
+SELECT count(*) FROM modseq.lock('mail', 1);
+TRUNCATE mail, mail_flag, mailbox;
+SELECT count(*) FROM mail_vanished;
+ROLLBACK;
+BEGIN;
+SELECT count(*) FROM modseq.lock('mail', 1);
+TRUNCATE mailbox, mail, mail_flag;
+SELECT count(*) FROM mail_vanished;
+ROLLBACK;
 DROP TABLE account, sender, mailbox, mail, mail_flag, mail_vanished CASCADE;
 
 --

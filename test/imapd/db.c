@@ -49,7 +49,7 @@ db_connect(Db *db, const char *conninfo)
 	if (PQstatus(db->conn) == CONNECTION_OK && PQenterPipelineMode(db->conn))
 	{
 		PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
-		db_queue(db, SQL_SEARCH_PATH, "");
+		db_queue(db, SQL_SETTINGS, "");
 		if (db_run(db))
 			return true;
 	}

@@ -43,7 +43,9 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN_READING] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false},
 	[SQL_COMMIT] = {"COMMIT", false},
 	[SQL_ROLLBACK] = {"ROLLBACK", false},
-	[SQL_SEARCH_PATH] = {"SET search_path = public, modseq", false},
+	/* These queries touch few rows, whatever the planner fears: compiling them takes longer than running them. */
+	[SQL_SETTINGS] = {
+		"SELECT set_config('search_path', 'public, modseq', false), set_config('jit', 'off', false)", false},
 	[SQL_LISTEN] = {"LISTEN modseq", false},
 	[SQL_UNLISTEN] = {"UNLISTEN modseq", false},
 

@@ -130,8 +130,82 @@ live_uids(PGresult *row, Uids *live)
 	return uids_count(live) == db_int(row, 0, 4);
 }
 
+/*
+ * Sequence match data (RFC 7162 section 3.2.5.2): the highest UID of a pair
+ * that is right, 0 if none is.  By runs of pairs that are consecutive in both
+ * sets and in the mailbox, for there may be as many pairs as UIDs.  resync()
+ * could do it too, but would read the mailbox, of which we know the UIDs.
+ */
+static uint32_t
+highest_match(const Numbers *numbers, const Uids *seqs, const Uids *uids)
+{
+	uint32_t	match = 0;
+	int64_t		seq = seqs->ranges[0].lo;
+	int64_t		uid = uids->ranges[0].lo;
+	int			live = 0;
+
+	for (int i = 0, j = 0; i < seqs->n && j < uids->n;)
+	{
+		int64_t		run = MIN(seqs->ranges[i].hi - seq, uids->ranges[j].hi - uid) + 1;
+
+		for (; live < numbers->uids.n && numbers->uids.ranges[live].lo < uid + run; live++)
+		{
+			const UidRange *range = &numbers->uids.ranges[live];
+			int64_t		lo = MAX(range->lo, uid);
+			int64_t		hi = MIN(range->hi, uid + run - 1);
+
+			if (lo <= hi && numbers->before[live] + lo - range->lo + 1 == seq + lo - uid)
+				match = hi;
+			if (range->hi >= uid + run)
+				break;			/* it goes on into the next run */
+		}
+		seq += run;
+		uid += run;
+		if (seq > seqs->ranges[i].hi && ++i < seqs->n)
+			seq = seqs->ranges[i].lo;
+		if (uid > uids->ranges[j].hi && ++j < uids->n)
+			uid = uids->ranges[j].lo;
+	}
+	return match;
+}
+
+/* VANISHED (EARLIER), without what the client must know by its sequence match data */
 static void
-put_qresync(Session *session, PGresult *resync)
+put_earlier(Session *session, const char *text, const SelectParameters *p)
+{
+	Uids		vanished;
+	Uids		seqs;
+	Uids		uids;
+	char	   *rest;
+
+	if (!uids_parse(&vanished, text, UIDSET_NO_STAR))
+		abort();
+	if (p->match_seqs && uids_parse(&seqs, p->match_seqs, UIDSET_NO_STAR))
+	{
+		if (uids_parse(&uids, p->match_uids, UIDSET_NO_STAR))
+		{
+			Uids		known = UIDS_INIT;
+			uint32_t	match = highest_match(&session->box.numbers, &seqs, &uids);
+
+			if (match > 0)
+				uidset_builder_add(&known, 1, match);
+			uids_subtract(&vanished, &known);
+			uidset_builder_free(&known);
+			uidset_builder_free(&uids);
+		}
+		uidset_builder_free(&seqs);
+	}
+	if (vanished.n > 0)
+	{
+		rest = uids_print(&vanished);
+		put(session, "* VANISHED (EARLIER) %s\r\n", rest);
+		g_free(rest);
+	}
+	uidset_builder_free(&vanished);
+}
+
+static void
+put_qresync(Session *session, PGresult *resync, const SelectParameters *p)
 {
 	int			rows = PQntuples(resync);
 	const char *vanished = db_text(resync, 0, 4);
@@ -139,8 +213,7 @@ put_qresync(Session *session, PGresult *resync)
 	/* uidvalidity_changed: the client starts over */
 	if (vanished == NULL)
 		return;
-	if (*vanished != '\0')
-		put(session, "* VANISHED (EARLIER) %s\r\n", vanished);
+	put_earlier(session, vanished, p);
 	if (db_text(resync, 0, 5) == NULL)
 		return;
 	for (int row = 0; row < rows; row++)
@@ -177,8 +250,8 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 			n++;
 		}
 		if (p->qresync)
-			db_queue(db, SQL_QRESYNC, "iiisss", box->id, (int64_t) p->uidvalidity,
-					 (int64_t) p->since, p->known, p->match_seqs, p->match_uids);
+			db_queue(db, SQL_QRESYNC, "iiis", box->id, (int64_t) p->uidvalidity,
+					 (int64_t) p->since, p->known);
 	}
 	db_queue(db, SQL_COMMIT, "");
 	if (!db_run(db))
@@ -219,7 +292,7 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 	put(session, "* OK [HIGHESTMODSEQ %" PRId64 "] Highest\r\n", box->told);
 	PQclear(row);
 	if (p->qresync)
-		put_qresync(session, db->results[n]);
+		put_qresync(session, db->results[n], p);
 	reply(session, "OK [%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE",
 		  read_only ? "EXAMINE" : "SELECT");
 	return true;

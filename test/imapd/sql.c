@@ -101,7 +101,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" WHERE b.user_id = $1 AND b.name = $2", false},
 	[SQL_LIVE] = {"SELECT uidset_agg(uid) FROM mw_mail WHERE mailbox_id = $1::bigint", false},
 	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)"), false},
-	[SQL_QRESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3, $4, $5, $6)"), false},
+	[SQL_QRESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3, $4)"), false},
 
 	[SQL_LOCK] = {"SELECT * FROM lock('mw_mail', $1::bigint)", false},
 	[SQL_LOCK_TWO] = {"SELECT * FROM lock('mw_mail', ARRAY[$1::bigint, $2])", false},

@@ -79,8 +79,13 @@ class Qresync(unittest.TestCase):
         # the client has seen 1 go: it holds 2:6
         answer = self.select("%d 10 2:6 (1,2,5 2,3,6)" % v)
         self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) 4"])
-        answer = self.select("%d 10 1:6 (1:2 2:3)" % v)
-        self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) 4"])
+        for match, vanished in (("1:2 2:3", "4"), ("1:6 1:6", "1,4"), ("2,5 3,6", "4"), ("1:4 2:3,5:6", None),
+                                ("3:4 5:6", None), ("2 1000", "1,4"), ("4294967295 4294967295", "1,4"),
+                                ("1:4294967295 1:4294967295", "1,4"), ("1:4294967294 2:4294967295", "4"),
+                                ("1,3,9 2,5,6", None), ("4,7:8 6,8:9", None)):
+            with self.subTest(match):
+                answer = self.select("%d 10 1:6 (%s)" % (v, match))
+                self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) " + vanished] if vanished else [])
 
     def test_other_uidvalidity(self):
         self.b.ok("STORE 1 +FLAGS (\\Seen)")

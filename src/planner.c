@@ -14,8 +14,8 @@
 #include "modseq.h"
 
 #include "nodes/pathnodes.h"
+#include "optimizer/cost.h"
 #include "optimizer/paths.h"
-#include "utils/guc.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 
@@ -91,28 +91,14 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	}
 }
 
-/* SPI_plan_get_cached_plan(), with that hook */
-static CachedPlan *
-plan_for_ranges(SPIPlanPtr plan)
-{
-	CachedPlan *cached;
-
-	/* Planning may call functions, which may have come here once more */
-	if (set_rel_pathlist_hook == look_up_ranges)
-		return SPI_plan_get_cached_plan(plan);
-	next_hook = set_rel_pathlist_hook;
-	set_rel_pathlist_hook = look_up_ranges;
-	PG_TRY();
-	{
-		cached = SPI_plan_get_cached_plan(plan);
-	}
-	PG_FINALLY();
-	{
-		set_rel_pathlist_hook = next_hook;
-	}
-	PG_END_TRY();
-	return cached;
-}
+/*
+ * What the planner may use besides index scans and nested loops.  Settings by
+ * name would take longer to change than a short query takes to run.
+ */
+static bool *const settings[] = {
+	&enable_bitmapscan, &enable_hashjoin, &enable_material,
+	&enable_mergejoin, &enable_seqscan, &enable_sort
+};
 
 /*
  * planner_prepare: has the plan made, if there is none that is valid, from
@@ -124,22 +110,35 @@ plan_for_ranges(SPIPlanPtr plan)
 void
 planner_prepare(SPIPlanPtr plan, PlanId id)
 {
-	static const char *const settings[] = {
-		"enable_bitmapscan", "enable_hashjoin", "enable_material",
-		"enable_mergejoin", "enable_seqscan", "enable_sort"
-	};
-	int			level;
+	bool		saved[lengthof(settings)];
+	set_rel_pathlist_hook_type saved_hook = set_rel_pathlist_hook;
 	CachedPlan *cached;
 
 	if (!is_index_plan(id))
 		return;
-	level = NewGUCNestLevel();
 	for (size_t i = 0; i < lengthof(settings); i++)
-		set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION,
-						  GUC_ACTION_SAVE, true, 0, false);
-	cached = is_range_plan(id) ? plan_for_ranges(plan) :
-		SPI_plan_get_cached_plan(plan);
-	if (cached != NULL)
-		ReleaseCachedPlan(cached, id < PLAN_COUNT ? CurrentResourceOwner : NULL);
-	AtEOXact_GUC(true, level);
+	{
+		saved[i] = *settings[i];
+		*settings[i] = false;
+	}
+
+	/* Planning may call functions, which may have come here once more */
+	if (is_range_plan(id) && saved_hook != look_up_ranges)
+	{
+		next_hook = saved_hook;
+		set_rel_pathlist_hook = look_up_ranges;
+	}
+	PG_TRY();
+	{
+		cached = SPI_plan_get_cached_plan(plan);
+		if (cached != NULL)
+			ReleaseCachedPlan(cached, id < PLAN_COUNT ? CurrentResourceOwner : NULL);
+	}
+	PG_FINALLY();
+	{
+		for (size_t i = 0; i < lengthof(settings); i++)
+			*settings[i] = saved[i];
+		set_rel_pathlist_hook = saved_hook;
+	}
+	PG_END_TRY();
 }

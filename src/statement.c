@@ -214,33 +214,48 @@ statement_stamp_by_key(Store *store, Datum message_key)
 
 /* --- completion: flag tables ------------------------------------------------- */
 
-/*
- * Runs FIND_MESSAGES or LOCK_MESSAGES and, if collect, notes what it finds as
- * to be stamped.  False if a message is in a mailbox that is not locked yet.
- */
+/* Are all messages in SPI_tuptable in mailboxes that we have locked? */
 static bool
-find_messages(Store *store, PlanId id, Datum keys, bool collect)
+all_locked(Store *store, uint64 rows)
 {
-	uint64		rows;
-	bool		all_locked = true;
-
-	SPI_connect();
-	rows = plan_execute(store, id, &keys, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows && (collect || all_locked); i++)
+	for (uint64 i = 0; i < rows; i++)
 	{
 		Datum		key[MODSEQ_MAX_KEYS];
 		int64		uid;
 		bool		live;
 
-		if (!plan_get_message(store, i, key, &uid, &live))
-			continue;
-		if (!counter_is_locked(counter_mailbox(store, key)))
-			all_locked = false;
-		if (collect && live)
+		if (plan_get_message(store, i, key, &uid, &live) &&
+			!counter_is_locked(counter_mailbox(store, key)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Runs FIND_MESSAGES, or LOCK_MESSAGES, and notes what it finds as to be
+ * stamped.  FIND_MESSAGES does so, and returns true, only if all of them are
+ * in mailboxes that are locked.
+ */
+static bool
+find_messages(Store *store, PlanId id, Datum keys)
+{
+	uint64		rows;
+	bool		found;
+
+	SPI_connect();
+	rows = plan_execute(store, id, &keys, PLAN_AS_OWNER);
+	found = id == PLAN_LOCK_MESSAGES || all_locked(store, rows);
+	for (uint64 i = 0; i < rows && found; i++)
+	{
+		Datum		key[MODSEQ_MAX_KEYS];
+		int64		uid;
+		bool		live;
+
+		if (plan_get_message(store, i, key, &uid, &live) && live)
 			statement_stamp(store, key, uid);
 	}
 	SPI_finish();
-	return all_locked;
+	return found;
 }
 
 /*
@@ -264,11 +279,9 @@ find_flagged(Statement *statement)
 		Store	   *store = store_get(flagged->message_relid);
 		Datum		keys = makeArrayResult(flagged->keys, CurrentMemoryContext);
 
-		if (counter_any_locked(store) &&
-			find_messages(store, PLAN_FIND_MESSAGES, keys, false))
-			find_messages(store, PLAN_FIND_MESSAGES, keys, true);
-		else
-			find_messages(store, PLAN_LOCK_MESSAGES, keys, true);
+		if (!counter_any_locked(store) ||
+			!find_messages(store, PLAN_FIND_MESSAGES, keys))
+			find_messages(store, PLAN_LOCK_MESSAGES, keys);
 		pfree(DatumGetPointer(keys));
 	}
 }

@@ -16,7 +16,9 @@
  * A statement's numbers exist in memory first: counter_lock() reads the row,
  * counter_modseq() and counter_assign_uid() count on from there, and
  * counter_settle() writes the row, once, with what really went in.  A
- * statement that changes nothing writes nothing.
+ * statement that changes nothing writes nothing.  Where it is known already
+ * that the statement changes something, and the lock is still to be taken,
+ * counter_raise() does all of it at once.
  *
  * Memory: everything is in a context below TopTransactionContext and gone at
  * the transaction's end.  What a subtransaction knows is in MailboxStates of
@@ -260,6 +262,42 @@ counter_lock(Store *store, Mailbox *mailbox)
 	}
 	SPI_finish();
 	return state->locked;
+}
+
+/*
+ * counter_raise: take the lock, if it is not ours already, and with it a
+ * mod-sequence that is sure to be used
+ *
+ * One UPDATE does both, and there is nothing left to settle.  Triggers of the
+ * mailbox table fire now, not at the end.  False if there is no such mailbox.
+ */
+bool
+counter_raise(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+	int64		uidnext;
+	int64		value;
+
+	if (state->locked)
+		return true;
+	SPI_connect();
+	if (plan_execute(store, PLAN_RAISE_MAILBOX, mailbox->key, PLAN_AS_OWNER) == 1)
+	{
+		/* The triggers may have written more, and taken the value themselves */
+		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+						 &uidnext, &value);
+		set_counters(state, Max(state->uidnext, uidnext),
+					 Max(state->highestmodseq, value));
+		if (state->value == 0)
+		{
+			state->issued = value;
+			counter_used(mailbox, value);
+		}
+	}
+	SPI_finish();
+
+	/* If not, then the lock tells why */
+	return counter_lock(store, mailbox);
 }
 
 bool

@@ -94,6 +94,7 @@ typedef enum PlanId
 	PLAN_LOCK_MAILBOX,
 	PLAN_READ_MAILBOX,
 	PLAN_WRITE_MAILBOX,
+	PLAN_RAISE_MAILBOX,
 	PLAN_ADD_MAILBOX,
 	PLAN_RENAME_MAILBOX,
 	PLAN_REMOVE_MAILBOX,
@@ -312,7 +313,7 @@ typedef struct MailboxState
 	int64		issued;			/* the last value taken, by any statement */
 	int64		appended;		/* the last value in the vanished table */
 	UidBuilder	stamped;		/* messages that still need value */
-	bool		lock_stamped;	/* they may not be locked yet */
+	bool		lock_stamped;	/* they may not be locked, nor be there */
 	UidBuilder	vanished;		/* UIDs that left the mailbox */
 	UidBuilder	undeleted;		/* messages that need another UID */
 	const UidSet *renumbering;	/* those of them that get it right now */
@@ -336,6 +337,7 @@ extern void counter_read_row(const Store *store, HeapTuple tuple,
 							 TupleDesc desc, int64 *uidnext,
 							 int64 *highestmodseq);
 extern bool counter_lock(Store *store, Mailbox *mailbox);
+extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
 extern bool counter_any_locked(Store *store);
 extern void counter_row_changed(Mailbox *mailbox,

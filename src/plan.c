@@ -231,7 +231,10 @@ live_condition(const Store *store)
 
 /* --- the texts, by table ------------------------------------------------- */
 
-/* The counters of a mailbox.  LOCK_MAILBOX takes the row lock, see counter.c. */
+/*
+ * The counters of a mailbox.  LOCK_MAILBOX takes the row lock, see counter.c;
+ * RAISE_MAILBOX takes it and the next mod-sequence, unless none is left.
+ */
 static void
 mailbox_query(PlanText *query, PlanId id)
 {
@@ -240,6 +243,19 @@ mailbox_query(PlanText *query, PlanId id)
 	int			highestmodseq;
 
 	add_key_params(query);
+	if (id == PLAN_RAISE_MAILBOX)
+	{
+		add(query,
+			"UPDATE %s AS b SET %s = GREATEST(b.%s, 1) OPERATOR(pg_catalog.+) 1 WHERE ",
+			store->mailbox, store->highestmodseq, store->highestmodseq);
+		add_key_condition(query, "b", KEY_OF_MAILBOX);
+		add(query,
+			" AND (b.%s OPERATOR(pg_catalog.=) " INT64_FORMAT ") IS NOT TRUE"
+			" RETURNING b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8",
+			store->highestmodseq, MODSEQ_MAX, store->uidvalidity,
+			store->uidnext, store->highestmodseq);
+		return;
+	}
 	if (id == PLAN_WRITE_MAILBOX)
 	{
 		uidnext = add_param(query, INT8OID);
@@ -601,6 +617,7 @@ plan_table(const Store *store, PlanId id)
 		case PLAN_LOCK_MAILBOX:
 		case PLAN_READ_MAILBOX:
 		case PLAN_WRITE_MAILBOX:
+		case PLAN_RAISE_MAILBOX:
 		case PLAN_ADD_MAILBOX:
 		case PLAN_RENAME_MAILBOX:
 		case PLAN_REMOVE_MAILBOX:
@@ -633,6 +650,7 @@ prepare(Store *store, PlanId id, const char *table)
 		case PLAN_LOCK_MAILBOX:
 		case PLAN_READ_MAILBOX:
 		case PLAN_WRITE_MAILBOX:
+		case PLAN_RAISE_MAILBOX:
 			mailbox_query(&query, id);
 			break;
 		case PLAN_ADD_MAILBOX:

@@ -318,11 +318,9 @@ lock_flagged(List *mailboxes)
 	{
 		Mailbox    *mailbox = lfirst(lc);
 		Store	   *store = store_get(mailbox->message_relid);
-		bool		must_lock = mailbox->state->lock_stamped;
 		Datum		params[MODSEQ_MAX_PARAMS];
 
-		mailbox->state->lock_stamped = false;
-		if (!must_lock || counter_is_locked(mailbox))
+		if (!mailbox->state->lock_stamped || counter_is_locked(mailbox))
 			continue;
 		memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
 		params[store->nkeys] =
@@ -444,6 +442,7 @@ stamp_messages(Store *store, Mailbox *mailbox)
 
 	/* Before the triggers of the update can add to it */
 	uidset_builder_free(&mailbox->state->stamped);
+	mailbox->state->lock_stamped = false;
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
@@ -466,6 +465,7 @@ write_pending(Store *store, Mailbox *mailbox)
 	{
 		/* The mailbox itself is gone, and nobody can ask for it any more */
 		uidset_builder_free(&state->stamped);
+		state->lock_stamped = false;
 		uidset_builder_free(&state->vanished);
 		uidset_builder_free(&state->undeleted);
 		return;
@@ -476,6 +476,35 @@ write_pending(Store *store, Mailbox *mailbox)
 		stamp_messages(store, mailbox);
 	if (!uidset_builder_is_empty(&state->vanished))
 		vanished_append(store, mailbox);
+}
+
+/*
+ * Takes the locks of mailboxes, which are in order.
+ *
+ * If there is but one, its mod-sequence is taken along where it is sure to be
+ * used: a UID has vanished, or a message that is there and locked has changed.
+ * With several mailboxes, what triggers of the mailbox table lock in the first
+ * could be locked by somebody who waits for the next.
+ */
+static void
+lock_mailboxes(List *mailboxes)
+{
+	MailboxState *state = ((Mailbox *) linitial(mailboxes))->state;
+	bool		is_changed = list_length(mailboxes) == 1 &&
+		(!uidset_builder_is_empty(&state->vanished) ||
+		 (!uidset_builder_is_empty(&state->stamped) && !state->lock_stamped));
+	ListCell   *lc;
+
+	foreach(lc, mailboxes)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+		Store	   *store = store_get(mailbox->message_relid);
+
+		if (is_changed)
+			counter_raise(store, mailbox);
+		else
+			counter_lock(store, mailbox);
+	}
 }
 
 /*
@@ -496,12 +525,7 @@ complete(Statement *statement)
 		if (mailboxes != NIL)
 		{
 			lock_flagged(mailboxes);
-			foreach(lc, mailboxes)
-			{
-				Mailbox    *mailbox = lfirst(lc);
-
-				counter_lock(store_get(mailbox->message_relid), mailbox);
-			}
+			lock_mailboxes(mailboxes);
 			foreach(lc, mailboxes)
 			{
 				Mailbox    *mailbox = lfirst(lc);

@@ -386,9 +386,9 @@ message_select(PlanText *query, const char *from)
 }
 
 /*
- * Messages of one mailbox, live ones but for ANY_MESSAGE.  STAMP_MESSAGES and
- * RENUMBER_MESSAGES lock what they update, and LOCK_LIVE_MESSAGES what it finds,
- * by UID.
+ * Messages of one mailbox, live ones but for ANY_MESSAGE.  STAMP_MESSAGES,
+ * STAMP_MESSAGE, which is for a single UID, and RENUMBER_MESSAGES lock what they
+ * update, and LOCK_LIVE_MESSAGES what it finds, by UID.
  */
 static void
 message_query(PlanText *query, PlanId id)
@@ -410,6 +410,16 @@ message_query(PlanText *query, PlanId id)
 			add_message_condition(query);
 			add(query, "%s AND (m.%s OPERATOR(pg_catalog.=) $%d) IS NOT TRUE",
 				in_range, store->modseq, value);
+			break;
+		case PLAN_STAMP_MESSAGE:
+			value = add_param(query, INT8OID);
+			add(query, "UPDATE %s AS m SET %s = $%d WHERE ",
+				store->message, store->modseq, value);
+			add_message_condition(query);
+			add(query, " AND m.%s OPERATOR(pg_catalog.=) $%d", store->uid,
+				add_param(query, INT8OID));
+			add(query, " AND (m.%s OPERATOR(pg_catalog.=) $%d) IS NOT TRUE",
+				store->modseq, value);
 			break;
 		case PLAN_RENUMBER_MESSAGES:
 			/* By UID, so that the new ones are in the same order */
@@ -661,6 +671,7 @@ prepare(Store *store, PlanId id, const char *table)
 			side_table_query(&query, id);
 			break;
 		case PLAN_STAMP_MESSAGES:
+		case PLAN_STAMP_MESSAGE:
 		case PLAN_RENUMBER_MESSAGES:
 		case PLAN_LIVE_MESSAGES:
 		case PLAN_LOCK_LIVE_MESSAGES:

@@ -45,6 +45,7 @@ is_index_plan(PlanId id)
 {
 	switch (id)
 	{
+		case PLAN_STAMP_MESSAGE:
 		case PLAN_ANY_MESSAGE:
 		case PLAN_CHANGED_MESSAGES:
 		case PLAN_MESSAGE_NUMBERS:

@@ -436,6 +436,7 @@ static void
 stamp_messages(Store *store, Mailbox *mailbox)
 {
 	UidSet	   *set = uidset_from_builder(&mailbox->state->stamped);
+	int64		n = uidset_cardinality(uidset_ranges(set), uidset_nranges(set));
 	int64		value = counter_modseq(store, mailbox);
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
@@ -445,11 +446,12 @@ stamp_messages(Store *store, Mailbox *mailbox)
 	mailbox->state->lock_stamped = false;
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
-	params[store->nkeys + 1] = PointerGetDatum(set);
+	params[store->nkeys + 1] = n == 1 ?
+		Int64GetDatum(uidset_ranges(set)->lo) : PointerGetDatum(set);
 	SPI_connect();
-	rows = plan_execute(store, PLAN_STAMP_MESSAGES, params, PLAN_AS_OWNER);
-	if ((int64) rows < uidset_cardinality(uidset_ranges(set),
-										  uidset_nranges(set)))
+	rows = plan_execute(store, n == 1 ? PLAN_STAMP_MESSAGE : PLAN_STAMP_MESSAGES,
+						params, PLAN_AS_OWNER);
+	if ((int64) rows < n)
 		check_stamped(store, mailbox, set, value);
 	SPI_finish();
 	pfree(set);

@@ -140,6 +140,7 @@ typedef struct Store
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			mailbox_relid;
 	Oid			source_relid;	/* InvalidOid unless that is a side table */
+	bool		mailbox_has_rules;
 	Oid			vanished_relid;
 	Oid			flag_relid;		/* InvalidOid without a flag table */
 	const char *message;		/* qualified table names */
@@ -315,6 +316,8 @@ typedef struct MailboxState
 	int64		appended;		/* the last value in the vanished table */
 	UidBuilder	stamped;		/* messages that still need value */
 	bool		lock_stamped;	/* they may not be locked, nor be there */
+	int64		guess;			/* what value may become, 0: not guessed yet */
+	bool		restamp;		/* some of stamped do not carry guess */
 	UidBuilder	vanished;		/* UIDs that left the mailbox */
 	UidBuilder	undeleted;		/* messages that need another UID */
 	const UidSet *renumbering;	/* those of them that get it right now */
@@ -346,6 +349,7 @@ extern void counter_row_changed(Mailbox *mailbox,
 extern void counter_row_gone(Mailbox *mailbox);
 extern void counter_rows_gone(Store *store);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
+extern int64 counter_guess(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
 extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
 extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
@@ -439,6 +443,7 @@ extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
+extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
 extern void statement_stamp_by_key(Store *store, Datum message_key);

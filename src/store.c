@@ -285,6 +285,21 @@ table_option(Store *store, const char *option, const char *function,
 	return pstrdup(name);
 }
 
+/* Rules can rewrite an UPDATE so that it returns nothing */
+static bool
+has_rules(Oid relid)
+{
+	Relation	rel;
+	bool		result;
+
+	if (!OidIsValid(relid))
+		return false;
+	rel = relation_open(relid, AccessShareLock);
+	result = rel->rd_rules != NULL;
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
 /* The type of a column, below any domain */
 static Oid
 column_type(Store *store, Oid relid, const char *name)
@@ -435,6 +450,7 @@ build_store(Relation rel, Trigger *trigger)
 								   RelationGetRelationName(rel));
 	store->mailbox = table_option(store, "mailbox",
 								  "trigger_mailbox", &store->mailbox_relid);
+	store->mailbox_has_rules = has_rules(store->mailbox_relid);
 	store->source = table_option(store, "mailbox_source",
 								 "trigger_source", &store->source_relid);
 	store->vanished = table_option(store, "vanished", NULL,

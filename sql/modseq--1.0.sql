@@ -1067,7 +1067,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	JOIN pg_namespace n ON n.oid = o.oprnamespace
 $$;
 
--- Whether message m is live, and not soft-deleted: plan.c says the same
+-- Whether message m is live, and not soft-deleted: plan_text.c says the same
 CREATE FUNCTION modseq._live(store modseq.stores) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT CASE

@@ -13,7 +13,8 @@
  *	store.c		trigger arguments -> cached Store
  *	shape.c		where rows have what we read and write
  *	row.c		reading rows: mailbox keys, numbers, whether a flag changed
- *	plan.c		the SQL we run, as cached plans, and as whom it runs
+ *	plan_text.c	the SQL we run
+ *	plan.c		cached plans of it, and as whom it runs
  *	planner.c	plans that stay on the indexes that attach() made
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
  *	rename.c	mailboxes whose key changes
@@ -88,7 +89,7 @@ typedef struct KeyColumn
 	FmgrInfo	hash;
 } KeyColumn;
 
-/* The queries of ours; their texts are in plan.c */
+/* The queries of ours; their texts are in plan_text.c */
 typedef enum PlanId
 {
 	PLAN_LOCK_MAILBOX,
@@ -260,6 +261,32 @@ extern uint32 key_hash(const Store *store, const Datum *key);
 extern Datum *key_copy(const Store *store, const Datum *key);
 extern char *key_text(const Store *store, const Datum *key);
 
+/* --- plan_text.c --------------------------------------------------------- */
+
+/* As the owner of which table a query runs */
+typedef enum PlanTable
+{
+	TABLE_MESSAGE,
+	TABLE_MAILBOX,
+	TABLE_SOURCE,
+	TABLE_VANISHED,
+	TABLE_GIVEN					/* the one that plan_scan() is told */
+} PlanTable;
+
+/* How its plan must find the rows, whatever the statistics say */
+typedef enum PlanAccess
+{
+	ACCESS_ANY,
+	ACCESS_INDEX,				/* by an index that attach() made */
+	ACCESS_RANGES				/* by such an index, for each range of UIDs */
+} PlanAccess;
+
+extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
+extern PlanAccess plan_access(PlanId id);
+extern PlanTable plan_table(PlanId id);
+extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
+					  Oid params[MODSEQ_MAX_PARAMS]);
+
 /* --- plan.c ------------------------------------------------------------ */
 
 /*
@@ -275,7 +302,6 @@ typedef enum PlanMode
 	PLAN_READ_COMMITTED			/* as owner: all but what we have done */
 } PlanMode;
 
-extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
 extern Oid	relation_owner(Oid relid);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);

@@ -13,55 +13,12 @@
  */
 #include "modseq.h"
 
+#include "jit/jit.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/paths.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
-
-/* Does the plan look for messages by ranges of UIDs? */
-static bool
-is_range_plan(PlanId id)
-{
-	switch (id)
-	{
-		case PLAN_STAMP_MESSAGES:
-		case PLAN_RENUMBER_MESSAGES:
-		case PLAN_LIVE_MESSAGES:
-		case PLAN_LOCK_LIVE_MESSAGES:
-		case PLAN_UNSTAMPED_MESSAGES:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * Is the plan one whose cost must follow what it finds?  Then it has to stay
- * on the index that attach() made for it, whatever the statistics say.
- */
-static bool
-is_index_plan(PlanId id)
-{
-	switch (id)
-	{
-		case PLAN_STAMP_MESSAGE:
-		case PLAN_ANY_MESSAGE:
-		case PLAN_CHANGED_MESSAGES:
-		case PLAN_MESSAGE_NUMBERS:
-		case PLAN_READ_VANISHED:
-			return true;
-		case PLAN_TOUCH_MESSAGES:
-			/* In the order of their UIDs, by their place in the table */
-			return true;
-		case PLAN_RENAME_VANISHED:
-		case PLAN_DROP_VANISHED:
-			/* And locks rows by mod-sequence, as compact() does */
-			return true;
-		default:
-			return is_range_plan(id);
-	}
-}
 
 /*
  * Each range is to be looked up in the index on (mailbox, UID).  Where the
@@ -93,12 +50,14 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 }
 
 /*
- * What the planner may use besides index scans and nested loops.  Settings by
- * name would take longer to change than a short query takes to run.
+ * What the planner may use besides index scans and nested loops; and JIT, which
+ * a plan that looks dear, as one with a step that is off does, would pay for
+ * each time.  Settings by name would take longer to change than a short query
+ * takes to run.
  */
 static bool *const settings[] = {
 	&enable_bitmapscan, &enable_hashjoin, &enable_material,
-	&enable_mergejoin, &enable_seqscan, &enable_sort
+	&enable_mergejoin, &enable_seqscan, &enable_sort, &jit_enabled
 };
 
 /*
@@ -115,7 +74,7 @@ planner_prepare(SPIPlanPtr plan, PlanId id)
 	set_rel_pathlist_hook_type saved_hook = set_rel_pathlist_hook;
 	CachedPlan *cached;
 
-	if (!is_index_plan(id))
+	if (plan_access(id) == ACCESS_ANY)
 		return;
 	for (size_t i = 0; i < lengthof(settings); i++)
 	{
@@ -124,7 +83,7 @@ planner_prepare(SPIPlanPtr plan, PlanId id)
 	}
 
 	/* Planning may call functions, which may have come here once more */
-	if (is_range_plan(id) && saved_hook != look_up_ranges)
+	if (plan_access(id) == ACCESS_RANGES && saved_hook != look_up_ranges)
 	{
 		next_hook = saved_hook;
 		set_rel_pathlist_hook = look_up_ranges;

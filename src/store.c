@@ -367,7 +367,7 @@ build_key(Store *store)
 	}
 }
 
-/* The soft-delete column; plan.c and row.c know what each type says */
+/* The soft-delete column; plan_text.c and row.c know what each type says */
 static void
 build_expunged(Store *store)
 {

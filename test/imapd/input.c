@@ -19,7 +19,7 @@
 
 /* Lines and literals of a command together, but for the message of an APPEND */
 #define MAX_COMMAND			(1024 * 1024)
-#define MAX_EARLY_COMMAND	8192	/* before login */
+#define MAX_EARLY_COMMAND	65536	/* before login; an ID may have 30 values of 1024 octets */
 
 static time_t
 deadline(Session *session)
@@ -164,7 +164,8 @@ refuse(Session *session, const char *what)
 	const GByteArray *command = session->input.command;
 	size_t		length = 0;
 
-	while (length < command->len && length < 100 && g_ascii_isalnum(command->data[length]))
+	while (length < command->len && length < 100 && g_ascii_isgraph(command->data[length]) &&
+		   strchr("(){%*\"\\+", command->data[length]) == NULL)
 		length++;
 	if (length > 0 && length < command->len && command->data[length] == ' ')
 		put(session, "%.*s %s\r\n", (int) length, command->data, what);

@@ -69,6 +69,14 @@ class Hostile(unittest.TestCase):
         self.assertTrue(c.line().startswith("* BAD"))
         c.close()
 
+    def test_refused_by_tag(self):
+        """Whatever tag it has, the client learns which of its commands was too long."""
+        c = Imap(login=False)
+        for tag in ("a1", "1.2", "-", "x]&~"):
+            c.send("%s ID (%s)\r\n" % (tag, "x" * 100000))
+            self.assertTrue(c.line().startswith(tag + " BAD [TOOBIG]"), tag)
+        c.close()
+
     def test_large_literals(self):
         c = Imap(login=False)
         for size in ("100000", "99999999999999999999", "4294967296", "18446744073709551616"):
@@ -84,7 +92,7 @@ class Hostile(unittest.TestCase):
         c = Imap(login=False)
         c.send("x LOGIN " + "{1+}\r\nx " * 100 + "\r\n")
         self.assertIn("BAD", c.line())
-        c.send("x LOGIN " + "{3000+}\r\n" + "x" * 3000 + " {3000+}\r\n" + "x" * 3000 + " {3000+}\r\n")
+        c.send("x LOGIN " + ("{30000+}\r\n" + "x" * 30000 + " ") * 2 + "{30000+}\r\n")
         self.assertIn(b"BYE", ended(c))
         c.close()
 

@@ -123,6 +123,12 @@ class Basic(unittest.TestCase):
         self.assertEqual(self.a.finish(tag).status, "OK")
         self.a.ok("LOGOUT").one("^BYE")
 
+    def test_largest_id(self):
+        """30 fields of 30 octets, with values of 1024 (RFC 2971 section 3.3)"""
+        c = Imap(login=False)
+        c.ok("ID (%s)" % " ".join('"%s" "%s"' % (str(i) * 15, "v" * 1024) for i in range(10, 40)))
+        c.close()
+
     def test_pipelined(self):
         self.a.ok("SELECT INBOX")
         self.a.send("p1 NOOP\r\np2 CHECK\r\np3 SEARCH ALL\r\n")

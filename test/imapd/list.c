@@ -35,11 +35,15 @@ typedef struct Entry
 	bool		has_children;
 	bool		child_subscribed;	/* somewhere below */
 	bool		child_special;
+	bool		listed;			/* does it match a pattern? */
 } Entry;
 
-/* '*' is anything, '%' anything but the separator (RFC 3501 section 6.3.8) */
+/*
+ * '*' is anything, '%' anything but the separator (RFC 3501 section 6.3.8).
+ * Up to fold, where INBOX ends, the name matches in any case.
+ */
 static bool
-matches(const char *pattern, const char *name, int *budget)
+matches(const char *pattern, const char *name, const char *fold, int *budget)
 {
 	if (--*budget < 0)
 		return false;
@@ -51,13 +55,13 @@ matches(const char *pattern, const char *name, int *budget)
 				pattern++;
 			for (;; name++)
 			{
-				if (matches(pattern + 1, name, budget))
+				if (matches(pattern + 1, name, fold, budget))
 					return true;
 				if (*name == '\0' || (*pattern == '%' && *name == '/'))
 					return false;
 			}
 		}
-		if (*pattern != *name)
+		if (*pattern != *name && !(name < fold && g_ascii_toupper(*pattern) == *name))
 			return false;
 	}
 	return *name == '\0';
@@ -66,12 +70,14 @@ matches(const char *pattern, const char *name, int *budget)
 static bool
 is_listed(const ListCommand *list, const char *name)
 {
+	bool		inbox = strncmp(name, "INBOX", 5) == 0 && (name[5] == '\0' || name[5] == '/');
+
 	for (guint i = 0; i < list->patterns->len; i++)
 	{
 		/* What would take longer is an attack. */
 		int			budget = 100000;
 
-		if (matches(list->patterns->pdata[i], name, &budget))
+		if (matches(list->patterns->pdata[i], name, inbox ? name + 5 : name, &budget))
 			return true;
 	}
 	return false;
@@ -139,6 +145,23 @@ is_selected(const ListCommand *list, const Entry *entry)
 	return entry->exists || list->subscribed || (entry->has_children && !list->special_use);
 }
 
+/* Is something below worth telling that does not tell itself? (RFC 5258 section 3.5) */
+static bool
+has_hidden_child(const ListCommand *list, const GPtrArray *entries, const Entry *entry)
+{
+	size_t		length = strlen(entry->name);
+
+	for (guint i = 0; i < entries->len; i++)
+	{
+		const Entry *child = entries->pdata[i];
+
+		if (strncmp(child->name, entry->name, length) == 0 && child->name[length] == '/' &&
+			!child->listed && is_selected(list, child))
+			return true;
+	}
+	return false;
+}
+
 static void
 put_entry(Session *session, const ListCommand *list, const Entry *entry, bool childinfo)
 {
@@ -178,6 +201,12 @@ run_list(Session *session, const ListCommand *list)
 	entries = make_entries(session, result);
 	for (guint i = 0; i < entries->len; i++)
 	{
+		Entry	   *entry = entries->pdata[i];
+
+		entry->listed = is_listed(list, entry->name);
+	}
+	for (guint i = 0; i < entries->len; i++)
+	{
 		const Entry *entry = entries->pdata[i];
 		bool		selected = is_selected(list, entry);
 		bool		child = list->subscribed ? entry->child_subscribed : entry->child_special;
@@ -186,7 +215,8 @@ run_list(Session *session, const ListCommand *list)
 		 * A parent is worth telling for what is below it: in LSUB if the
 		 * pattern stops at it, as % does; otherwise if RECURSIVEMATCH says so.
 		 */
-		if (!(selected || ((list->recursive || list->lsub) && child)) || !is_listed(list, entry->name))
+		if (!entry->listed ||
+			!(selected || (child && (list->lsub || (list->recursive && has_hidden_child(list, entries, entry))))))
 			continue;
 		put_entry(session, list, entry, list->recursive && child);
 		if (entry->exists && selected)
@@ -262,9 +292,8 @@ parse_pattern(Parser *parser, ListCommand *list, const char *reference)
 		return parse_fail(parser, "A pattern too long, or too many");
 	if (*pattern == '\0' && list->extended)
 		return true;
-	full = parse_keep(parser, g_strconcat(*pattern == '/' ? "" : reference, pattern, NULL));
-	if (g_ascii_strcasecmp(full, "INBOX") == 0)
-		memcpy(full, "INBOX", 5);
+	/* An empty one asks for the separator, whatever the reference. */
+	full = parse_keep(parser, g_strconcat(*pattern == '/' || *pattern == '\0' ? "" : reference, pattern, NULL));
 	g_ptr_array_add(list->patterns, full);
 	return true;
 }
@@ -300,7 +329,6 @@ list_or_lsub(Session *session, bool lsub)
 		return;
 	if (!parse_end(parser))
 		return;
-	/* LIST "" "" asks for the separator. */
 	if (!list.extended && list.patterns->len == 1 && *(char *) list.patterns->pdata[0] == '\0')
 		put(session, "* %s (\\Noselect) \"/\" \"\"\r\n", lsub ? "LSUB" : "LIST");
 	else if (!run_list(session, &list))

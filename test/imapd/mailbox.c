@@ -206,6 +206,11 @@ cmd_rename(Session *session, bool uid)
 	length = strlen(from);
 	if (!check_name(session, to))
 		return;
+	if (strcmp(from, to) == 0)
+	{
+		reply(session, "NO [ALREADYEXISTS] It is called so");
+		return;
+	}
 	if (strcmp(from, "INBOX") != 0 && strncmp(from, to, length) == 0 && to[length] == '/')
 	{
 		reply(session, "NO [CANNOT] A mailbox cannot be put below itself");

@@ -145,6 +145,7 @@ class Basic(unittest.TestCase):
         self.assertEqual(self.a.cmd('CREATE "x*"').status, "NO")
         self.a.ok("CREATE %s/x/y/" % box)
         self.assertEqual(self.a.cmd("RENAME %s %s/z" % (box, box)).status, "NO")
+        self.assertEqual(self.a.cmd("RENAME %s %s" % (box, box)).code, "ALREADYEXISTS")
         self.a.ok("RENAME %s %s-2" % (box, box))
         names = [u.split()[-1] for u in self.a.ok('LIST "" "%s*"' % box).untagged]
         self.assertEqual(names, [box + "-2", box + "-2/x", box + "-2/x/y"])
@@ -188,10 +189,32 @@ class Basic(unittest.TestCase):
             'LIST (\\HasChildren) "/" %s' % box,
             'LIST (\\HasNoChildren \\Subscribed) "/" %s/below' % box,
             "STATUS %s (MESSAGES 0)" % box, "STATUS %s/below (MESSAGES 0)" % box])
-        self.assertEqual(self.a.ok('LIST "" ""').untagged, ['LIST (\\Noselect) "/" ""'])
+        for reference in ("", "INBOX/", "/x/"):
+            self.assertEqual(self.a.ok('LIST "%s" ""' % reference).untagged, ['LIST (\\Noselect) "/" ""'])
         self.assertEqual(self.a.ok('LIST "%s/" b%%' % box).untagged, ['LIST (\\HasNoChildren) "/" %s/below' % box])
         self.assertEqual(self.a.cmd('LIST (RECURSIVEMATCH) "" *').status, "BAD")
         self.a.ok("UNSUBSCRIBE %s/gone" % box)
+        # What tells itself makes no CHILDINFO of what lies above, unless that is told anyway.
+        both = 'LIST (SUBSCRIBED RECURSIVEMATCH) "" (%s %s/below)' % (box, box)
+        self.assertEqual(self.a.ok(both).untagged, ['LIST (\\HasNoChildren \\Subscribed) "/" %s/below' % box])
+        self.a.ok("SUBSCRIBE " + box)
+        self.assertEqual(self.a.ok(both).untagged, [
+            'LIST (\\HasChildren \\Subscribed) "/" %s ("CHILDINFO" ("SUBSCRIBED"))' % box,
+            'LIST (\\HasNoChildren \\Subscribed) "/" %s/below' % box])
+        self.a.ok("UNSUBSCRIBE " + box)
+
+    def test_inbox_in_any_case(self):
+        w = Imap("wilma")
+        w.ok("CREATE inbox/Sub")
+        for pattern in ("iNbOx*", "in%ox*", "*"):
+            names = [u.split()[-1] for u in w.ok('LIST "" "%s"' % pattern).untagged]
+            self.assertLessEqual({"INBOX", "INBOX/Sub"}, set(names), pattern)
+        for pattern in ("inbox/%", "INbox/Sub", "%nbox/S*"):
+            self.assertEqual(w.ok('LIST "" "%s"' % pattern).untagged, ['LIST (\\HasNoChildren) "/" INBOX/Sub'], pattern)
+        self.assertEqual(w.ok('LIST "" inbox/sub').untagged, [])
+        self.assertEqual(w.ok('LIST "" sent').untagged, [])
+        w.ok("DELETE INBOX/Sub")
+        w.close()
 
     def test_select(self):
         box = new_mailbox(self.a, 3)

@@ -202,6 +202,32 @@ run_search(Session *session, bool uid, const SearchCommand *search)
 				"OK", NULL, "SEARCH completed");
 }
 
+/*
+ * The messages that a set names.  A message number that there is not finds
+ * nothing, as a UID does: a question about it can be answered.
+ */
+static bool
+resolve_set(Session *session, Key *key)
+{
+	const Numbers *numbers = &session->box.numbers;
+	int64_t		count = numbers_count(numbers);
+	Uids		there = UIDS_INIT;
+	Uids		set;
+
+	if (key->set_uid)
+		return command_set(session, key->set_text, true, &key->set);
+	if (!uids_parse(&set, key->set_text, count))
+		return parse_fail(&session->parser, "A malformed set of messages");
+	if (count > 0)
+		uidset_builder_add(&there, 1, count);
+	uidset_builder_finish(&there);
+	uids_intersect(&set, &there);
+	uidset_builder_free(&there);
+	key->set = numbers_to_uids(numbers, &set);
+	uidset_builder_free(&set);
+	return true;
+}
+
 void
 cmd_search(Session *session, bool uid)
 {
@@ -214,11 +240,7 @@ cmd_search(Session *session, bool uid)
 		return;
 	}
 	for (guint i = 0; valid && i < search.sets->len; i++)
-	{
-		Key		   *key = search.sets->pdata[i];
-
-		valid = command_set(session, key->set_text, key->set_uid, &key->set);
-	}
+		valid = resolve_set(session, search.sets->pdata[i]);
 	if (valid)
 		run_search(session, uid, &search);
 	for (guint i = 0; i < search.sets->len; i++)

@@ -395,10 +395,17 @@ class Basic(unittest.TestCase):
                          ["SEARCH 3"])
         self.assertEqual(self.a.ok("SEARCH BODY {7+}\r\n" + "Grüße".encode().decode("latin1")).untagged, ["SEARCH 1"])
         self.assertEqual(self.a.cmd("SEARCH CHARSET x-none ALL").code, "BADCHARSET (US-ASCII UTF-8)")
-        for command in ("SEARCH", "SEARCH FROB", "SEARCH 4", "SEARCH NOT", "SEARCH OR 1", "SEARCH (1", "SEARCH ()",
+        for command in ("SEARCH", "SEARCH FROB", "SEARCH NOT", "SEARCH OR 1", "SEARCH (1", "SEARCH ()",
                         "SEARCH ON 31-Feb-2020", "SEARCH FROM", "SEARCH KEYWORD", "SEARCH RETURN (FROB) ALL",
                         "SEARCH YOUNGER 0", "SEARCH BODY {2+}\r\n\xff\xfe", "SEARCH 1  2", "SEARCH ALL "):
             self.assertEqual(self.a.cmd(command).status, "BAD", command)
+        # A number that there is not finds nothing.
+        self.assertEqual(self.a.ok("SEARCH 1000").untagged, ["SEARCH"])
+        self.assertEqual(self.a.ok("SEARCH 2:1000").untagged, ["SEARCH 2 3"])
+        self.assertEqual(self.a.ok("SEARCH NOT 1000").untagged, ["SEARCH 1 2 3"])
+        self.assertEqual(self.a.cmd("SEARCH 0").status, "BAD")
+        tag = self.a.start("SEARCH RETURN () 1000")
+        self.assertEqual(self.a.finish(tag).untagged, ['ESEARCH (TAG "%s")' % tag])
         tag = self.a.start("UID SEARCH RETURN () UNSEEN")
         self.assertEqual(self.a.finish(tag).untagged, ['ESEARCH (TAG "%s") UID ALL 2:3' % tag])
         tag = self.a.start("SEARCH RETURN (MIN MAX COUNT) SEEN UNSEEN")
@@ -407,7 +414,8 @@ class Basic(unittest.TestCase):
     def test_empty_mailbox(self):
         box = new_mailbox(self.a)
         self.a.ok("SELECT " + box).one("^0 EXISTS")
-        self.assertEqual(self.a.ok("SEARCH ALL").untagged, ["SEARCH"])
+        for keys in ("ALL", "1", "*", "1:*", "UID 1:*", "NOT 1"):
+            self.assertEqual(self.a.ok("SEARCH " + keys).untagged, ["SEARCH"], keys)
         self.assertEqual(self.a.ok("UID FETCH 1:* FLAGS").untagged, [])
         self.assertEqual(self.a.cmd("FETCH 1:* FLAGS").status, "BAD")
 

@@ -139,6 +139,10 @@ put_message(Session *session, PGresult *rows, int row, const char *raw, size_t l
 	}
 	if (raw)
 		message = message_parse(raw, length);
+	for (guint i = 0; i < fetch->items->len; i++)
+		flags_put |= g_array_index(fetch->items, Item, i).kind == ITEM_FLAGS;
+	if (flags_put || seen >= 0)
+		flags_announce(session, flags);
 	put(session, "* %" PRId64 " FETCH (", number);
 	if (fetch->uid || (seen >= 0 && session->qresync))
 	{
@@ -150,7 +154,6 @@ put_message(Session *session, PGresult *rows, int row, const char *raw, size_t l
 		const Item *item = &g_array_index(fetch->items, Item, i);
 
 		put_item(session, item, rows, row, flags, message, &space);
-		flags_put |= item->kind == ITEM_FLAGS;
 	}
 	/* \Seen that came by this command */
 	if (seen >= 0)

@@ -129,6 +129,29 @@ flags_put(Session *session)
 	put(session, " \\*)] Flags and keywords\r\n");
 }
 
+/*
+ * A client hears of a keyword by FLAGS before a FETCH has it (RFC 3501 section
+ * 7.2.6): here of those that others have made since the mailbox was opened.
+ */
+void
+flags_announce(Session *session, const char *flags)
+{
+	char	   *safe = flags_safe(flags);
+	char	  **words = g_strsplit(safe, " ", -1);
+	bool		some_new = false;
+
+	for (char **word = words; *word; word++)
+		if (**word != '\0' && **word != '\\' && !find_spelling(session, *word))
+		{
+			g_ptr_array_add(session->keywords, g_strdup(*word));
+			some_new = true;
+		}
+	if (some_new)
+		flags_put(session);
+	g_strfreev(words);
+	g_free(safe);
+}
+
 static bool
 is_safe(const char *flag, size_t length)
 {

@@ -225,6 +225,7 @@ extern char *parse_date_time(Parser *parser);
 extern char *flags_array(GPtrArray *flags);
 extern bool flags_spell(Session *session, GPtrArray *flags, bool add);
 extern void flags_put(Session *session);
+extern void flags_announce(Session *session, const char *flags);
 extern void flags_read(Session *session, const char *keywords);
 extern char *flags_safe(const char *flags);
 extern bool flags_have(const char *flags, const char *flag);

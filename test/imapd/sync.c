@@ -39,6 +39,8 @@ sync_put_fetch(Session *session, int64_t number, const char *uid,
 {
 	const char *space = "";
 
+	if (flags)
+		flags_announce(session, flags);
 	put(session, "* %" PRId64 " FETCH (", number);
 	if (uid)
 	{

@@ -432,6 +432,33 @@ class Basic(unittest.TestCase):
         self.assertEqual(self.a.ok("NOOP").untagged, ["1 EXPUNGE", "1 FETCH (FLAGS (\\Flagged))"])
         b.close()
 
+    def test_keywords_of_others(self):
+        box = new_mailbox(self.a, 2)
+        b = Imap()
+        word = "$" + box
+        self.a.ok("SELECT " + box)
+        b.ok("SELECT " + box)
+
+        def told(answer):
+            """FLAGS names the word before a FETCH has it; and only once"""
+            flags = [i for i, u in enumerate(answer.untagged) if u.startswith("FLAGS (") and word in u]
+            permanent = [u for u in answer.untagged if "PERMANENTFLAGS" in u and word in u]
+            fetch = [i for i, u in enumerate(answer.untagged) if "FETCH (" in u and word in u]
+            self.assertTrue(fetch, answer)
+            self.assertEqual(len(permanent), len(flags))
+            self.assertTrue(all(i < fetch[0] for i in flags), answer)
+            return len(flags)
+
+        b.ok("STORE 1 +FLAGS (%s)" % word)
+        self.assertEqual(told(self.a.ok("NOOP")), 1)
+        self.assertEqual(told(self.a.ok("FETCH 1 FLAGS")), 0)
+        # In the answer to FETCH, and if no IMAP client has made it
+        word += "-sql"
+        sql("UPDATE mw_mail SET flags = flags || '{%s}' WHERE mailbox_id = %d AND uid = 2" % (word, mailbox_id(box)))
+        self.assertEqual(told(self.a.ok("FETCH 1:2 (FLAGS)")), 1)
+        self.assertEqual(told(self.a.ok("FETCH 2 (FLAGS)")), 0)
+        b.close()
+
     def test_deleted_while_open(self):
         box = new_mailbox(self.a, 1)
         b = Imap()

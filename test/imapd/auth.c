@@ -73,6 +73,17 @@ cmd_login(Session *session, bool uid)
 		log_in(session, name, password);
 }
 
+/* GLib decodes anything; "=" alone is an empty initial response (RFC 4959). */
+static bool
+is_base64(const char *text)
+{
+	size_t		length = strlen(text);
+	size_t		digits = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+
+	return strcmp(text, "=") == 0 ||
+		(length % 4 == 0 && length - digits <= 2 && strspn(text + digits, "=") == length - digits);
+}
+
 /* RFC 4616: authorization identity NUL name NUL password, in base64 */
 void
 cmd_authenticate(Session *session, bool uid)
@@ -110,6 +121,11 @@ cmd_authenticate(Session *session, bool uid)
 	if (strcmp(response, "*") == 0)
 	{
 		parse_fail(parser, "You have given up");
+		return;
+	}
+	if (!is_base64(response))
+	{
+		parse_fail(parser, "The response is not base64");
 		return;
 	}
 	message = g_base64_decode(response, &length);

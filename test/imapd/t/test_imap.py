@@ -79,6 +79,9 @@ class Basic(unittest.TestCase):
         self.assertEqual(c.cmd("AUTHENTICATE PLAIN AGZyZWQAd3Jvbmc=").code, "AUTHENTICATIONFAILED")
         self.assertEqual(c.cmd("AUTHENTICATE CRAM-MD5").status, "NO")
         self.assertEqual(c.cmd("AUTHENTICATE PLAIN eA==").status, "NO")
+        self.assertEqual(c.cmd("AUTHENTICATE PLAIN =").status, "NO")
+        for response in ("!!!", "AGZyZWQAc2VjcmV0=", "AGZyZWQAc2VjcmV", "A===", "AG=yZWQAc2VjcmV0", "===="):
+            self.assertEqual(c.cmd("AUTHENTICATE PLAIN " + response).status, "BAD", response)
         tag = c.start("AUTHENTICATE PLAIN")
         self.assertEqual(c.line(), "+ ")
         c.send("*\r\n")

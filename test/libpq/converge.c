@@ -50,6 +50,7 @@ usage(void)
 		 "  --triggers                                  the application has triggers of its own\n"
 		 "  --truncate                                  also TRUNCATE, now and then\n"
 		 "  --soft-delete none|column|generated         an expunge sets a column: none\n"
+		 "  --partitioned                               messages, which go to other partitions now and then\n"
 		 "  --crash COMMAND                             run COMMAND, which restarts the server, now and then\n"
 		 "  --cas N                                     increments of the compare-and-swap test: 400\n"
 		 "  --broken sequence|early-commit|forgotten-expunge|none\n"
@@ -123,7 +124,8 @@ parse_options(int argc, char **argv)
 		{"shape", 1, NULL, 'f'}, {"no-foreign-keys", 0, NULL, 'k'},
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
-		{"soft-delete", 1, NULL, 'd'}, {"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
+		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'},
+		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
 	int			c;
@@ -179,6 +181,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'd':
 				set_soft_delete(optarg);
+				break;
+			case 'p':
+				options.partitioned = true;
 				break;
 			case 'b':
 				set_broken(optarg);
@@ -329,13 +334,14 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, flags in %s, %s foreign keys%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, flags in %s, %s foreign keys%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.flag_table && options.flag_columns ? "table and columns" :
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",
 			 kinds[options.soft_delete],
+			 options.partitioned ? ", partitions" : "",
 			 options.triggers ? ", triggers" : "",
 			 options.truncate ? ", TRUNCATE" : "",
 			 options.crash ? ", crashes" : "");

@@ -55,6 +55,7 @@ typedef struct Options
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
 	SoftDelete	soft_delete;
+	bool		partitioned;	/* messages, by a column part: 0 to 3 */
 	bool		prepared;		/* the server allows PREPARE TRANSACTION */
 	bool		verbose;
 	int			messages;		/* about how many a mailbox should have */
@@ -177,6 +178,7 @@ extern void ranges_free(Ranges *ranges);
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
 extern const char *live_condition(void);
+extern bool flags_cascade(void);
 
 /* What a statement should do to HIGHESTMODSEQ and UIDNEXT of its mailbox */
 typedef struct Law
@@ -196,6 +198,7 @@ typedef struct Target
 
 extern void statement_random(Client *client, const Target *target, char *sql,
 							 Law *law);
+extern const char *partition_random(Client *client);
 extern void *writer_main(void *arg);
 extern void *replica_main(void *arg);
 extern bool cas_test(int connections, int increments);

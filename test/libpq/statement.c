@@ -51,6 +51,30 @@ want(const Target *target, bool all, Wanted *wanted)
 			 "m.mailbox_id = %d AND m.uid = u.u", target->mailbox);
 }
 
+/* The messages, or those of one partition */
+static const char *
+mail(Client *client)
+{
+	static const char *const partitions[] = {
+		"mw_mail_0", "mw_mail_1", "mw_mail_2", "mw_mail_3"
+	};
+
+	return options.partitioned && chance(client, 20) ?
+		partitions[random_number(client, lengthof(partitions))] : "mw_mail";
+}
+
+/* To be added to a SET list: the row goes to another partition */
+static const char *
+crossing(Client *client, int percent)
+{
+	static const char *const sets[] = {
+		", part = (m.part + 1) % 4", ", part = 3 - m.part", ", part = 2"
+	};
+
+	return options.partitioned && chance(client, percent) ?
+		sets[random_number(client, lengthof(sets))] : "";
+}
+
 /* --- arrivals --------------------------------------------------------------- */
 
 static void
@@ -64,22 +88,22 @@ append(Client *client, const Target *target, char *sql, Law *law)
 		.known = true,.if_rows = true,.uid_per_row = true
 	};
 	if (options.flag_columns && chance(client, 50))
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject, seen, bits, kw)"
+		snprintf(sql, SQL_SIZE, "INSERT INTO %s (mailbox_id, subject, seen, bits, kw)"
 				 " SELECT %d, 's' || g, g %% 2 = 0, g, %s FROM generate_series(1, %d) AS g",
-				 target->mailbox,
+				 mail(client), target->mailbox,
 				 keywords[random_number(client, lengthof(keywords))], rows);
 	else
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject)"
+		snprintf(sql, SQL_SIZE, "INSERT INTO %s (mailbox_id, subject)"
 				 " SELECT %d, 's' || g FROM generate_series(1, %d) AS g",
-				 target->mailbox, rows);
+				 mail(client), target->mailbox, rows);
 }
 
 static void
 append_several(Client *client, const Target *target, char *sql, Law *law)
 {
-	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject)"
+	snprintf(sql, SQL_SIZE, "INSERT INTO %s (mailbox_id, subject)"
 			 " SELECT CASE g %% 2 WHEN 0 THEN %d ELSE %d END, 's' || g FROM generate_series(1, %d) AS g",
-			 target->mailbox, target->other, 2 + (int) random_number(client, 20));
+			 mail(client), target->mailbox, target->other, 2 + (int) random_number(client, 20));
 }
 
 static void
@@ -103,12 +127,13 @@ upsert(Client *client, const Target *target, char *sql, Law *law)
 		action = options.flag_columns && chance(client, 70) ?
 			"UPDATE SET bits = coalesce(mw_mail.bits, 0) # 2" :
 			"UPDATE SET subject = 'upserted'";
-	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (id, mailbox_id, subject)"
-			 " SELECT m.id + CASE WHEN m.uid %% 4 = 0 THEN 100000000 ELSE 0 END,"
-			 " m.mailbox_id, 'new' FROM mw_mail AS m"
-			 " WHERE m.mailbox_id = %d AND m.uid = ANY ('{%s}') AND m.id < 100000000"
-			 " ORDER BY m.uid ON CONFLICT (id) DO %s", target->mailbox,
-			 target->uids, action);
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (id, mailbox_id, subject%s)"
+			 " SELECT CASE WHEN m.uid %% 4 = 0 THEN pg_catalog.nextval('mw_mail_id') ELSE m.id END,"
+			 " m.mailbox_id, 'new'%s FROM mw_mail AS m"
+			 " WHERE m.mailbox_id = %d AND m.uid = ANY ('{%s}')"
+			 " ORDER BY m.uid ON CONFLICT (id%s) DO %s",
+			 options.partitioned ? ", part" : "", options.partitioned ? ", m.part" : "",
+			 target->mailbox, target->uids, options.partitioned ? ", part" : "", action);
 }
 
 /* --- flags ------------------------------------------------------------------ */
@@ -117,6 +142,7 @@ static void
 flag_columns(Client *client, const Target *target, char *sql, Law *law)
 {
 	char		set[100];
+	const char *across;
 	Wanted		wanted;
 
 	switch (random_number(client, 5))
@@ -145,8 +171,10 @@ flag_columns(Client *client, const Target *target, char *sql, Law *law)
 			break;
 	}
 	want(target, false, &wanted);
-	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s FROM %s WHERE %s", set,
-			 wanted.list, wanted.where);
+	across = crossing(client, 20);
+	snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET %s%s FROM %s WHERE %s",
+			 across[0] ? "mw_mail" : mail(client), set, across, wanted.list,
+			 wanted.where);
 }
 
 static void
@@ -200,7 +228,7 @@ bulk(Client *client, const Target *target, char *sql, Law *law)
 	want(target, true, &wanted);
 	law->known = law->if_rows = columns && toggle;
 	if (columns)
-		snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s FROM %s WHERE %s",
+		snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET %s FROM %s WHERE %s", mail(client),
 				 toggle ? "bits = coalesce(m.bits, 0) # 8" : "seen = true",
 				 wanted.list, wanted.where);
 	else if (toggle)
@@ -218,14 +246,15 @@ static void
 sweep(Client *client, const Target *target, char *sql, Law *law)
 {
 	int			rest = random_number(client, 7);
+	const char *across = crossing(client, 30);
 
 	if (chance(client, 30))
-		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
-				 target->mailbox, target->other, rest);
+		snprintf(sql, SQL_SIZE, "DELETE FROM %s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
+				 mail(client), target->mailbox, target->other, rest);
 	else if (options.flag_columns)
-		snprintf(sql, SQL_SIZE, "UPDATE mw_mail SET seen = %s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
-				 chance(client, 50) ? "true" : "NOT seen", target->mailbox,
-				 target->other, rest);
+		snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET seen = %s%s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
+				 across[0] ? "mw_mail" : mail(client), chance(client, 50) ? "true" : "NOT seen", across,
+				 target->mailbox, target->other, rest);
 	else
 		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m"
 				 " WHERE m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d"
@@ -253,8 +282,8 @@ nothing(Client *client, const Target *target, char *sql, Law *law)
 
 	want(target, false, &wanted);
 	law->known = true;
-	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s FROM %s WHERE %s",
-			 sets[random_number(client, count)],
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s FROM %s WHERE %s",
+			 sets[random_number(client, count)], crossing(client, 60),
 			 wanted.list, wanted.where);
 }
 
@@ -281,13 +310,13 @@ expunge(Client *client, const Target *target, char *sql, Law *law)
 	if (options.soft_delete)
 	{
 		law->known = law->if_rows = true;
-		snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s FROM %s WHERE %s AND m.gone IS NOT TRUE",
+		snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s%s FROM %s WHERE %s AND m.gone IS NOT TRUE",
 				 soft_deletes[options.soft_delete].gone,
 				 options.flag_columns && chance(client, 30) ? ", seen = m.seen IS NOT TRUE" : "",
-				 wanted.list, wanted.where);
+				 crossing(client, 30), wanted.list, wanted.where);
 		return;
 	}
-	if (options.flag_table && !options.foreign_keys)
+	if (options.flag_table && !flags_cascade())
 	{
 		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.id)"
 				 " DELETE FROM mw_mail_flag WHERE mail_id IN (SELECT d.id FROM d)",
@@ -295,7 +324,7 @@ expunge(Client *client, const Target *target, char *sql, Law *law)
 		return;
 	}
 	law->known = law->if_rows = true;
-	snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail AS m USING %s WHERE %s",
+	snprintf(sql, SQL_SIZE, "DELETE FROM %s AS m USING %s WHERE %s", mail(client),
 			 wanted.list, wanted.where);
 }
 
@@ -308,8 +337,8 @@ move(Client *client, const Target *target, char *sql, Law *law)
 	if (options.flag_columns && chance(client, 30))
 		extra = ", seen = true";
 	want(target, false, &wanted);
-	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET mailbox_id = %d%s FROM %s WHERE %s",
-			 target->other, extra, wanted.list, wanted.where);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET mailbox_id = %d%s%s FROM %s WHERE %s",
+			 target->other, extra, crossing(client, 40), wanted.list, wanted.where);
 }
 
 static void
@@ -323,11 +352,11 @@ undelete(Client *client, const Target *target, char *sql, Law *law)
 		return;
 	}
 	want(target, false, &wanted);
-	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s FROM %s WHERE %s",
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s%s FROM %s WHERE %s",
 			 chance(client, 50) ? soft_deletes[options.soft_delete].back :
 			 soft_deletes[options.soft_delete].toggled,
 			 options.flag_columns && chance(client, 30) ? ", seen = m.seen IS NOT TRUE" : "",
-			 wanted.list, wanted.where);
+			 crossing(client, 30), wanted.list, wanted.where);
 }
 
 static void
@@ -336,8 +365,8 @@ renumber(Client *client, const Target *target, char *sql, Law *law)
 	Wanted		wanted;
 
 	want(target, false, &wanted);
-	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET uid = NULL FROM %s WHERE %s",
-			 wanted.list, wanted.where);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET uid = NULL%s FROM %s WHERE %s",
+			 crossing(client, 40), wanted.list, wanted.where);
 }
 
 /* Several changes in one statement */
@@ -359,14 +388,15 @@ merge(Client *client, const Target *target, char *sql, Law *law)
 			 " USING (SELECT u FROM pg_catalog.unnest('{%s,4294967295}'::bigint[]) AS u) AS s"
 			 " ON m.mailbox_id = %d AND m.uid = s.u"
 			 " WHEN MATCHED AND m.uid %% 3 = 0 THEN %s%s"
-			 " WHEN MATCHED AND m.uid %% 3 = 1 THEN UPDATE SET mailbox_id = %d"
-			 " WHEN MATCHED THEN UPDATE SET %s"
+			 " WHEN MATCHED AND m.uid %% 3 = 1 THEN UPDATE SET mailbox_id = %d%s"
+			 " WHEN MATCHED THEN UPDATE SET %s%s"
 			 " WHEN NOT MATCHED THEN INSERT (mailbox_id, subject) VALUES (%d, 'merged')",
 			 target->uids, target->mailbox,
 			 options.soft_delete ? "UPDATE SET " : "DELETE",
 			 options.soft_delete ? soft_deletes[options.soft_delete].toggled : "",
-			 target->single ? target->mailbox : target->other,
+			 target->single ? target->mailbox : target->other, crossing(client, 40),
 			 options.flag_columns ? "bits = coalesce(m.bits, 0) # 4" : "subject = 'merged'",
+			 crossing(client, 40),
 			 target->mailbox);
 }
 
@@ -386,6 +416,31 @@ reset(Client *client, const Target *target, char *sql, Law *law)
 	else
 		snprintf(sql, SQL_SIZE, "SELECT modseq.reset_uidvalidity('mw_mail', %d::bigint)",
 				 target->mailbox);
+}
+
+/*
+ * A partition goes with its messages and comes back with them, or comes for
+ * some and goes with them.  That takes one transaction, since to a snapshot
+ * that is older a table that is no partition any more has no messages at all.
+ * PostgreSQL locks the mailbox table against all for DETACH and DROP, for its
+ * foreign key: deadlocks, though the mailboxes are locked first.
+ */
+const char *
+partition_random(Client *client)
+{
+#define LOCK_ALL "SELECT FROM modseq.lock('mw_mail', (SELECT pg_catalog.array_agg(id) FROM mw_mailbox));" \
+	" SET CONSTRAINTS ALL IMMEDIATE; "
+	static const char *const statements[] = {
+		LOCK_ALL "ALTER TABLE mw_mail DETACH PARTITION mw_mail_2;"
+		" ALTER TABLE mw_mail ATTACH PARTITION mw_mail_2 FOR VALUES FROM (2) TO (3)",
+		LOCK_ALL "CREATE TABLE mw_mail_4 PARTITION OF mw_mail FOR VALUES FROM (4) TO (5);"
+		" UPDATE mw_mail SET part = 4 WHERE uid % 7 = 3; DROP TABLE mw_mail_4",
+		LOCK_ALL "CREATE TABLE mw_mail_4 PARTITION OF mw_mail FOR VALUES FROM (4) TO (5);"
+		" UPDATE mw_mail SET part = 4 WHERE uid % 7 = 5; UPDATE mw_mail_4 SET subject = 'there';"
+		" UPDATE mw_mail SET part = 1 WHERE part = 4; DROP TABLE mw_mail_4"
+	};
+
+	return statements[random_number(client, lengthof(statements))];
 }
 
 /* --- choosing ------------------------------------------------------------------- */

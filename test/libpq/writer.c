@@ -556,7 +556,10 @@ one_transaction(Writer *w)
 	}
 	if (options.mode == MODE_MIXED)
 		locked = chance(&w->client, 50);
-	if (locked)
+	if (options.partitioned && options.mode == MODE_MIXED &&
+		random_number(&w->client, 80) == 0)
+		run(&w->client, "%s", partition_random(&w->client));
+	else if (locked)
 		transaction(w, true);
 	else if (options.mode == MODE_RAW || chance(&w->client, 50))
 		single_statement(w);

@@ -628,6 +628,13 @@ counter_row_changed(Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
 	set_counters(current_state(mailbox), uidnext, highestmodseq);
 }
 
+/* counter_row_added: the row was inserted, with that UIDNEXT */
+void
+counter_row_added(Mailbox *mailbox, int64 uidnext)
+{
+	current_state(mailbox)->reserved = uidnext;
+}
+
 /* counter_row_gone: the row was deleted, or has another key now */
 void
 counter_row_gone(Mailbox *mailbox)

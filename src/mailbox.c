@@ -87,6 +87,20 @@ refuse_crossing(const RowChange *change, const Datum *key)
 				 errhint("Insert another mailbox, move the messages there, and delete this one.")));
 }
 
+/*
+ * A new mailbox that comes with a history, as out of a dump: the UIDs below its
+ * UIDNEXT are no more free than those of a mailbox that was there before.
+ */
+static void
+mailbox_inserted(const RowChange *change, const Datum *key)
+{
+	Counters	counters = get_counters(change, change->new);
+
+	if (counters.uidnext > 1)
+		counter_row_added(counter_mailbox(change->store, key),
+						  counters.uidnext);
+}
+
 static void
 mailbox_updated(const RowChange *change, const Datum *from,
 				const Datum *to)
@@ -144,7 +158,11 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	change.store = change.shape->store;
 	if (change.new != NULL &&
 		row_get_key(change.shape, change.new, change.desc, to))
+	{
 		rename_key_taken(change.store, to);
+		if (change.old == NULL)
+			mailbox_inserted(&change, to);
+	}
 	if (change.old == NULL ||
 		!row_get_key(change.shape, change.old, change.desc, from))
 		return PointerGetDatum(NULL);

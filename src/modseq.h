@@ -330,7 +330,8 @@ typedef struct MailboxState
 	int64		uidnext;		/* as the row has it */
 	int64		highestmodseq;	/* as the row has it */
 	int64		next_uid;		/* the next UID to hand out */
-	int64		reserved;		/* UIDNEXT before this transaction, 0: unknown */
+	int64		reserved;		/* UIDNEXT before this transaction, or as it
+								 * made the row; 0: unknown */
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
 
 	/* The statement in progress */
@@ -372,6 +373,7 @@ extern bool counter_is_locked(Mailbox *mailbox);
 extern bool counter_any_locked(Store *store);
 extern void counter_row_changed(Mailbox *mailbox,
 								int64 uidnext, int64 highestmodseq);
+extern void counter_row_added(Mailbox *mailbox, int64 uidnext);
 extern void counter_row_gone(Mailbox *mailbox);
 extern void counter_rows_gone(Store *store);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);

@@ -107,6 +107,23 @@ INSERT INTO mail (box_id, uid) VALUES (2, 9);
 COMMIT;
 :show
 
+-- In a mailbox of the transaction's own: what it raises UIDNEXT by, but not what the mailbox came with, out of a dump
+BEGIN;
+INSERT INTO box VALUES (5), (6);
+UPDATE box SET uidnext = 3 WHERE id = 5;
+INSERT INTO mail (box_id, uid) VALUES (5, 1), (5, 2) RETURNING box_id, uid;
+UPDATE box SET uidnext = 7 WHERE id = 6;
+SAVEPOINT s;
+INSERT INTO box (id, uidnext) VALUES (7, 5);
+UPDATE box SET uidnext = 7 WHERE id = 7;
+INSERT INTO mail (box_id, uid) VALUES (7, 5), (7, 6) RETURNING box_id, uid;
+INSERT INTO mail (box_id, uid) VALUES (7, 4);
+ROLLBACK TO s;
+INSERT INTO box (id, uidnext) VALUES (7, 1);
+UPDATE box SET uidnext = 7 WHERE id = 7;
+INSERT INTO mail (box_id, uid) VALUES (7, 4) RETURNING box_id, uid;
+ROLLBACK;
+
 -- As last UID, and by one who may not see the mailbox
 ALTER TABLE box ADD COLUMN last_uid bigint;
 UPDATE box SET last_uid = uidnext - 1;

@@ -100,12 +100,13 @@ ignore_notice(void *arg, const PGresult *result)
  * Statements that lock the same rows in different orders deadlock in any
  * database, and plans decide the order: so single statements without
  * modseq.lock() go by index, which is by UID.  A nested loop might go by
- * partition first; a merge join is by UID.
+ * partition first; a merge join is by UID.  No JIT: it would compile all plans
+ * that cost so much because they could not do without what is off.
  */
 static const char *
 session_settings(void)
 {
-#define SETTINGS "-c statement_timeout=120s -c deadlock_timeout=20ms"
+#define SETTINGS "-c jit=off -c statement_timeout=120s -c deadlock_timeout=20ms"
 	if (options.mode == MODE_RAW && options.partitioned)
 		return SETTINGS " -c enable_seqscan=off -c enable_bitmapscan=off"
 			" -c enable_hashjoin=off -c enable_nestloop=off";

@@ -285,7 +285,7 @@ table_option(Store *store, const char *option, const char *function,
 	return pstrdup(name);
 }
 
-/* Rules can rewrite an UPDATE so that it returns nothing */
+/* Rules can rewrite an UPDATE so that it returns nothing, which is an error */
 static bool
 has_rules(Oid relid)
 {

@@ -5,6 +5,7 @@
 #   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
+#   make bench            how dear it is, beside SQL by hand; QUICK=1 takes two minutes
 
 EXTENSION = modseq
 MODULE_big = modseq
@@ -29,7 +30,7 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: test versions demo soak
+.PHONY: test versions demo soak bench
 test:
 	@test/run
 
@@ -40,6 +41,10 @@ versions:
 SECONDS ?= 600
 soak:
 	@test/run env CONVERGE_SECONDS=$(SECONDS) test/libpq/run
+
+# Results go to test/bench/results.md and .svg, the quick ones to standard output only
+bench:
+	@test/run env QUICK=$(QUICK) $(if $(QUICK),,BENCH_OUT=$(CURDIR)/test/bench) test/bench/run
 
 demo:
 	@SERVE='$(SERVE)' test/run test/demo/run

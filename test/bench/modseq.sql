@@ -1,0 +1,68 @@
+-- modseq: the bare statements under its triggers, and its functions.
+
+-- == setup
+SELECT modseq.attach('mail', 'mailbox', to_regclass('mail_flag'), message_flags => '{seen,deleted}');
+CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished;
+
+-- == store one, flag table, lock()
+BEGIN;
+SELECT FROM modseq.lock('mail', :box);
+INSERT INTO mail_flag SELECT id, '\Seen' FROM mail WHERE mailbox_id = :box AND uid = :first ON CONFLICT DO NOTHING;
+COMMIT;
+
+-- == store, flag table, lock()
+BEGIN;
+SELECT FROM modseq.lock('mail', :box);
+INSERT INTO mail_flag SELECT id, '\Seen' FROM mail WHERE mailbox_id = :box AND uid BETWEEN :first AND :last
+	ON CONFLICT DO NOTHING;
+COMMIT;
+
+-- == store one, flag column, lock()
+BEGIN;
+SELECT FROM modseq.lock('mail', :box);
+UPDATE mail SET seen = true WHERE mailbox_id = :box AND uid = :first AND NOT seen;
+COMMIT;
+
+-- == store, flag column, lock()
+BEGIN;
+SELECT FROM modseq.lock('mail', :box);
+UPDATE mail SET seen = true WHERE mailbox_id = :box AND uid BETWEEN :first AND :last AND NOT seen;
+COMMIT;
+
+-- == store, flag column, lock(), naming modseq
+-- Where SET does not name a column of an index, PostgreSQL takes the new entry for a copy of the old one, and looks
+-- for copies to remove whenever a page is full. modseq replaces what is written to its column.
+BEGIN;
+SELECT FROM modseq.lock('mail', :box);
+UPDATE mail SET seen = true, modseq = modseq
+	WHERE mailbox_id = :box AND uid BETWEEN :first AND :last AND NOT seen;
+COMMIT;
+
+-- == move
+BEGIN;
+SELECT FROM modseq.lock('mail', ARRAY[:box, :target]::bigint[]);
+UPDATE mail SET mailbox_id = :target WHERE mailbox_id = :box AND uid BETWEEN :first AND :last;
+COMMIT;
+
+-- == conditional store
+BEGIN;
+SELECT modseq.uidset_agg(uid) FILTER (WHERE verdict = 'unchanged') AS unchanged,
+		modseq.uidset_agg(uid) FILTER (WHERE verdict = 'modified') AS modified
+	FROM modseq.unchanged_since('mail', :box, int8multirange(int8range(:first, :last, '[]'))::modseq.uidset, 2) \gset
+UPDATE mail SET seen = NOT seen WHERE mailbox_id = :box AND uid OPERATOR(modseq.<@) :unchanged::modseq.uidset;
+COMMIT;
+
+-- == status of many
+SELECT * FROM modseq.status('mail', ARRAY(SELECT generate_series(1001, 2000))::bigint[]);
+
+-- == changed since
+SELECT uid, modseq FROM modseq.changed_since('mail', :box, :since);
+
+-- == resync
+SELECT * FROM modseq.resync('mail', :box, 1, :since);
+
+-- == vanished since
+SELECT modseq.vanished_since('mail', :box, :since);
+
+-- == compact
+SELECT modseq.compact('mail', '0');

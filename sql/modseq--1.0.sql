@@ -2007,7 +2007,7 @@ BEGIN
 	EXECUTE modseq._query(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
 	-- In box, _uidnext is where new UIDs start, _back which ones are live again, _new how many messages need one,
-	-- _lost what went unseen, and _value the mod-sequence of all that is written here
+	-- _lost what went unseen, _touched whether messages must be written, and _value the mod-sequence of all that is
 	EXECUTE modseq._query(store, $query$
 		WITH live AS (
 			SELECT {m.key}, max(m.{uid}) AS _uid, max(m.{modseq}) AS _modseq,
@@ -2023,6 +2023,8 @@ BEGIN
 		box AS MATERIALIZED (
 			SELECT {b.key}, _uidnext, _back, coalesce(live._new, 0) + modseq.cardinality(_back) AS _new, _lost,
 				{b.uidnext} AS _seen,
+				live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
+					OR NOT $2 AND live._uid >= {b.uidnext} AS _touched,
 				greatest({b.highestmodseq}, live._modseq, gone._modseq)
 					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
 							OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
@@ -2049,7 +2051,8 @@ BEGIN
 				$query$ || CASE WHEN store.message_created_modseq IS NULL THEN ''
 					ELSE ', {created_modseq} = CASE WHEN m.{uid} = fresh._uid THEN m.{created_modseq} ELSE 0 END' END || $query$
 			FROM fresh
-			WHERE m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
+			-- Mostly there is nothing to do, and then the messages are not read once more
+			WHERE (SELECT bool_or(_touched) FROM box) AND m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
 		remembered AS (
 			INSERT INTO {vanished}
 			SELECT {box.key}, box._value, box._lost
@@ -2172,7 +2175,7 @@ CREATE FUNCTION modseq.attach(
 	flag_columns name[] DEFAULT NULL,
 	notify boolean DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off AS $$
 DECLARE
 	before modseq.stores;
 	store modseq.stores;
@@ -2347,7 +2350,7 @@ END
 $$;
 
 CREATE FUNCTION modseq.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off AS $$
 DECLARE
 	s modseq.stores;
 	unreadable boolean := false;
@@ -2381,7 +2384,7 @@ $$;
 -- that go, by mailbox and mod-sequence, so that a mailbox whose key changes meanwhile keeps all or none of them.
 -- Writers add rows above H and readers have their snapshots; neither waits.
 CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off AS $$
 DECLARE
 	s CONSTANT modseq.stores := modseq._store(store);
 	folded bigint;

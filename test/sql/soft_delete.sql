@@ -391,3 +391,4 @@ SELECT * FROM modseq.check('msg2');
 SELECT modseq.attach('msg2', 'box2');
 SELECT id, uid, modseq FROM msg2 ORDER BY id;
 SELECT * FROM modseq.check('msg2');
+DROP SCHEMA t_soft CASCADE;

@@ -379,6 +379,37 @@ counter_modseq(Store *store, Mailbox *mailbox)
 	return state->value;
 }
 
+/*
+ * counter_guess: the mod-sequence that the statement in progress will get, if
+ * nobody else takes one of the mailbox before we have the lock
+ *
+ * For rows that are written before the lock may be taken.  Under the lock it
+ * shows whether the guess was right; till then nobody else sees the rows.  0,
+ * which no mod-sequence is, if there is nothing to guess from.
+ */
+int64
+counter_guess(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = current_state(mailbox);
+	int64		uidnext;
+	int64		highestmodseq;
+
+	if (state->guess != 0)
+		return Max(state->guess, 0);
+	state->guess = -1;
+	SPI_connect();
+	if (plan_execute(store, PLAN_READ_MAILBOX, mailbox->key,
+					 PLAN_READ_COMMITTED) > 0)
+	{
+		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+						 &uidnext, &highestmodseq);
+		if (highestmodseq < MODSEQ_MAX)
+			state->guess = highestmodseq + 1;
+	}
+	SPI_finish();
+	return Max(state->guess, 0);
+}
+
 static void
 check_uid(Store *store, Mailbox *mailbox, int64 uid)
 {

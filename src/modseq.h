@@ -343,6 +343,9 @@ typedef struct MailboxState
 	int64		appended;		/* the last value in the vanished table */
 	UidBuilder	stamped;		/* messages that still need value */
 	bool		lock_stamped;	/* they may not be locked, nor be there */
+	int64		guess;			/* what value may become, 0: not guessed yet;
+								 * without meaning once locked */
+	bool		restamp;		/* some of stamped do not carry guess */
 	UidBuilder	vanished;		/* UIDs that left the mailbox */
 	UidBuilder	undeleted;		/* messages that need another UID */
 	const UidSet *renumbering;	/* those of them that get it right now */
@@ -375,6 +378,7 @@ extern void counter_row_added(Mailbox *mailbox, int64 uidnext);
 extern void counter_row_gone(Mailbox *mailbox);
 extern void counter_rows_gone(Store *store);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
+extern int64 counter_guess(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
 extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
 extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
@@ -468,6 +472,7 @@ extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
+extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
 extern void statement_stamp_by_key(Store *store, Datum message_key);

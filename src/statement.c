@@ -161,9 +161,9 @@ statement_renumber(Store *store, const Datum *key, int64 uid)
 	statement_list(mailbox);
 }
 
-/* statement_stamp: that message needs the statement's mod-sequence */
+/* statement_stamped: that message has the mod-sequence counter_guess() gave */
 void
-statement_stamp(Store *store, const Datum *key, int64 uid)
+statement_stamped(Store *store, const Datum *key, int64 uid)
 {
 	Mailbox    *mailbox;
 
@@ -172,6 +172,14 @@ statement_stamp(Store *store, const Datum *key, int64 uid)
 	mailbox = counter_mailbox(store, key);
 	uidset_builder_add(&mailbox->state->stamped, (uint32) uid, (uint32) uid);
 	statement_list(mailbox);
+}
+
+/* statement_stamp: that message needs the statement's mod-sequence */
+void
+statement_stamp(Store *store, const Datum *key, int64 uid)
+{
+	statement_stamped(store, key, uid);
+	counter_mailbox(store, key)->state->restamp = true;
 }
 
 /* statement_stamp_flagged: the same, from a flag table that names UIDs */
@@ -357,6 +365,7 @@ follow_rename(Mailbox *from)
 	uidset_builder_free(stamped);
 	uidset_builder_free(vanished);
 	uidset_builder_free(undeleted);
+	to->state->restamp = true;
 	statement_list(to);
 }
 
@@ -431,19 +440,44 @@ renumber_messages(Store *store, Mailbox *mailbox)
 	pfree(set);
 }
 
-/* Gives the statement's mod-sequence to the messages in state->stamped */
+/* Forgets the messages that need the statement's mod-sequence, or had it */
+static void
+forget_stamped(MailboxState *state)
+{
+	uidset_builder_free(&state->stamped);
+	state->lock_stamped = false;
+	state->restamp = false;
+}
+
+/*
+ * Gives the statement's mod-sequence to the messages in state->stamped
+ *
+ * It is used whether or not a row is written: what was guessed right is there
+ * already, by this statement or by one that it is nested in.  Only of messages
+ * that a flag table names by UID it is not known that they exist.
+ */
 static void
 stamp_messages(Store *store, Mailbox *mailbox)
 {
-	UidSet	   *set = uidset_from_builder(&mailbox->state->stamped);
-	int64		n = uidset_cardinality(uidset_ranges(set), uidset_nranges(set));
+	MailboxState *state = mailbox->state;
 	int64		value = counter_modseq(store, mailbox);
+	UidSet	   *set;
+	int64		n;
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
+	if (!state->lock_stamped || value == state->guess)
+		counter_used(mailbox, value);
+	if (value == state->guess && !state->restamp)
+	{
+		forget_stamped(state);
+		return;
+	}
+	set = uidset_from_builder(&state->stamped);
+	n = uidset_cardinality(uidset_ranges(set), uidset_nranges(set));
+
 	/* Before the triggers of the update can add to it */
-	uidset_builder_free(&mailbox->state->stamped);
-	mailbox->state->lock_stamped = false;
+	forget_stamped(state);
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = n == 1 ?
@@ -466,8 +500,7 @@ write_pending(Store *store, Mailbox *mailbox)
 	if (!state->locked)
 	{
 		/* The mailbox itself is gone, and nobody can ask for it any more */
-		uidset_builder_free(&state->stamped);
-		state->lock_stamped = false;
+		forget_stamped(state);
 		uidset_builder_free(&state->vanished);
 		uidset_builder_free(&state->undeleted);
 		return;

@@ -22,9 +22,11 @@
  * inserted row is nobody else's yet.  A flag change must not do that: the
  * message row is locked already when BEFORE ROW triggers fire, and mailboxes
  * locked after messages, beside writers that lock them first, deadlock.  So
- * assign stamps a changed message at once only if the mailbox lock is held
- * already; else collect notes it, and completion stamps it.  Departures are
- * noted in collect only: until then another trigger can keep the row.
+ * assign stamps a changed message with the statement's number only if the
+ * mailbox lock is held already; else with the number that it will be unless
+ * somebody else takes that first.  collect notes the message, and completion,
+ * under the lock, stamps it if the guess was wrong.  Departures are noted in
+ * collect only: until then another trigger can keep the row.
  *
  * A message whose soft-delete column says so is expunged.  Nothing that
  * becomes of it concerns a client, until it is undeleted: then it arrives, and
@@ -237,9 +239,9 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 
 /*
  * A message that stays where it is.  Its mod-sequence is ours: it changes to
- * the statement's value if a flag changed and we may take one now, or if it is
- * we who stamp it, and to nothing else, whatever the application wrote.  Of one
- * that is expunged now no client hears.
+ * the statement's value, or to what we guess that it will be, if a flag
+ * changed, or if it is we who stamp it, and to nothing else, whatever the
+ * application wrote.  Of one that is expunged now no client hears.
  */
 static HeapTuple
 assign_stay(const RowChange *change, const Datum *key)
@@ -264,6 +266,8 @@ assign_stay(const RowChange *change, const Datum *key)
 
 		if (counter_is_locked(mailbox))
 			modseq = counter_modseq(change->store, mailbox);
+		else
+			modseq = Max(old, counter_guess(change->store, mailbox));
 	}
 	else if (new != old && statement_is_completing())
 	{
@@ -444,9 +448,12 @@ collect_stay(const RowChange *change, const Datum *key)
 	{
 		Mailbox    *mailbox = counter_mailbox(change->store, key);
 
-		if (!counter_is_locked(mailbox) || new != mailbox->state->issued)
+		if (counter_is_locked(mailbox) && new == mailbox->state->issued)
+			counter_used(mailbox, new);
+		else if (new == mailbox->state->guess)
+			statement_stamped(change->store, key, uid);
+		else
 			changed_after_us(change);
-		counter_used(mailbox, new);
 	}
 	if (is_expunged(change))
 	{

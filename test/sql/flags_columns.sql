@@ -144,7 +144,7 @@ CREATE TRIGGER zzz_see BEFORE UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION see()
 UPDATE mail SET subject = 'read' WHERE id = 12;
 :modseqs
 DROP TRIGGER zzz_see ON mail;
--- One that undoes the change: there is none
+-- One that undoes the change after ours: the message has its number by then, as it has under the lock
 CREATE FUNCTION keep_seen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.seen := old.seen; RETURN new; END $$;
 CREATE TRIGGER zzz_keep BEFORE UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION keep_seen();
 UPDATE mail SET seen = false WHERE id = 12;
@@ -172,6 +172,76 @@ CREATE OR REPLACE FUNCTION forge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN 
 UPDATE mail SET color = 'green' WHERE id = 12;
 :modseqs
 DROP TRIGGER zzz_forge ON mail;
+
+--
+-- A statement writes the number that it will get if nobody takes it first. Here its own trigger does, in a statement of
+-- its own, for another message: that one keeps it, and the outer statement's message gets the next
+--
+CREATE FUNCTION nest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE mail SET color = 'nested ' || new.color WHERE id = 12;
+	IF new.color = 'fails' THEN
+		RAISE division_by_zero;
+	END IF;
+	RETURN new;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN new;
+END $$;
+CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE mail SET color = 'once more' WHERE id = new.id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER zzz_nest BEFORE UPDATE ON mail FOR EACH ROW WHEN (old.id = 11) EXECUTE FUNCTION nest();
+UPDATE mail SET color = 'works' WHERE id = 11 RETURNING modseq;
+:modseqs
+-- If that is rolled back, the number is the outer statement's again
+UPDATE mail SET color = 'fails' WHERE id = 11 RETURNING modseq;
+:modseqs
+DROP TRIGGER zzz_nest ON mail;
+-- What changes the messages once more, in their own statement's triggers, finds the number there already; it is taken
+CREATE TRIGGER a_again AFTER UPDATE ON mail FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION again();
+UPDATE mail SET color = 'twice';
+:modseqs
+SELECT * FROM modseq.check('mail');
+DROP TRIGGER a_again ON mail;
+-- So does what changes them in a subtransaction, which takes the number first
+CREATE FUNCTION again_in_block() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE mail SET color = 'in a block';
+	RETURN NULL;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN NULL;
+END $$;
+CREATE TRIGGER a_again AFTER UPDATE ON mail FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND new.id = 12)
+	EXECUTE FUNCTION again_in_block();
+UPDATE mail SET color = 'thrice';
+:modseqs
+SELECT * FROM modseq.check('mail');
+DROP TRIGGER a_again ON mail;
+-- And what names them by UID, in a table of flags
+CREATE TABLE label (mailbox_id bigint, uid bigint, name text);
+SELECT modseq.attach('mail', 'mailbox', 'label', flag_mailbox => '{mailbox_id}', flag_uid => 'uid');
+CREATE FUNCTION label() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO label VALUES (new.mailbox_id, new.uid, 'urgent');
+	RETURN NULL;
+END $$;
+CREATE TRIGGER a_label AFTER UPDATE OF color ON mail FOR EACH ROW EXECUTE FUNCTION label();
+UPDATE mail SET color = 'labelled';
+:modseqs
+SELECT * FROM modseq.check('mail');
+DROP TRIGGER a_label ON mail;
+-- One message's flag column and another's label in one statement: the other has not got the number yet
+WITH colored AS (UPDATE mail SET color = 'alone' WHERE id = 11)
+INSERT INTO label SELECT mailbox_id, uid, 'alone' FROM mail WHERE id = 12;
+:modseqs
+-- A label of a message that is not there changes nothing
+INSERT INTO label VALUES (1, 4711, 'lost'), (2, 4711, 'lost');
+:modseqs
+-- A message that comes into the mailbox takes it under the lock: it is the same statement, and the same number
+UPDATE mail SET color = 'both', mailbox_id = 1 WHERE id IN (11, 21);
+:modseqs
 
 SELECT * FROM modseq.check('mail');
 DROP SCHEMA t_flags_columns CASCADE;

@@ -98,7 +98,7 @@ DROP TRIGGER back_and_forth ON mail;
 --
 -- Others' triggers on partitions, and rows that PostgreSQL lets cross no further
 --
--- Our own stamp makes it cross: the day of the last change
+-- What makes it cross is a trigger: the day of the last change
 CREATE FUNCTION changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.day := (old.day + 10) % 20; RETURN new; END $$;
 CREATE TRIGGER changed BEFORE UPDATE ON plain_mail FOR EACH ROW EXECUTE FUNCTION changed();
 CREATE TRIGGER changed BEFORE UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION changed();

@@ -18,7 +18,7 @@ CREATE VIEW reads AS
 		pg_stat_get_xact_tuples_returned('mail_mailbox_id_modseq_idx'::regclass) AS by_modseq;
 
 -- A thousand scattered messages in a mailbox of 4,000: by which index are they found, and are those all that is read,
--- but for dead versions?
+-- but for dead versions? (Flag columns need neither, for the message has its number when it is written.)
 CREATE FUNCTION measure(OUT what text, OUT by_uid boolean, OUT by_modseq boolean, OUT few boolean) RETURNS SETOF record
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -99,21 +99,17 @@ ignore_notice(void *arg, const PGresult *result)
 /*
  * Statements that lock the same rows in different orders deadlock in any
  * database, and plans decide the order: so single statements without
- * modseq.lock() go by index, which is by UID.  A nested loop might go by
- * partition first; a merge join is by UID.  No JIT: it would compile all plans
- * that cost so much because they could not do without what is off.
+ * modseq.lock() find messages by merge joins, which are by UID.  A nested loop
+ * might go by partition first, or by mod-sequence.  No JIT: it would compile
+ * all plans that cost so much because they could not do without what is off.
  */
 static const char *
 session_settings(void)
 {
 #define SETTINGS "-c jit=off -c statement_timeout=120s -c deadlock_timeout=20ms"
-	if (options.mode == MODE_RAW && options.partitioned)
-		return SETTINGS " -c enable_seqscan=off -c enable_bitmapscan=off"
-			" -c enable_hashjoin=off -c enable_nestloop=off";
-	if (options.mode == MODE_RAW)
-		return SETTINGS " -c enable_seqscan=off -c enable_bitmapscan=off"
-			" -c enable_hashjoin=off -c enable_mergejoin=off";
-	return SETTINGS;
+	return options.mode == MODE_RAW ? SETTINGS
+		" -c enable_seqscan=off -c enable_bitmapscan=off"
+		" -c enable_hashjoin=off -c enable_nestloop=off" : SETTINGS;
 }
 
 /* Connects, waiting for a server that is being restarted */

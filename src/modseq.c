@@ -66,6 +66,8 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 void
 _PG_init(void)
 {
+	planner_init();
+	executor_init();
 	store_init();
 	shape_init();
 	RegisterXactCallback(transaction_ends, NULL);

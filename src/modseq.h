@@ -16,6 +16,7 @@
  *	plan_text.c	the SQL we run
  *	plan.c		cached plans of it, and as whom it runs
  *	planner.c	plans that stay on the indexes that attach() made
+ *	executor.c	stamping messages without our own row triggers
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
  *	rename.c	mailboxes whose key changes
  *	notify.c	wake-ups for clients that wait
@@ -139,6 +140,7 @@ typedef struct Store
 {
 	Oid			message_relid;
 	Oid			trigger_oid;	/* of the trigger that has the options */
+	Oid			collect_oid;	/* of the one after each row */
 	Oid			mailbox_relid;
 	Oid			source_relid;	/* InvalidOid unless that is a side table */
 	bool		mailbox_has_rules;
@@ -311,7 +313,13 @@ extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 
 /* --- planner.c ------------------------------------------------------------ */
 
+extern void planner_init(void);
 extern void planner_prepare(SPIPlanPtr plan, PlanId id);
+
+/* --- executor.c ----------------------------------------------------------- */
+
+extern void executor_init(void);
+extern int	executor_stamp(const Store *store, SPIPlanPtr plan, Datum *params);
 
 /* --- counter.c --------------------------------------------------------- */
 

@@ -102,6 +102,8 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 									  InvalidSnapshot, true, false, 0);
 		UnregisterSnapshot(snapshot);
 	}
+	else if (id == PLAN_STAMP_MESSAGE || id == PLAN_STAMP_MESSAGES)
+		result = executor_stamp(store, store->plans[id], params);
 	else
 		result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
 	if (as_owner)

@@ -20,16 +20,15 @@
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 
+static set_rel_pathlist_hook_type next_hook;
+static bool by_range = false;	/* is a plan made that goes by ranges? */
+
 /*
  * Each range is to be looked up in the index on (mailbox, UID).  Where the
  * planner takes mailboxes for small, it would rather read the whole mailbox
  * and compare each message with each range, which is quadratic if it is wrong.
  * So make all paths to the messages dear but those that a range leads to.
- *
- * This hook is there only while one of our own plans is made.
  */
-static set_rel_pathlist_hook_type next_hook;
-
 static void
 look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 			   RangeTblEntry *rte)
@@ -38,7 +37,7 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (next_hook)
 		next_hook(root, rel, rti, rte);
-	if (rte->rtekind != RTE_RELATION)
+	if (!by_range || rte->rtekind != RTE_RELATION)
 		return;
 	foreach(lc, rel->pathlist)
 	{
@@ -71,7 +70,7 @@ void
 planner_prepare(SPIPlanPtr plan, PlanId id)
 {
 	bool		saved[lengthof(settings)];
-	set_rel_pathlist_hook_type saved_hook = set_rel_pathlist_hook;
+	bool		saved_by_range = by_range;
 	CachedPlan *cached;
 
 	if (plan_access(id) == ACCESS_ANY)
@@ -81,13 +80,7 @@ planner_prepare(SPIPlanPtr plan, PlanId id)
 		saved[i] = *settings[i];
 		*settings[i] = false;
 	}
-
-	/* Planning may call functions, which may have come here once more */
-	if (plan_access(id) == ACCESS_RANGES && saved_hook != look_up_ranges)
-	{
-		next_hook = saved_hook;
-		set_rel_pathlist_hook = look_up_ranges;
-	}
+	by_range = plan_access(id) == ACCESS_RANGES;
 	PG_TRY();
 	{
 		cached = SPI_plan_get_cached_plan(plan);
@@ -98,7 +91,14 @@ planner_prepare(SPIPlanPtr plan, PlanId id)
 	{
 		for (size_t i = 0; i < lengthof(settings); i++)
 			*settings[i] = saved[i];
-		set_rel_pathlist_hook = saved_hook;
+		by_range = saved_by_range;
 	}
 	PG_END_TRY();
+}
+
+void
+planner_init(void)
+{
+	next_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = look_up_ranges;
 }

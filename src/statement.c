@@ -485,6 +485,8 @@ stamp_messages(Store *store, Mailbox *mailbox)
 	SPI_connect();
 	rows = plan_execute(store, n == 1 ? PLAN_STAMP_MESSAGE : PLAN_STAMP_MESSAGES,
 						params, PLAN_AS_OWNER);
+	if (rows > 0)
+		counter_used(mailbox, value);
 	if ((int64) rows < n)
 		check_stamped(store, mailbox, set, value);
 	SPI_finish();

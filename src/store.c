@@ -444,6 +444,8 @@ build_store(Relation rel, Trigger *trigger)
 	for (int i = 0; i < trigger->tgnargs; i++)
 		store->options = lappend(store->options, pstrdup(trigger->tgargs[i]));
 	store->trigger_oid = trigger->tgoid;
+	trigger = store_find_trigger(rel, "trigger_collect");
+	store->collect_oid = trigger ? trigger->tgoid : InvalidOid;
 	store->message_relid = message;
 	store->message =
 		quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),

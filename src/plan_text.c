@@ -463,9 +463,10 @@ message_query(PlanText *query, PlanId id)
 }
 
 /*
- * Messages of any mailbox, as (mailbox key, uid, live).  LOCK_MESSAGES takes
- * their row locks, in the order of mailbox and UID; also of messages that are
- * expunged, for somebody may be about to undelete them.
+ * Messages of any mailbox, as (mailbox key, uid, live): by their own keys, of
+ * which FIND_MESSAGE and LOCK_MESSAGE take one.  LOCK_MESSAGES takes their row
+ * locks, in the order of mailbox and UID; also of messages that are expunged,
+ * for somebody may be about to undelete them.
  */
 static void
 any_message_query(PlanText *query, PlanId id)
@@ -473,6 +474,8 @@ any_message_query(PlanText *query, PlanId id)
 	Store	   *store = query->store;
 	Oid			operator = InvalidOid;
 	Oid			param_type;
+	bool		one;
+	int			value;
 
 	if (store->flag_message != NULL)
 		operator = plan_equality(store->message_key_type,
@@ -506,11 +509,15 @@ any_message_query(PlanText *query, PlanId id)
 										 store_option(store, "message_key")));
 		return;
 	}
+	one = id == PLAN_FIND_MESSAGE || id == PLAN_LOCK_MESSAGE;
+	value = add_param(query, one ? store->flag_key_type :
+					  get_array_type(store->flag_key_type));
 	generate_operator_clause(&query->text, psprintf("m.%s", store->message_key),
 							 store->message_key_type, operator,
-							 psprintf("ANY ($%d)",
-									  add_param(query, get_array_type(store->flag_key_type))),
-							 param_type);
+							 psprintf(one ? "$%d" : "ANY ($%d)", value),
+							 one ? store->flag_key_type : param_type);
+	if (id == PLAN_LOCK_MESSAGE)
+		add(query, " FOR NO KEY UPDATE");
 	if (id == PLAN_LOCK_MESSAGES)
 	{
 		add(query, " ORDER BY ");
@@ -636,7 +643,9 @@ static const PlanKind kinds[] = {
 	[PLAN_STAMP_MESSAGE] = {message_query, TABLE_MESSAGE, ACCESS_INDEX},
 	[PLAN_RENUMBER_MESSAGES] = {message_query, TABLE_MESSAGE, ACCESS_RANGES},
 	[PLAN_FIND_MESSAGES] = {any_message_query, TABLE_MESSAGE, ACCESS_ANY},
+	[PLAN_FIND_MESSAGE] = {any_message_query, TABLE_MESSAGE, ACCESS_ANY},
 	[PLAN_LOCK_MESSAGES] = {any_message_query, TABLE_MESSAGE, ACCESS_ANY},
+	[PLAN_LOCK_MESSAGE] = {any_message_query, TABLE_MESSAGE, ACCESS_ANY},
 	[PLAN_CHANGED_MESSAGES] = {message_query, TABLE_MESSAGE, ACCESS_INDEX},
 	[PLAN_LIVE_MESSAGES] = {message_query, TABLE_MESSAGE, ACCESS_RANGES},
 	[PLAN_LOCK_LIVE_MESSAGES] = {message_query, TABLE_MESSAGE, ACCESS_RANGES},

@@ -40,6 +40,7 @@
 
 #include "access/xact.h"
 #include "utils/array.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -222,6 +223,17 @@ statement_stamp_by_key(Store *store, Datum message_key)
 
 /* --- completion: flag tables ------------------------------------------------- */
 
+/* Is it but one message, of which perhaps several flags changed? */
+static bool
+is_one(const ArrayBuildState *keys)
+{
+	for (int i = 1; i < keys->nelems; i++)
+		if (!datumIsEqual(keys->dvalues[0], keys->dvalues[i], keys->typbyval,
+						  keys->typlen))
+			return false;
+	return true;
+}
+
 /* Are all messages in SPI_tuptable in mailboxes that we have locked? */
 static bool
 all_locked(Store *store, uint64 rows)
@@ -240,19 +252,30 @@ all_locked(Store *store, uint64 rows)
 }
 
 /*
- * Runs FIND_MESSAGES, or LOCK_MESSAGES, and notes what it finds as to be
- * stamped.  FIND_MESSAGES does so, and returns true, only if all of them are
- * in mailboxes that are locked.
+ * Finds messages by their keys, locks them if told to, and notes them as to be
+ * stamped.  Without locking it does so, and returns true, only if all of them
+ * are in mailboxes that are locked.
  */
 static bool
-find_messages(Store *store, PlanId id, Datum keys)
+find_messages(Store *store, ArrayBuildState *keys, bool lock)
 {
+	bool		one = is_one(keys);
+	Datum		param = keys->dvalues[0];
 	uint64		rows;
 	bool		found;
 
 	SPI_connect();
-	rows = plan_execute(store, id, &keys, PLAN_AS_OWNER);
-	found = id == PLAN_LOCK_MESSAGES || all_locked(store, rows);
+	if (one)
+		rows = plan_execute(store, lock ? PLAN_LOCK_MESSAGE : PLAN_FIND_MESSAGE,
+							&param, PLAN_AS_OWNER);
+	else
+	{
+		param = makeArrayResult(keys, CurrentMemoryContext);
+		rows = plan_execute(store,
+							lock ? PLAN_LOCK_MESSAGES : PLAN_FIND_MESSAGES,
+							&param, PLAN_AS_OWNER);
+	}
+	found = lock || all_locked(store, rows);
 	for (uint64 i = 0; i < rows && found; i++)
 	{
 		Datum		key[MODSEQ_MAX_KEYS];
@@ -285,12 +308,10 @@ find_flagged(Statement *statement)
 	{
 		FlaggedKeys *flagged = lfirst(lc);
 		Store	   *store = store_get(flagged->message_relid);
-		Datum		keys = makeArrayResult(flagged->keys, CurrentMemoryContext);
 
 		if (!counter_any_locked(store) ||
-			!find_messages(store, PLAN_FIND_MESSAGES, keys))
-			find_messages(store, PLAN_LOCK_MESSAGES, keys);
-		pfree(DatumGetPointer(keys));
+			!find_messages(store, flagged->keys, false))
+			find_messages(store, flagged->keys, true);
 	}
 }
 

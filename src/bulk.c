@@ -34,7 +34,7 @@ static Oid	arriving = InvalidOid;
 static void
 check_snapshot(Store *store, const Datum *key)
 {
-	if (!counter_lock(store, counter_mailbox(store, key)))
+	if (!counter_lock(store, known_mailbox(store, key)))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to mailbox %s",
@@ -111,7 +111,7 @@ static void
 forget_mailbox(Store *store, Datum *key)
 {
 	vanished_drop(store, key);
-	counter_row_gone(counter_mailbox(store, key));
+	counter_row_gone(known_mailbox(store, key));
 }
 
 /* bulk_mailboxes_leave: their history goes with them */
@@ -163,7 +163,7 @@ bulk_messages_arrive(Store *store, Oid relid)
 
 		if (!plan_get_message(store, i, key, &uid, &live))
 			continue;
-		mailbox = counter_mailbox(store, key);
+		mailbox = known_mailbox(store, key);
 		if (!counter_lock(store, mailbox))
 			counter_no_mailbox(store, key);
 		counter_skip_uids(mailbox, uid);

@@ -20,159 +20,11 @@
  * that the statement changes something, and the lock is still to be taken,
  * counter_raise() does all of it at once.
  *
- * Memory: everything is in a context below TopTransactionContext and gone at
- * the transaction's end.  What a subtransaction knows is in MailboxStates of
- * its own, which are dropped when it aborts: its lock is then released and
- * the row rolled back.  When it commits they are merged into the outer ones.
+ * Memory: what is known of a mailbox is in known.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "modseq.h"
-
-#include "access/xact.h"
-#include "utils/hsearch.h"
-#include "utils/memutils.h"
-
-/* Mailboxes whose key has the same hash are in a chain */
-typedef struct MailboxHashKey
-{
-	Oid			message_relid;
-	uint32		hash;
-} MailboxHashKey;
-
-typedef struct MailboxChain
-{
-	MailboxHashKey hashkey;
-	List	   *mailboxes;
-} MailboxChain;
-
-static MemoryContext counter_context = NULL;	/* NULL: all below is unset */
-static HTAB *chains = NULL;
-static Mailbox *last_mailbox = NULL;	/* the one that was looked up last */
-static List *inner_mailboxes = NIL; /* those with a state of level > 1 */
-static int	innermost_level = 0;	/* the highest level of such a state */
-
-static void
-init_transaction(void)
-{
-	HASHCTL		ctl = {0};
-
-	counter_context = AllocSetContextCreate(TopTransactionContext,
-											"modseq counters",
-											ALLOCSET_SMALL_SIZES);
-	ctl.hcxt = counter_context;
-	ctl.keysize = sizeof(MailboxHashKey);
-	ctl.entrysize = sizeof(MailboxChain);
-	chains = hash_create("modseq mailboxes", 32, &ctl,
-						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/* --- what we know of a mailbox, level by level --------------------------- */
-
-/* A new innermost state, which starts from what the outer one knows */
-static void
-push_state(Mailbox *mailbox, int level)
-{
-	MemoryContext old = MemoryContextSwitchTo(counter_context);
-	MailboxState *state = palloc0(sizeof(MailboxState));
-	MailboxState *outer = mailbox->state;
-
-	state->level = level;
-	state->outer = outer;
-	if (outer != NULL)
-	{
-		state->locked = outer->locked;
-		state->uidnext = outer->uidnext;
-		state->highestmodseq = outer->highestmodseq;
-		state->next_uid = outer->next_uid;
-		state->reserved = outer->reserved;
-		state->arrived = outer->arrived;
-	}
-	uidset_builder_init(&state->stamped);
-	uidset_builder_init(&state->vanished);
-	uidset_builder_init(&state->undeleted);
-	uidset_builder_init(&state->followed);
-	mailbox->state = state;
-	innermost_level = Max(innermost_level, level);
-	if (level > 1 && !mailbox->inner)
-	{
-		mailbox->inner = true;
-		inner_mailboxes = lappend(inner_mailboxes, mailbox);
-	}
-	MemoryContextSwitchTo(old);
-}
-
-static void
-pop_state(Mailbox *mailbox)
-{
-	MailboxState *state = mailbox->state;
-
-	mailbox->state = state->outer;
-	uidset_builder_free(&state->stamped);
-	uidset_builder_free(&state->vanished);
-	uidset_builder_free(&state->undeleted);
-	uidset_builder_free(&state->followed);
-	pfree(state);
-}
-
-/* The state that the current (sub)transaction may change */
-static MailboxState *
-current_state(Mailbox *mailbox)
-{
-	int			level = GetCurrentTransactionNestLevel();
-
-	if (mailbox->state == NULL || mailbox->state->level < level)
-		push_state(mailbox, level);
-	return mailbox->state;
-}
-
-/*
- * counter_mailbox: what this transaction knows of a mailbox
- *
- * Nothing is locked, nor is it known that the mailbox exists.
- */
-Mailbox *
-counter_mailbox(Store *store, const Datum *key)
-{
-	MailboxHashKey hashkey;
-	MailboxChain *chain;
-	bool		found;
-	ListCell   *lc;
-	Mailbox    *mailbox;
-	MemoryContext old;
-
-	if (last_mailbox != NULL &&
-		last_mailbox->message_relid == store->message_relid &&
-		key_equal(store, last_mailbox->key, key))
-	{
-		current_state(last_mailbox);
-		return last_mailbox;
-	}
-	if (counter_context == NULL)
-		init_transaction();
-	hashkey.message_relid = store->message_relid;
-	hashkey.hash = key_hash(store, key);
-	chain = hash_search(chains, &hashkey, HASH_ENTER, &found);
-	if (!found)
-		chain->mailboxes = NIL;
-	foreach(lc, chain->mailboxes)
-	{
-		mailbox = lfirst(lc);
-		if (key_equal(store, mailbox->key, key))
-		{
-			current_state(mailbox);
-			return last_mailbox = mailbox;
-		}
-	}
-	old = MemoryContextSwitchTo(counter_context);
-	mailbox = palloc0(sizeof(Mailbox));
-	mailbox->message_relid = store->message_relid;
-	mailbox->key = key_copy(store, key);
-	chain->mailboxes = lappend(chain->mailboxes, mailbox);
-	MemoryContextSwitchTo(old);
-	current_state(mailbox);
-	return last_mailbox = mailbox;
-}
 
 /* --- the lock -------------------------------------------------------------- */
 
@@ -245,7 +97,7 @@ add_from_source(Store *store, Mailbox *mailbox)
 bool
 counter_lock(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 	int64		uidnext;
 	int64		highestmodseq;
 
@@ -274,7 +126,7 @@ counter_lock(Store *store, Mailbox *mailbox)
 bool
 counter_raise(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 	int64		uidnext;
 	int64		value;
 
@@ -306,36 +158,6 @@ counter_is_locked(Mailbox *mailbox)
 	return mailbox->state->locked;
 }
 
-/* Does this transaction hold the lock of any mailbox of the store? */
-bool
-counter_any_locked(Store *store)
-{
-	HASH_SEQ_STATUS scan;
-	MailboxChain *chain;
-
-	if (counter_context == NULL)
-		return false;
-	hash_seq_init(&scan, chains);
-	while ((chain = hash_seq_search(&scan)) != NULL)
-	{
-		ListCell   *lc;
-
-		if (chain->hashkey.message_relid != store->message_relid)
-			continue;
-		foreach(lc, chain->mailboxes)
-		{
-			MailboxState *state = ((Mailbox *) lfirst(lc))->state;
-
-			if (state != NULL && state->locked)
-			{
-				hash_seq_term(&scan);
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 void
 counter_no_mailbox(Store *store, const Datum *key)
 {
@@ -356,7 +178,7 @@ counter_no_mailbox(Store *store, const Datum *key)
 int64
 counter_modseq(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 	int64		highest = state->highestmodseq;
 
 	Assert(state->locked);
@@ -390,7 +212,7 @@ counter_modseq(Store *store, Mailbox *mailbox)
 int64
 counter_guess(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 	int64		uidnext;
 	int64		highestmodseq;
 
@@ -426,7 +248,7 @@ check_uid(Store *store, Mailbox *mailbox, int64 uid)
 int64
 counter_assign_uid(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 
 	Assert(state->locked);
 	check_uid(store, mailbox, state->next_uid);
@@ -437,7 +259,7 @@ counter_assign_uid(Store *store, Mailbox *mailbox)
 void
 counter_skip_uids(Mailbox *mailbox, int64 uid)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 
 	Assert(state->locked);
 	state->next_uid = Max(state->next_uid, uid + 1);
@@ -467,7 +289,7 @@ is_taken(Store *store, Mailbox *mailbox, int64 uid)
 static int64
 reserved_uid(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 
 	if (rename_reached(store, mailbox->key))
 		return PG_INT64_MAX;
@@ -500,7 +322,7 @@ reserved_uid(Store *store, Mailbox *mailbox)
 bool
 counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 	int64		uidnext = state->uidnext;
 	bool		used;
 
@@ -541,7 +363,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 void
 counter_used(Mailbox *mailbox, int64 modseq)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 
 	state->value = modseq;
 	state->used = true;
@@ -552,7 +374,7 @@ counter_used(Mailbox *mailbox, int64 modseq)
 void
 counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 
 	counter_used(mailbox, modseq);
 	state->landed = Max(state->landed, uid + 1);
@@ -569,7 +391,7 @@ counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 void
 counter_settle(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 	int64		uidnext = Max(state->uidnext, state->landed);
 	int64		highestmodseq = state->highestmodseq;
 	Datum		params[MODSEQ_MAX_PARAMS];
@@ -624,21 +446,21 @@ counter_settle(Store *store, Mailbox *mailbox)
 void
 counter_row_changed(Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
 {
-	set_counters(current_state(mailbox), uidnext, highestmodseq);
+	set_counters(known_state(mailbox), uidnext, highestmodseq);
 }
 
 /* counter_row_added: the row was inserted, with that UIDNEXT */
 void
 counter_row_added(Mailbox *mailbox, int64 uidnext)
 {
-	current_state(mailbox)->reserved = uidnext;
+	known_state(mailbox)->reserved = uidnext;
 }
 
 /* counter_row_gone: the row was deleted, or has another key now */
 void
 counter_row_gone(Mailbox *mailbox)
 {
-	MailboxState *state = current_state(mailbox);
+	MailboxState *state = known_state(mailbox);
 
 	state->locked = false;
 	state->next_uid = 0;
@@ -654,26 +476,9 @@ counter_row_gone(Mailbox *mailbox)
 void
 counter_rows_gone(Store *store)
 {
-	HASH_SEQ_STATUS scan;
-	MailboxChain *chain;
-	List	   *locked = NIL;
+	List	   *locked = known_locked(store, false);
 	ListCell   *lc;
 
-	if (counter_context == NULL)
-		return;
-	hash_seq_init(&scan, chains);
-	while ((chain = hash_seq_search(&scan)) != NULL)
-	{
-		if (chain->hashkey.message_relid != store->message_relid)
-			continue;
-		foreach(lc, chain->mailboxes)
-		{
-			Mailbox    *mailbox = lfirst(lc);
-
-			if (mailbox->state != NULL && mailbox->state->locked)
-				locked = lappend(locked, mailbox);
-		}
-	}
 	foreach(lc, locked)
 	{
 		Mailbox    *mailbox = lfirst(lc);
@@ -690,22 +495,6 @@ counter_rows_gone(Store *store)
 	list_free(locked);
 }
 
-/* The key types of a store changed: what we know is in the wrong types */
-void
-counter_forget_store(Oid message_relid)
-{
-	HASH_SEQ_STATUS scan;
-	MailboxChain *chain;
-
-	if (counter_context == NULL)
-		return;
-	last_mailbox = NULL;
-	hash_seq_init(&scan, chains);
-	while ((chain = hash_seq_search(&scan)) != NULL)
-		if (chain->hashkey.message_relid == message_relid)
-			chain->mailboxes = NIL;
-}
-
 /*
  * A message follows its mailbox.  What was said of it before it was written
  * must hold after that, though the old key may be taken in between.
@@ -713,7 +502,7 @@ counter_forget_store(Oid message_relid)
 void
 counter_follow(Mailbox *mailbox, int64 uid)
 {
-	uidset_builder_add(&current_state(mailbox)->followed, (uint32) uid,
+	uidset_builder_add(&known_state(mailbox)->followed, (uint32) uid,
 					   (uint32) uid);
 	statement_list(mailbox);
 }
@@ -721,79 +510,10 @@ counter_follow(Mailbox *mailbox, int64 uid)
 bool
 counter_has_followed(Mailbox *mailbox, int64 uid)
 {
-	UidBuilder *followed = &current_state(mailbox)->followed;
+	UidBuilder *followed = &known_state(mailbox)->followed;
 
 	if (uidset_builder_is_empty(followed))
 		return false;
 	uidset_builder_finish(followed);
 	return uidset_contains(followed->ranges, followed->n, (uint32) uid);
-}
-
-/* --- ends of transactions --------------------------------------------------- */
-
-/* What the inner level learnt is now the outer level's */
-static void
-merge_state(Mailbox *mailbox)
-{
-	MailboxState *state = mailbox->state;
-	MailboxState *outer = state->outer;
-
-	if (outer == NULL || outer->level < state->level - 1)
-	{
-		state->level--;
-		return;
-	}
-	outer->locked = state->locked;
-	outer->uidnext = state->uidnext;
-	outer->highestmodseq = state->highestmodseq;
-	outer->next_uid = state->locked ? Max(outer->next_uid, state->next_uid) : 0;
-	outer->reserved = state->reserved;
-	outer->arrived = state->arrived;
-	pop_state(mailbox);
-}
-
-/* Ends the states of that nest level */
-static void
-end_inner_states(int level, bool commit)
-{
-	ListCell   *lc;
-
-	foreach(lc, inner_mailboxes)
-	{
-		Mailbox    *mailbox = lfirst(lc);
-
-		while (mailbox->state != NULL && mailbox->state->level >= level)
-		{
-			if (commit)
-				merge_state(mailbox);
-			else
-				pop_state(mailbox);
-		}
-		if (mailbox->state == NULL || mailbox->state->level == 1)
-		{
-			mailbox->inner = false;
-			inner_mailboxes = foreach_delete_current(inner_mailboxes, lc);
-		}
-	}
-	innermost_level = level - 1;
-}
-
-/* A subtransaction of that nest level ends */
-void
-counter_subtransaction_end(int level, bool commit)
-{
-	/* Most subtransactions know nothing of mailboxes, while outer ones may */
-	if (level <= innermost_level)
-		end_inner_states(level, commit);
-}
-
-/* Everything was in counter_context, which is gone with the transaction */
-void
-counter_transaction_end(void)
-{
-	counter_context = NULL;
-	chains = NULL;
-	last_mailbox = NULL;
-	inner_mailboxes = NIL;
-	innermost_level = 0;
 }

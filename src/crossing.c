@@ -197,7 +197,7 @@ crossing_continues(const RowShape *shape, Relation rel, Mailbox *to, int64 uid,
 	if (!crossings->arrived &&
 		row_get_key(shape, old, RelationGetDescr(rel), key))
 	{
-		Mailbox    *from = counter_mailbox(shape->store, key);
+		Mailbox    *from = known_mailbox(shape->store, key);
 
 		expect(crossings, from, from);
 		if (from != to)

@@ -97,7 +97,7 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	Counters	counters = get_counters(change, change->new);
 
 	if (counters.uidnext > 1)
-		counter_row_added(counter_mailbox(change->store, key),
+		counter_row_added(known_mailbox(change->store, key),
 						  counters.uidnext);
 }
 
@@ -108,7 +108,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	Store	   *store = change->store;
 	Counters	old = get_counters(change, change->old);
 	Counters	new = get_counters(change, change->new);
-	Mailbox    *mailbox = counter_mailbox(store, to);
+	Mailbox    *mailbox = known_mailbox(store, to);
 	bool		raised = new.highestmodseq > old.highestmodseq;
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
@@ -117,7 +117,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity);
 	if (!key_equal(store, from, to))
 	{
-		Mailbox    *before = counter_mailbox(store, from);
+		Mailbox    *before = known_mailbox(store, from);
 
 		counter_row_gone(before);
 		rename_note(store, from, to);
@@ -170,7 +170,7 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 		!row_get_key(change.shape, change.new, change.desc, to))
 	{
 		refuse_crossing(&change, from);
-		counter_row_gone(counter_mailbox(change.store, from));
+		counter_row_gone(known_mailbox(change.store, from));
 		vanished_drop(change.store, from);
 	}
 	else

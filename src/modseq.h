@@ -10,20 +10,23 @@
  *
  * What the files do, from the ground up:
  *
- *	store.c		trigger arguments -> cached Store
+ *	store.c		the cache of Stores
+ *	store_build.c	trigger arguments -> Store
  *	shape.c		where rows have what we read and write
  *	row.c		reading rows: mailbox keys, numbers, whether a flag changed
- *	plan_text.c	the SQL we run
+ *	plan_text.c	the SQL we run; plan_part.c what it is put together from
  *	plan.c		cached plans of it, and as whom it runs
  *	planner.c	plans that stay on the indexes that attach() made
  *	executor.c	stamping messages without our own row triggers
+ *	known.c		what the transaction knows of mailboxes, level by level
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
  *	rename.c	mailboxes whose key changes
  *	notify.c	wake-ups for clients that wait
  *	vanished.c	the table of vanished UIDs
+ *	flagged.c	from rows of a flag table to messages
  *	statement.c	what one SQL statement changed, and its completion
  *	crossing.c	rows that an UPDATE takes to another partition
- *	trigger.c	triggers of message and flag tables
+ *	trigger.c	triggers of message tables; trigger_flag.c those of flag tables
  *	mailbox.c	triggers of mailbox tables
  *	bulk.c		whole tables that come or go: TRUNCATE, and partitions
  *	partition.c	event triggers: partitions that come or go
@@ -227,6 +230,7 @@ typedef struct RowShape
 } RowShape;
 
 extern Store *store_get(Oid message_relid);
+extern Store *store_build(Relation rel, Trigger *trigger);
 extern const char *store_option(const Store *store, const char *name);
 extern List *store_list_option(const Store *store, const char *name);
 extern Trigger *store_find_trigger(Relation rel, const char *function);
@@ -265,6 +269,10 @@ extern uint32 key_hash(const Store *store, const Datum *key);
 extern Datum *key_copy(const Store *store, const Datum *key);
 extern char *key_text(const Store *store, const Datum *key);
 
+/* --- plan_part.c ----------------------------------------------------------- */
+
+extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
+
 /* --- plan_text.c --------------------------------------------------------- */
 
 /* As the owner of which table a query runs */
@@ -285,7 +293,6 @@ typedef enum PlanAccess
 	ACCESS_RANGES				/* by such an index, for each range of UIDs */
 } PlanAccess;
 
-extern Oid	plan_equality(Oid column, Oid param, Oid *param_type);
 extern PlanAccess plan_access(PlanId id);
 extern PlanTable plan_table(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
@@ -323,7 +330,7 @@ extern void planner_prepare(SPIPlanPtr plan, PlanId id);
 extern void executor_init(void);
 extern int	executor_stamp(const Store *store, SPIPlanPtr plan, Datum *params);
 
-/* --- counter.c --------------------------------------------------------- */
+/* --- known.c ----------------------------------------------------------------- */
 
 /*
  * What one (sub)transaction level knows of a mailbox.  The state of an inner
@@ -371,7 +378,15 @@ typedef struct Mailbox
 	bool		notifies;		/* has notify.c noted it? */
 } Mailbox;
 
-extern Mailbox *counter_mailbox(Store *store, const Datum *key);
+extern Mailbox *known_mailbox(Store *store, const Datum *key);
+extern MailboxState *known_state(Mailbox *mailbox);
+extern List *known_locked(Store *store, bool any);
+extern void known_forget_store(Oid message_relid);
+extern void known_subtransaction_end(int level, bool commit);
+extern void known_transaction_end(void);
+
+/* --- counter.c --------------------------------------------------------------- */
+
 extern int64 counter_effective_uidnext(const Store *store, bool isnull,
 									   int64 value);
 extern int64 counter_effective_highestmodseq(bool isnull, int64 value);
@@ -381,7 +396,6 @@ extern void counter_read_row(const Store *store, HeapTuple tuple,
 extern bool counter_lock(Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
-extern bool counter_any_locked(Store *store);
 extern void counter_row_changed(Mailbox *mailbox,
 								int64 uidnext, int64 highestmodseq);
 extern void counter_row_added(Mailbox *mailbox, int64 uidnext);
@@ -397,11 +411,8 @@ extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
-extern void counter_forget_store(Oid message_relid);
 extern void counter_follow(Mailbox *mailbox, int64 uid);
 extern bool counter_has_followed(Mailbox *mailbox, int64 uid);
-extern void counter_subtransaction_end(int level, bool commit);
-extern void counter_transaction_end(void);
 
 /* --- rename.c ------------------------------------------------------------ */
 
@@ -472,6 +483,12 @@ extern HeapTuple crossing_flag_lands(Store *store, Relation rel);
 extern bool crossing_is_departure(HeapTuple old);
 extern void crossing_settle(Crossings *crossings);
 
+/* --- flagged.c ------------------------------------------------------------ */
+
+extern List *flagged_add(List *list, Store *store, Datum message_key);
+extern void flagged_find(List *list);
+extern void flagged_lock(List *mailboxes);
+
 /* --- statement.c ------------------------------------------------------- */
 
 extern void statement_open(void);
@@ -509,6 +526,7 @@ typedef struct RowChange
 extern struct TriggerData *trigger_data(FunctionCallInfo fcinfo);
 extern struct TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
 											RowChange *change);
+extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 
 /* --- mailbox.c ------------------------------------------------------------ */
 

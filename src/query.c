@@ -91,7 +91,7 @@ read_status(Store *store, const Datum *key, PlanMode mode, Status *status)
 static void
 lock_mailbox(Store *store, const Datum *key)
 {
-	if (!counter_lock(store, counter_mailbox(store, key)))
+	if (!counter_lock(store, known_mailbox(store, key)))
 		no_such_mailbox(store, key);
 }
 
@@ -204,7 +204,7 @@ modseq_touch(PG_FUNCTION_ARGS)
 	if (!read_status(store, key, PLAN_AS_CALLER, &status))
 		no_such_mailbox(store, key);
 	statement_open();
-	mailbox = counter_mailbox(store, key);
+	mailbox = known_mailbox(store, key);
 	value = counter_modseq(store, mailbox);
 	counter_used(mailbox, value);
 	statement_close();

@@ -81,7 +81,7 @@ rename_target(Store *store, Mailbox *mailbox)
 		if (rename->message_relid == store->message_relid &&
 			rename->ended == 0 &&
 			key_equal(store, rename->from, mailbox->key))
-			return counter_mailbox(store, rename->to);
+			return known_mailbox(store, rename->to);
 	}
 	return NULL;
 }

@@ -23,11 +23,11 @@
  * Locks: completion takes mailbox locks, ascending by store and key.  Message
  * rows come after them, except for those that the statement itself has locked
  * by writing them before any mailbox was locked.  For a flag table this is
- * kept up on purpose (find_flagged, lock_flagged): whoever works without
- * modseq.lock() locks message rows first and mailboxes last, and whoever calls
- * it does the opposite, so that neither kind deadlocks among its own for our
- * sake.  (What is left is in README.md: cascades, upserts, moves, and scans in
- * other orders.)
+ * kept up on purpose (flagged.c): whoever works without modseq.lock() locks
+ * message rows first and mailboxes last, and whoever calls it does the
+ * opposite, so that neither kind deadlocks among its own for our sake.  (What
+ * is left is in README.md: cascades, upserts, moves, and scans in other
+ * orders.)
  *
  * Memory: a Statement belongs to the nest level that opened it and lives in
  * its own context below TopTransactionContext; it is dropped, with all that
@@ -39,17 +39,7 @@
 #include "modseq.h"
 
 #include "access/xact.h"
-#include "utils/array.h"
-#include "utils/datum.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-
-/* Keys of messages, of one store, whose rows in the flag table changed */
-typedef struct FlaggedKeys
-{
-	Oid			message_relid;
-	ArrayBuildState *keys;
-} FlaggedKeys;
 
 typedef struct Statement
 {
@@ -58,7 +48,7 @@ typedef struct Statement
 	bool		completing;
 	MemoryContext context;
 	List	   *mailboxes;		/* Mailboxes with something to write */
-	List	   *flagged;		/* FlaggedKeys */
+	List	   *flagged;		/* messages whose flag rows changed: flagged.c */
 	Crossings	crossings;
 	struct Statement *outer;	/* of an outer nest level */
 } Statement;
@@ -141,7 +131,7 @@ statement_vanish(Store *store, const Datum *key, int64 uid)
 
 	if (!is_uid(uid))
 		return;
-	mailbox = counter_mailbox(store, key);
+	mailbox = known_mailbox(store, key);
 	uidset_builder_add(&mailbox->state->vanished, (uint32) uid, (uint32) uid);
 	statement_list(mailbox);
 }
@@ -157,7 +147,7 @@ statement_renumber(Store *store, const Datum *key, int64 uid)
 
 	if (!is_uid(uid))
 		return;
-	mailbox = counter_mailbox(store, key);
+	mailbox = known_mailbox(store, key);
 	uidset_builder_add(&mailbox->state->undeleted, (uint32) uid, (uint32) uid);
 	statement_list(mailbox);
 }
@@ -170,7 +160,7 @@ statement_stamped(Store *store, const Datum *key, int64 uid)
 
 	if (!is_uid(uid))
 		return;
-	mailbox = counter_mailbox(store, key);
+	mailbox = known_mailbox(store, key);
 	uidset_builder_add(&mailbox->state->stamped, (uint32) uid, (uint32) uid);
 	statement_list(mailbox);
 }
@@ -180,7 +170,7 @@ void
 statement_stamp(Store *store, const Datum *key, int64 uid)
 {
 	statement_stamped(store, key, uid);
-	counter_mailbox(store, key)->state->restamp = true;
+	known_mailbox(store, key)->state->restamp = true;
 }
 
 /* statement_stamp_flagged: the same, from a flag table that names UIDs */
@@ -188,7 +178,7 @@ void
 statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
 {
 	statement_stamp(store, key, uid);
-	counter_mailbox(store, key)->state->lock_stamped = true;
+	known_mailbox(store, key)->state->lock_stamped = true;
 }
 
 /* statement_stamp_by_key: the same, for the messages with that key */
@@ -196,126 +186,13 @@ void
 statement_stamp_by_key(Store *store, Datum message_key)
 {
 	Statement  *statement = current_statement();
-	FlaggedKeys *flagged = NULL;
-	MemoryContext old;
-	ListCell   *lc;
+	MemoryContext old = MemoryContextSwitchTo(statement->context);
 
-	foreach(lc, statement->flagged)
-	{
-		flagged = lfirst(lc);
-		if (flagged->message_relid == store->message_relid)
-			break;
-		flagged = NULL;
-	}
-	if (flagged == NULL)
-	{
-		old = MemoryContextSwitchTo(statement->context);
-		flagged = palloc(sizeof(FlaggedKeys));
-		flagged->message_relid = store->message_relid;
-		flagged->keys = initArrayResult(store->flag_key_type,
-										statement->context, false);
-		statement->flagged = lappend(statement->flagged, flagged);
-		MemoryContextSwitchTo(old);
-	}
-	accumArrayResult(flagged->keys, message_key, false,
-					 store->flag_key_type, statement->context);
+	statement->flagged = flagged_add(statement->flagged, store, message_key);
+	MemoryContextSwitchTo(old);
 }
 
-/* --- completion: flag tables ------------------------------------------------- */
-
-/* Is it but one message, of which perhaps several flags changed? */
-static bool
-is_one(const ArrayBuildState *keys)
-{
-	for (int i = 1; i < keys->nelems; i++)
-		if (!datumIsEqual(keys->dvalues[0], keys->dvalues[i], keys->typbyval,
-						  keys->typlen))
-			return false;
-	return true;
-}
-
-/* Are all messages in SPI_tuptable in mailboxes that we have locked? */
-static bool
-all_locked(Store *store, uint64 rows)
-{
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		key[MODSEQ_MAX_KEYS];
-		int64		uid;
-		bool		live;
-
-		if (plan_get_message(store, i, key, &uid, &live) &&
-			!counter_is_locked(counter_mailbox(store, key)))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Finds messages by their keys, locks them if told to, and notes them as to be
- * stamped.  Without locking it does so, and returns true, only if all of them
- * are in mailboxes that are locked.
- */
-static bool
-find_messages(Store *store, ArrayBuildState *keys, bool lock)
-{
-	bool		one = is_one(keys);
-	Datum		param = keys->dvalues[0];
-	uint64		rows;
-	bool		found;
-
-	SPI_connect();
-	if (one)
-		rows = plan_execute(store, lock ? PLAN_LOCK_MESSAGE : PLAN_FIND_MESSAGE,
-							&param, PLAN_AS_OWNER);
-	else
-	{
-		param = makeArrayResult(keys, CurrentMemoryContext);
-		rows = plan_execute(store,
-							lock ? PLAN_LOCK_MESSAGES : PLAN_FIND_MESSAGES,
-							&param, PLAN_AS_OWNER);
-	}
-	found = lock || all_locked(store, rows);
-	for (uint64 i = 0; i < rows && found; i++)
-	{
-		Datum		key[MODSEQ_MAX_KEYS];
-		int64		uid;
-		bool		live;
-
-		if (plan_get_message(store, i, key, &uid, &live) && live)
-			statement_stamp(store, key, uid);
-	}
-	SPI_finish();
-	return found;
-}
-
-/*
- * Turns keys of messages into (mailbox, UID).  Messages that are gone, by the
- * delete that cascaded to their flags, are not found and need nothing.
- *
- * If this transaction holds the locks of all their mailboxes, then the
- * messages cannot change under us.  Otherwise they are locked first: see
- * "Locks" above; and a locked message cannot change its mailbox either.
- */
-static void
-find_flagged(Statement *statement)
-{
-	List	   *all = statement->flagged;
-	ListCell   *lc;
-
-	statement->flagged = NIL;
-	foreach(lc, all)
-	{
-		FlaggedKeys *flagged = lfirst(lc);
-		Store	   *store = store_get(flagged->message_relid);
-
-		if (!counter_any_locked(store) ||
-			!find_messages(store, flagged->keys, false))
-			find_messages(store, flagged->keys, true);
-	}
-}
-
-/* --- completion: mailboxes ---------------------------------------------------- */
+/* --- completion ---------------------------------------------------- */
 
 static bool
 has_pending(const MailboxState *state)
@@ -335,30 +212,6 @@ compare_mailboxes(const ListCell *a, const ListCell *b)
 	if (left->message_relid != right->message_relid)
 		return left->message_relid < right->message_relid ? -1 : 1;
 	return key_compare(store_get(left->message_relid), left->key, right->key);
-}
-
-/* The same order of locks for messages that the flag table names by UID */
-static void
-lock_flagged(List *mailboxes)
-{
-	ListCell   *lc;
-
-	foreach(lc, mailboxes)
-	{
-		Mailbox    *mailbox = lfirst(lc);
-		Store	   *store = store_get(mailbox->message_relid);
-		Datum		params[MODSEQ_MAX_PARAMS];
-
-		if (!mailbox->state->lock_stamped || counter_is_locked(mailbox))
-			continue;
-		memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
-		params[store->nkeys] =
-			PointerGetDatum(uidset_from_builder(&mailbox->state->stamped));
-		SPI_connect();
-		plan_execute(store, PLAN_LOCK_LIVE_MESSAGES, params, PLAN_AS_OWNER);
-		SPI_finish();
-		pfree(DatumGetPointer(params[store->nkeys]));
-	}
 }
 
 /*
@@ -394,10 +247,12 @@ follow_rename(Mailbox *from)
 static List *
 pending_mailboxes(Statement *statement)
 {
+	List	   *flagged = statement->flagged;
 	List	   *pending = NIL;
 	ListCell   *lc;
 
-	find_flagged(statement);
+	statement->flagged = NIL;
+	flagged_find(flagged);
 	foreach(lc, statement->mailboxes)
 		follow_rename(lfirst(lc));
 	foreach(lc, statement->mailboxes)
@@ -582,7 +437,7 @@ complete(Statement *statement)
 		mailboxes = pending_mailboxes(statement);
 		if (mailboxes != NIL)
 		{
-			lock_flagged(mailboxes);
+			flagged_lock(mailboxes);
 			lock_mailboxes(mailboxes);
 			foreach(lc, mailboxes)
 			{

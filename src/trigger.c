@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * trigger.c
- *	  Triggers of message and flag tables.
+ *	  Triggers of message tables.
  *
  * On a message table, in the order of firing:
  *
@@ -10,8 +10,8 @@
  *	modseq_trigger_collect	AFTER ROW			sees what became of the row
  *	modseq_trigger_flush	AFTER STATEMENT		completes the statement
  *
- * The first and last stand on the flag table as well, with
- * modseq_trigger_collect_flag between them.  PostgreSQL gives the row triggers
+ * The first and last stand on the flag table as well, with the one of
+ * trigger_flag.c between them.  PostgreSQL gives the row triggers
  * of a partitioned table to its partitions; partition.c does so with the
  * others, for the table that a statement names is the one whose triggers fire.
  * A row that an UPDATE takes to another partition is in crossing.c, TRUNCATE
@@ -42,15 +42,11 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_trigger_open);
 PG_FUNCTION_INFO_V1(modseq_trigger_assign);
 PG_FUNCTION_INFO_V1(modseq_trigger_collect);
 PG_FUNCTION_INFO_V1(modseq_trigger_flush);
-PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
 
 /* trigger_data: the trigger's data, or an error if this is no call as a trigger */
 TriggerData *
@@ -112,9 +108,9 @@ get_modseq(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
 	return value;
 }
 
-/* The UID of a message; 0 stands for NULL, which is no UID */
-static int64
-get_uid(const RowChange *change, HeapTuple tuple)
+/* trigger_uid: the UID in a row; 0 stands for NULL, which is no UID */
+int64
+trigger_uid(const RowChange *change, HeapTuple tuple)
 {
 	int64		uid = 0;
 
@@ -213,7 +209,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	   int64 uid)
 {
 	Store	   *store = change->store;
-	Mailbox    *mailbox = counter_mailbox(store, key);
+	Mailbox    *mailbox = known_mailbox(store, key);
 	int64		modseq;
 
 	if (!counter_lock(store, mailbox))
@@ -257,12 +253,12 @@ assign_stay(const RowChange *change, const Datum *key)
 
 	if (change->may_cross)
 		crossing_note(change->rel, change->old,
-					  counter_mailbox(change->store, key),
-					  get_uid(change, change->new), false);
+					  known_mailbox(change->store, key),
+					  trigger_uid(change, change->new), false);
 	if (!will_be_expunged(change) &&
 		row_flags_differ(shape, change->old, change->new, change->desc, true))
 	{
-		Mailbox    *mailbox = counter_mailbox(change->store, key);
+		Mailbox    *mailbox = known_mailbox(change->store, key);
 
 		if (counter_is_locked(mailbox))
 			modseq = counter_modseq(change->store, mailbox);
@@ -271,7 +267,7 @@ assign_stay(const RowChange *change, const Datum *key)
 	}
 	else if (new != old && statement_is_completing())
 	{
-		Mailbox    *mailbox = counter_mailbox(change->store, key);
+		Mailbox    *mailbox = known_mailbox(change->store, key);
 
 		if (new == mailbox->state->value)
 			modseq = new;
@@ -294,7 +290,7 @@ assign_update(const RowChange *change)
 	Datum		keys[2][MODSEQ_MAX_KEYS];
 	Datum	   *from = keys[0];
 	Datum	   *to = keys[1];
-	int64		old_uid = get_uid(change, change->old);
+	int64		old_uid = trigger_uid(change, change->old);
 	int64		new_uid = 0;
 	bool		given = row_get_int64(change->new, change->desc,
 									  change->shape->uid,
@@ -313,7 +309,7 @@ assign_update(const RowChange *change)
 			return assign_stay(change, to);
 		if (rename_is(change->store, from, to))
 		{
-			counter_follow(counter_mailbox(change->store, to), new_uid);
+			counter_follow(known_mailbox(change->store, to), new_uid);
 			return assign_stay(change, to);
 		}
 	}
@@ -339,7 +335,7 @@ assign_insert(RowChange *change)
 						  change->shape->uid_type, &uid);
 	if (given && change->rel->rd_rel->relispartition)
 	{
-		Mailbox    *mailbox = counter_mailbox(change->store, key);
+		Mailbox    *mailbox = known_mailbox(change->store, key);
 		bool		arrived;
 		HeapTuple	old = crossing_continues(change->shape, change->rel,
 											 mailbox, uid, &arrived);
@@ -362,7 +358,7 @@ assign_insert(RowChange *change)
 /*
  * modseq.trigger_assign(<configuration>): BEFORE INSERT OR UPDATE ROW
  *
- * Its arguments are the store's configuration, see store.c.  Takes the lock
+ * Its arguments are the store's configuration, see store_build.c.  Takes the lock
  * of the mailbox that a message arrives in.  Errors: 23502 and 23503 for no or
  * an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 when UIDs or
  * mod-sequences are used up, 55000 if the configuration is out of date.
@@ -400,8 +396,8 @@ changed_after_us(const RowChange *change)
 static void
 collect_arrival(const RowChange *change, const Datum *key)
 {
-	Mailbox    *mailbox = counter_mailbox(change->store, key);
-	int64		uid = get_uid(change, change->new);
+	Mailbox    *mailbox = known_mailbox(change->store, key);
+	int64		uid = trigger_uid(change, change->new);
 	int64		modseq = get_modseq(change->new, change->desc,
 									change->shape->modseq);
 
@@ -421,7 +417,7 @@ is_renumbering(const RowChange *change, const Datum *key, int64 uid)
 
 	if (!statement_is_completing())
 		return false;
-	set = counter_mailbox(change->store, key)->state->renumbering;
+	set = known_mailbox(change->store, key)->state->renumbering;
 	return set != NULL && is_uid(uid) &&
 		uidset_contains(uidset_ranges(set), uidset_nranges(set), (uint32) uid);
 }
@@ -430,7 +426,7 @@ is_renumbering(const RowChange *change, const Datum *key, int64 uid)
 static void
 collect_departure(const RowChange *change, const Datum *key)
 {
-	int64		uid = get_uid(change, change->old);
+	int64		uid = trigger_uid(change, change->old);
 
 	if (!was_expunged(change) && !is_renumbering(change, key, uid))
 		statement_vanish(change->store, key, uid);
@@ -442,11 +438,11 @@ collect_stay(const RowChange *change, const Datum *key)
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
 	int64		new = get_modseq(change->new, change->desc, shape->modseq);
-	int64		uid = get_uid(change, change->new);
+	int64		uid = trigger_uid(change, change->new);
 
 	if (new != old)
 	{
-		Mailbox    *mailbox = counter_mailbox(change->store, key);
+		Mailbox    *mailbox = known_mailbox(change->store, key);
 
 		if (counter_is_locked(mailbox) && new == mailbox->state->issued)
 			counter_used(mailbox, new);
@@ -482,13 +478,13 @@ see_partition(RowChange *change, const Datum *to)
 		change->old = NULL;
 	else if (change->old == NULL)
 		change->old = crossing_lands(change->rel,
-									 counter_mailbox(change->store, to),
-									 get_uid(change, change->new));
+									 known_mailbox(change->store, to),
+									 trigger_uid(change, change->new));
 	else if (change->new == NULL)
 		return !row_get_key(change->shape, change->old, change->desc, from) ||
 			!crossing_departs(change->rel, change->old,
-							  counter_mailbox(change->store, from),
-							  get_uid(change, change->old));
+							  known_mailbox(change->store, from),
+							  trigger_uid(change, change->old));
 	return change->old != NULL || change->new != NULL;
 }
 
@@ -522,10 +518,10 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 		from = keys[0];
 
 	if (from != NULL && to != NULL &&
-		get_uid(&change, change.old) == get_uid(&change, change.new) &&
+		trigger_uid(&change, change.old) == trigger_uid(&change, change.new) &&
 		(key_equal(change.store, from, to) ||
-		 counter_has_followed(counter_mailbox(change.store, to),
-							  get_uid(&change, change.new))))
+		 counter_has_followed(known_mailbox(change.store, to),
+							  trigger_uid(&change, change.new))))
 	{
 		collect_stay(&change, to);
 		return PointerGetDatum(NULL);
@@ -534,107 +530,5 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 		collect_arrival(&change, to);
 	if (from != NULL)
 		collect_departure(&change, from);
-	return PointerGetDatum(NULL);
-}
-
-/* --- flag tables ------------------------------------------------------------- */
-
-/* The message that a row of the flag table belongs to has changed */
-static void
-collect_flag(const RowChange *change, HeapTuple tuple)
-{
-	Datum		key[MODSEQ_MAX_KEYS];
-
-	if (change->shape->flag_message != InvalidAttrNumber)
-	{
-		bool		isnull;
-		Datum		message = heap_getattr(tuple, change->shape->flag_message,
-										   change->desc, &isnull);
-
-		if (!isnull)
-			statement_stamp_by_key(change->store, message);
-	}
-	else if (row_get_key(change->shape, tuple, change->desc, key))
-		statement_stamp_flagged(change->store, key, get_uid(change, tuple));
-}
-
-/* Do both versions of a flag row belong to the same message? */
-static bool
-same_message(const RowChange *change)
-{
-	AttrNumber	column = change->shape->flag_message;
-	Datum		from[MODSEQ_MAX_KEYS];
-	Datum		to[MODSEQ_MAX_KEYS];
-
-	if (column != InvalidAttrNumber)
-	{
-		bool		oldnull;
-		bool		newnull;
-		Datum		old = heap_getattr(change->old, column, change->desc, &oldnull);
-		Datum		new = heap_getattr(change->new, column, change->desc, &newnull);
-		int16		typlen;
-		bool		typbyval;
-
-		get_typlenbyval(change->store->flag_message_type, &typlen, &typbyval);
-		return oldnull == newnull &&
-			(oldnull || datumIsEqual(old, new, typbyval, typlen));
-	}
-	return get_uid(change, change->old) == get_uid(change, change->new) &&
-		row_get_key(change->shape, change->old, change->desc, from) &&
-		row_get_key(change->shape, change->new, change->desc, to) &&
-		(key_equal(change->store, from, to) ||
-		 rename_is(change->store, from, to));
-}
-
-/* Is it to be seen yet what becomes of that row, in another partition? */
-static bool
-flag_departs(const RowChange *change)
-{
-	Datum		key[MODSEQ_MAX_KEYS];
-
-	if (change->shape->flag_message != InvalidAttrNumber)
-	{
-		bool		isnull;
-		Datum		message = heap_getattr(change->old,
-										   change->shape->flag_message,
-										   change->desc, &isnull);
-
-		return !isnull && crossing_flag_departs(change->store, change->rel,
-												change->old, NULL, 0, message);
-	}
-	return row_get_key(change->shape, change->old, change->desc, key) &&
-		crossing_flag_departs(change->store, change->rel, change->old,
-							  counter_mailbox(change->store, key),
-							  get_uid(change, change->old), (Datum) 0);
-}
-
-/*
- * modseq.trigger_collect_flag(message): AFTER INSERT OR UPDATE OR DELETE ROW
- *
- * Notes the message whose flags changed.  Takes no lock.
- */
-Datum
-modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
-{
-	RowChange change = {0};
-	TriggerData *data = trigger_row_data(fcinfo, &change);
-
-	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
-	change.store = change.shape->store;
-	if (data->tg_relation->rd_rel->relispartition)
-	{
-		if (change.old == NULL)
-			change.old = crossing_flag_lands(change.store, change.rel);
-		else if (change.new == NULL && flag_departs(&change))
-			return PointerGetDatum(NULL);
-	}
-	if (change.old != NULL && change.new != NULL && same_message(&change) &&
-		!row_flags_differ(change.shape, change.old, change.new, change.desc,
-						  false))
-		return PointerGetDatum(NULL);
-	if (change.old != NULL)
-		collect_flag(&change, change.old);
-	if (change.new != NULL)
-		collect_flag(&change, change.new);
 	return PointerGetDatum(NULL);
 }

@@ -98,6 +98,7 @@ typedef enum PlanId
 {
 	PLAN_LOCK_MAILBOX,
 	PLAN_READ_MAILBOX,
+	PLAN_READ_MAILBOXES,
 	PLAN_WRITE_MAILBOX,
 	PLAN_RAISE_MAILBOX,
 	PLAN_ADD_MAILBOX,
@@ -290,7 +291,8 @@ typedef enum PlanAccess
 {
 	ACCESS_ANY,
 	ACCESS_INDEX,				/* by an index that attach() made */
-	ACCESS_RANGES				/* by such an index, for each range of UIDs */
+	ACCESS_RANGES				/* by such an index, for each range of UIDs, or
+								 * each key, that it is given */
 } PlanAccess;
 
 extern PlanAccess plan_access(PlanId id);

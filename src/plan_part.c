@@ -143,11 +143,12 @@ plan_add_key_columns(PlanText *query, const char *alias, KeySide side)
 }
 
 /*
- * plan_add_key_condition: "t.a = $1 AND t.b = $2"; the key is always the first
- * parameters
+ * plan_add_key_equality: "t.a = v1 AND t.b = v2", for a format of the values
+ * that are to be had, in the types of the mailbox's key
  */
 void
-plan_add_key_condition(PlanText *query, const char *alias, KeySide side)
+plan_add_key_equality(PlanText *query, const char *alias, KeySide side,
+					  const char *format)
 {
 	for (int i = 0; i < query->store->nkeys; i++)
 	{
@@ -162,8 +163,15 @@ plan_add_key_condition(PlanText *query, const char *alias, KeySide side)
 		generate_operator_clause(&query->text,
 								 psprintf("%s.%s", alias, plan_key_name(key, side)),
 								 type, operator,
-								 psprintf("$%d", i + 1), key->type);
+								 psprintf(format, i + 1), key->type);
 	}
+}
+
+/* plan_add_key_condition: the key is that in the first parameters */
+void
+plan_add_key_condition(PlanText *query, const char *alias, KeySide side)
+{
+	plan_add_key_equality(query, alias, side, "$%d");
 }
 
 /* plan_add_key_params: those parameters */

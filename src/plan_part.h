@@ -38,6 +38,8 @@ extern const char *plan_key_name(const KeyColumn *key, KeySide side);
 extern const char *plan_collate_clause(Oid relid, const char *name);
 extern void plan_add_key_columns(PlanText *query, const char *alias,
 								 KeySide side);
+extern void plan_add_key_equality(PlanText *query, const char *alias,
+								  KeySide side, const char *format);
 extern void plan_add_key_condition(PlanText *query, const char *alias,
 								   KeySide side);
 extern void plan_add_key_params(PlanText *query);

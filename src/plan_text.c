@@ -64,6 +64,28 @@ mailbox_query(PlanText *query, PlanId id)
 		plan_add(query, " FOR NO KEY UPDATE");
 }
 
+/*
+ * The counters of many mailboxes, and which of them it is, from 1.  For each
+ * column of the key an array has the mailboxes' values.
+ */
+static void
+mailboxes_query(PlanText *query, PlanId id)
+{
+	Store	   *store = query->store;
+
+	plan_add(query,
+			 "SELECT b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, k.n FROM ROWS FROM (",
+			 store->uidvalidity, store->uidnext, store->highestmodseq);
+	for (int i = 0; i < store->nkeys; i++)
+		plan_add(query, "%spg_catalog.unnest($%d)", i == 0 ? "" : ", ",
+				 plan_add_param(query, get_array_type(store->key[i].type)));
+	plan_add(query, ") WITH ORDINALITY AS k (");
+	for (int i = 0; i < store->nkeys; i++)
+		plan_add(query, "k%d, ", i + 1);
+	plan_add(query, "n), %s AS b WHERE ", store->mailbox);
+	plan_add_key_equality(query, "b", KEY_OF_MAILBOX, "k.k%d");
+}
+
 /* "a, b", and "$1, $2", for each column of the key */
 static void
 add_key_list(PlanText *query, bool params)
@@ -425,6 +447,7 @@ typedef struct PlanKind
 static const PlanKind kinds[] = {
 	[PLAN_LOCK_MAILBOX] = {mailbox_query, TABLE_MAILBOX, ACCESS_ANY},
 	[PLAN_READ_MAILBOX] = {mailbox_query, TABLE_MAILBOX, ACCESS_ANY},
+	[PLAN_READ_MAILBOXES] = {mailboxes_query, TABLE_MAILBOX, ACCESS_RANGES},
 	[PLAN_WRITE_MAILBOX] = {mailbox_query, TABLE_MAILBOX, ACCESS_ANY},
 	[PLAN_RAISE_MAILBOX] = {mailbox_query, TABLE_MAILBOX, ACCESS_ANY},
 	[PLAN_ADD_MAILBOX] = {side_table_query, TABLE_MAILBOX, ACCESS_ANY},

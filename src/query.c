@@ -20,7 +20,9 @@
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(modseq_status);
@@ -63,6 +65,21 @@ no_such_mailbox(const Store *store, const Datum *key)
 			 errhint("A mailbox is given by the value of its key.")));
 }
 
+/* What a row of SPI_tuptable says of a mailbox */
+static void
+get_status(const Store *store, uint64 row, Status *status)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[row];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, 1, &isnull);
+
+	status->has_uidvalidity = !isnull;
+	status->uidvalidity = isnull ? 0 : DatumGetInt64(value);
+	counter_read_row(store, tuple, desc, &status->uidnext,
+					 &status->highestmodseq);
+}
+
 /* Reads the row, as the mode says.  False if there is none, or none to be seen. */
 static bool
 read_status(Store *store, const Datum *key, PlanMode mode, Status *status)
@@ -73,17 +90,7 @@ read_status(Store *store, const Datum *key, PlanMode mode, Status *status)
 	found = plan_execute(store, PLAN_READ_MAILBOX,
 						 unconstify(Datum *, key), mode) > 0;
 	if (found)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[0];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-		Datum		value = SPI_getbinval(tuple, desc, 1, &isnull);
-
-		status->has_uidvalidity = !isnull;
-		status->uidvalidity = isnull ? 0 : DatumGetInt64(value);
-		counter_read_row(store, tuple, desc, &status->uidnext,
-						 &status->highestmodseq);
-	}
+		get_status(store, 0, status);
 	SPI_finish();
 	return found;
 }
@@ -120,6 +127,51 @@ put_status(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* For each column of the key, an array of the mailboxes' values */
+static void
+make_key_arrays(const Store *store, const Mailboxes *mailboxes, Datum *arrays)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(mailboxes->n, 1));
+
+	for (int k = 0; k < store->nkeys; k++)
+	{
+		int16		typlen;
+		bool		typbyval;
+		char		typalign;
+
+		get_typlenbyvalalign(store->key[k].type, &typlen, &typbyval, &typalign);
+		for (int i = 0; i < mailboxes->n; i++)
+			values[i] = mailboxes->keys[i][k];
+		arrays[k] = PointerGetDatum(construct_array(values, mailboxes->n,
+													store->key[k].type, typlen,
+													typbyval, typalign));
+	}
+}
+
+/* The rows of those that can be seen, in the order of the argument */
+static void
+put_statuses(ReturnSetInfo *rsinfo, Store *store, const Mailboxes *mailboxes)
+{
+	Datum		params[MODSEQ_MAX_KEYS];
+	uint64		rows;
+
+	make_key_arrays(store, mailboxes, params);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_READ_MAILBOXES, params,
+						PLAN_READ_AS_CALLER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Status		status;
+		bool		isnull;
+		Datum		n = SPI_getbinval(SPI_tuptable->vals[i],
+									  SPI_tuptable->tupdesc, 4, &isnull);
+
+		get_status(store, i, &status);
+		put_status(rsinfo, mailboxes, DatumGetInt64(n) - 1, &status);
+	}
+	SPI_finish();
+}
+
 /*
  * modseq.status(store, mailbox) -> (uidvalidity, uidnext, highestmodseq)
  * modseq.status(store, mailboxes[]) -> the same, after a column mailbox
@@ -134,17 +186,15 @@ modseq_status(PG_FUNCTION_ARGS)
 	Store	   *store = argument_store(fcinfo);
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Status		status;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < mailboxes.n; i++)
-	{
-		Status		status;
-
-		if (read_status(store, mailboxes.keys[i], PLAN_READ_AS_CALLER, &status))
-			put_status(rsinfo, &mailboxes, i, &status);
-		else if (!mailboxes.many)
-			no_such_mailbox(store, mailboxes.keys[i]);
-	}
+	if (mailboxes.many)
+		put_statuses(rsinfo, store, &mailboxes);
+	else if (read_status(store, mailboxes.keys[0], PLAN_READ_AS_CALLER, &status))
+		put_status(rsinfo, &mailboxes, 0, &status);
+	else
+		no_such_mailbox(store, mailboxes.keys[0]);
 	return (Datum) 0;
 }
 

@@ -54,4 +54,11 @@ SELECT * FROM measure();
 ALTER TABLE mail ALTER mailbox_id SET (n_distinct = -1);
 ANALYZE mail;
 SELECT * FROM measure();
+-- Of a thousand mailboxes, where it believes that they are seven, only those are read that are asked for
+UPDATE pg_class SET relpages = 1, reltuples = 1 WHERE oid = 'mailbox'::regclass;
+BEGIN;
+SELECT pg_stat_get_xact_tuples_returned('mailbox'::regclass) AS before \gset
+SELECT mailbox, highestmodseq > 1 AS changed FROM modseq.status('mail', ARRAY[1000, 1, 4711, 500, 1]);
+SELECT pg_stat_get_xact_tuples_returned('mailbox'::regclass) - :before AS read;
+COMMIT;
 SELECT * FROM modseq.check('mail');

@@ -166,11 +166,11 @@ sub transactions
 	};
 }
 
-# throughput(clients, seconds, variables, SQL...): transactions a second, each of the commands as often, on
-# random messages of random mailboxes
+# throughput(clients, pgbench's options for when to stop, variables, SQL...): transactions a second, each of the
+# commands as often, on random messages of random mailboxes
 sub throughput
 {
-	my ($clients, $seconds, $variables, @sql) = @_;
+	my ($clients, $until, $variables, @sql) = @_;
 	my @files;
 
 	for my $sql (@sql)
@@ -179,7 +179,7 @@ sub throughput
 		write_file($name, "\\set box random(1, :boxes)\n\\set first random(1, :messages)\n", $sql);
 		push @files, '-f', $name;
 	}
-	my $output = pgbench('-c', $clients, '-j', min($clients, 2), '-T', $seconds, @files,
+	my $output = pgbench('-c', $clients, '-j', min($clients, 2), @$until, @files,
 		map { ('-D', "$_=$variables->{$_}") } sort keys %$variables);
 	$output =~ /^tps = ([0-9.]+)/m or die $output;
 	return { tps => $1 };

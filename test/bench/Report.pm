@@ -20,7 +20,7 @@ my %lines;
 # report_row(name, n, curve, results, also): what was measured; see compare() in run
 sub report_row { push @rows, {@_} }
 
-# report_line(section, text): of the upkeep, which has no contenders
+# report_line(section, text): of the upkeep, which has no contenders; an item of a list, or a line of a table
 sub report_line { my ($section, $line) = @_; push @{ $lines{$section} }, $line }
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ sub report
 	  'For each command, as far as it was measured; memory is the peak above what the session had before.', '', table_of_costs(), '';
 	for my $section (sort keys %lines)
 	{
-		push @text, "## $section", '', map({ "- $_" } @{ $lines{$section} }), '';
+		push @text, "## $section", '', map({ /^(\||$)/ ? $_ : "- $_" } @{ $lines{$section} }), '';
 	}
 	my $text = join "\n", @text;
 	print $text;

@@ -84,6 +84,9 @@ mailboxes_query(PlanText *query, PlanId id)
 		plan_add(query, "k%d, ", i + 1);
 	plan_add(query, "n), %s AS b WHERE ", store->mailbox);
 	plan_add_key_equality(query, "b", KEY_OF_MAILBOX, "k.k%d");
+
+	/* No sort, where each mailbox is looked up by the index */
+	plan_add(query, " ORDER BY k.n");
 }
 
 /* "a, b", and "$1, $2", for each column of the key */

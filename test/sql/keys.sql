@@ -174,4 +174,13 @@ INSERT INTO mail (id, account, mailbox) VALUES (5, 'carol', 'INBOX');
 SELECT id, account, mailbox, uid, modseq FROM mail ORDER BY id;
 SELECT * FROM modseq.check('mail');
 
+-- Rows are in the order of the array, also where no index can find all of the mailboxes
+CREATE TABLE parent_box (id int PRIMARY KEY);
+CREATE TABLE parent_mail (id int PRIMARY KEY, box int NOT NULL);
+SELECT modseq.attach('parent_mail', 'parent_box', message_mailbox => '{box}');
+CREATE TABLE child_box () INHERITS (parent_box);
+INSERT INTO parent_box SELECT generate_series(1, 9);
+INSERT INTO child_box SELECT generate_series(11, 13);
+SELECT mailbox FROM modseq.status('parent_mail', ARRAY[9, 3, 12, 5, 1, 2, 5]);
+
 DROP SCHEMA t_keys CASCADE;

@@ -13,7 +13,9 @@
  * If the application has a BEFORE ROW trigger of its own, ours remain: it may
  * keep the update from happening, or change flags, mailbox or number, and ours
  * see that.  They remain in partitions too, where an UPDATE can become a DELETE
- * and an INSERT.
+ * and an INSERT.  And they remain if the mod-sequence is part of a key: a
+ * foreign key's cascade may then change the same table, and what it queues
+ * after its rows is matched with the triggers of the query that it is part of.
  *
  * Locks: none but the statement's.  Memory: what is changed is the query's.
  *
@@ -95,7 +97,8 @@ start(QueryDesc *query, int eflags)
 			RelationGetRelid(target->ri_RelationDesc) == store->message_relid &&
 			target->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
 			!target->ri_RelationDesc->rd_rel->relispartition &&
-			target->ri_TrigDesc != NULL)
+			target->ri_TrigDesc != NULL &&
+			ExecUpdateLockMode(query->estate, target) == LockTupleNoKeyExclusive)
 			drop_own_triggers(store, target->ri_TrigDesc);
 	}
 }

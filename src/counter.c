@@ -396,12 +396,18 @@ counter_settle(Store *store, Mailbox *mailbox)
 	int64		highestmodseq = state->highestmodseq;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
+	if (!state->locked && (state->used || state->landed != 0))
+	{
+		Mailbox    *to = rename_target(store, mailbox);
+
+		if (to != NULL && counter_lock(store, to))
+			counter_renamed(mailbox, to);
+	}
 	if (state->used)
 		highestmodseq = Max(highestmodseq, state->value);
 	state->value = 0;
 	state->used = false;
 	state->landed = 0;
-	uidset_builder_free(&state->followed);
 	if (!state->locked)
 		return;
 	state->next_uid = uidnext;
@@ -469,6 +475,33 @@ counter_row_gone(Mailbox *mailbox)
 }
 
 /*
+ * counter_renamed: the row has another key now
+ *
+ * What the statement in progress has taken, or one that contains it, is not in
+ * the row yet; it is the new key's to settle.
+ */
+void
+counter_renamed(Mailbox *from, Mailbox *to)
+{
+	MailboxState *source = known_state(from);
+	MailboxState *target = known_state(to);
+
+	for (MailboxState *state = source; state; state = state->outer)
+		target->next_uid = Max(target->next_uid, state->next_uid);
+	if (!source->used && source->landed == 0)
+		return;
+	target->value = Max(target->value, source->value);
+	target->issued = Max(target->issued, source->value);
+	target->used = target->used || source->used;
+	target->landed = Max(target->landed, source->landed);
+	target->appended = Max(target->appended, source->appended);
+	source->value = 0;
+	source->used = false;
+	source->landed = 0;
+	statement_list(to);
+}
+
+/*
  * counter_rows_gone: rows of the store's mailbox table were truncated
  *
  * The mailboxes whose lock is ours are looked up again; others were not known.
@@ -497,7 +530,9 @@ counter_rows_gone(Store *store)
 
 /*
  * A message follows its mailbox.  What was said of it before it was written
- * must hold after that, though the old key may be taken in between.
+ * must hold after that, though the old key may be taken in between, and other
+ * statements completed.  No message that arrives later gets a UID that one of
+ * these has; if another mailbox gets the key, counter_key_taken() is called.
  */
 void
 counter_follow(Mailbox *mailbox, int64 uid)
@@ -505,6 +540,13 @@ counter_follow(Mailbox *mailbox, int64 uid)
 	uidset_builder_add(&known_state(mailbox)->followed, (uint32) uid,
 					   (uint32) uid);
 	statement_list(mailbox);
+}
+
+/* counter_key_taken: a mailbox gets that key, by INSERT or by another key */
+void
+counter_key_taken(Mailbox *mailbox)
+{
+	uidset_builder_free(&known_state(mailbox)->followed);
 }
 
 bool

@@ -119,12 +119,16 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	{
 		Mailbox    *before = known_mailbox(store, from);
 
+		counter_key_taken(mailbox);
+		counter_renamed(before, mailbox);
 		counter_row_gone(before);
 		rename_note(store, from, to);
 		vanished_rename(store, from, to);
 		raised = raised || before->notifies;
 	}
 	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
+	if (!key_equal(store, from, to))
+		statement_renamed(known_mailbox(store, from), mailbox);
 	if (raised)
 		notify_note(store, mailbox);
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
@@ -160,8 +164,12 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 		row_get_key(change.shape, change.new, change.desc, to))
 	{
 		rename_key_taken(change.store, to);
+		statement_forget(known_mailbox(change.store, to));
 		if (change.old == NULL)
+		{
+			counter_key_taken(known_mailbox(change.store, to));
 			mailbox_inserted(&change, to);
+		}
 	}
 	if (change.old == NULL ||
 		!row_get_key(change.shape, change.old, change.desc, from))

@@ -355,6 +355,8 @@ typedef struct MailboxState
 
 	/* The statement in progress */
 	bool		listed;			/* in Statement.mailboxes? */
+	bool		orphaned;		/* what is below could not be written, for
+								 * there was no such mailbox */
 	int64		value;			/* its mod-sequence, 0: none taken yet */
 	bool		used;			/* a row really carries value */
 	int64		landed;			/* 1 + highest UID that really went in, or 0 */
@@ -402,6 +404,7 @@ extern void counter_row_changed(Mailbox *mailbox,
 								int64 uidnext, int64 highestmodseq);
 extern void counter_row_added(Mailbox *mailbox, int64 uidnext);
 extern void counter_row_gone(Mailbox *mailbox);
+extern void counter_renamed(Mailbox *from, Mailbox *to);
 extern void counter_rows_gone(Store *store);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern int64 counter_guess(Store *store, Mailbox *mailbox);
@@ -413,6 +416,7 @@ extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
+extern void counter_key_taken(Mailbox *mailbox);
 extern void counter_follow(Mailbox *mailbox, int64 uid);
 extern bool counter_has_followed(Mailbox *mailbox, int64 uid);
 
@@ -505,6 +509,10 @@ extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
 extern void statement_stamp_by_key(Store *store, Datum message_key);
+extern void statement_follow(Store *store, Mailbox *from, const Datum *to,
+							 int64 uid);
+extern void statement_renamed(Mailbox *from, Mailbox *to);
+extern void statement_forget(Mailbox *mailbox);
 extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level);
 extern void statement_transaction_end(void);

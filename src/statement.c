@@ -115,6 +115,7 @@ statement_list(Mailbox *mailbox)
 	Statement  *statement = current_statement();
 	MemoryContext old;
 
+	mailbox->state->orphaned = false;
 	if (mailbox->state->listed)
 		return;
 	mailbox->state->listed = true;
@@ -194,9 +195,20 @@ statement_stamp_by_key(Store *store, Datum message_key)
 
 /* --- completion ---------------------------------------------------- */
 
+/* Forgets the messages that need the statement's mod-sequence, or had it */
+static void
+forget_stamped(MailboxState *state)
+{
+	uidset_builder_free(&state->stamped);
+	state->lock_stamped = false;
+	state->restamp = false;
+}
+
 static bool
 has_pending(const MailboxState *state)
 {
+	if (state->orphaned)
+		return false;
 	return !uidset_builder_is_empty(&state->stamped) ||
 		!uidset_builder_is_empty(&state->vanished) ||
 		!uidset_builder_is_empty(&state->undeleted);
@@ -263,6 +275,57 @@ pending_mailboxes(Statement *statement)
 }
 
 /*
+ * statement_follow: a message follows its mailbox to another key
+ *
+ * If its mailbox was not found when the message was to be written, it is now.
+ */
+void
+statement_follow(Store *store, Mailbox *from, const Datum *to, int64 uid)
+{
+	MailboxState *state = from->state;
+
+	if (!state->orphaned)
+		return;
+	uidset_builder_finish(&state->stamped);
+	uidset_builder_finish(&state->undeleted);
+	if (uidset_contains(state->stamped.ranges, state->stamped.n, (uint32) uid))
+		statement_stamp(store, to, uid);
+	if (uidset_contains(state->undeleted.ranges, state->undeleted.n,
+						(uint32) uid))
+		statement_renumber(store, to, uid);
+}
+
+/* statement_renamed: the same for what has vanished from that mailbox */
+void
+statement_renamed(Mailbox *from, Mailbox *to)
+{
+	UidBuilder *vanished = &from->state->vanished;
+
+	if (!from->state->orphaned || uidset_builder_is_empty(vanished))
+		return;
+	statement_open();
+	uidset_builder_add_ranges(&to->state->vanished, vanished->ranges,
+							  vanished->n);
+	uidset_builder_free(vanished);
+	statement_list(to);
+	statement_close();
+}
+
+/* statement_forget: another mailbox has the key of one that was not found */
+void
+statement_forget(Mailbox *mailbox)
+{
+	MailboxState *state = mailbox->state;
+
+	if (!state->orphaned)
+		return;
+	state->orphaned = false;
+	forget_stamped(state);
+	uidset_builder_free(&state->vanished);
+	uidset_builder_free(&state->undeleted);
+}
+
+/*
  * Fewer messages were stamped than should be.  Those that are gone, or have
  * the value already, need nothing; that a trigger or rule kept us from one is
  * an error, since clients would never hear of its change.
@@ -316,15 +379,6 @@ renumber_messages(Store *store, Mailbox *mailbox)
 	pfree(set);
 }
 
-/* Forgets the messages that need the statement's mod-sequence, or had it */
-static void
-forget_stamped(MailboxState *state)
-{
-	uidset_builder_free(&state->stamped);
-	state->lock_stamped = false;
-	state->restamp = false;
-}
-
 /*
  * Gives the statement's mod-sequence to the messages in state->stamped
  *
@@ -375,20 +429,21 @@ write_pending(Store *store, Mailbox *mailbox)
 {
 	MailboxState *state = mailbox->state;
 
-	if (!state->locked)
-	{
-		/* The mailbox itself is gone, and nobody can ask for it any more */
-		forget_stamped(state);
-		uidset_builder_free(&state->vanished);
-		uidset_builder_free(&state->undeleted);
-		return;
-	}
-	if (!uidset_builder_is_empty(&state->undeleted))
+	if (state->locked && !uidset_builder_is_empty(&state->undeleted))
 		renumber_messages(store, mailbox);
-	if (!uidset_builder_is_empty(&state->stamped))
+	if (state->locked && !uidset_builder_is_empty(&state->stamped))
 		stamp_messages(store, mailbox);
-	if (!uidset_builder_is_empty(&state->vanished))
+	if (state->locked && !uidset_builder_is_empty(&state->vanished))
 		vanished_append(store, mailbox);
+
+	/*
+	 * The mailbox itself is gone, and nobody can ask for it any more; triggers
+	 * of the above may have seen to that.  Or the query that we are in has
+	 * renamed it, and the triggers that tell us so are yet to fire.  If they
+	 * have, then follow_rename() comes next.
+	 */
+	if (!state->locked && rename_target(store, mailbox) == NULL)
+		state->orphaned = true;
 }
 
 /*

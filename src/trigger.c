@@ -310,6 +310,8 @@ assign_update(const RowChange *change)
 		if (rename_is(change->store, from, to))
 		{
 			counter_follow(known_mailbox(change->store, to), new_uid);
+			statement_follow(change->store, known_mailbox(change->store, from),
+							 to, new_uid);
 			return assign_stay(change, to);
 		}
 	}

@@ -36,6 +36,12 @@ vanished_append(Store *store, Mailbox *mailbox)
 	if (mailbox->state->value != 0 &&
 		mailbox->state->value == mailbox->state->appended)
 		counter_settle(store, mailbox);
+	if (!mailbox->state->locked)
+	{
+		/* Triggers of the mailbox table have deleted it */
+		pfree(set);
+		return;
+	}
 	value = counter_modseq(store, mailbox);
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);

@@ -111,20 +111,13 @@ known_state(Mailbox *mailbox)
 	return mailbox->state;
 }
 
-/*
- * known_mailbox: what this transaction knows of a mailbox
- *
- * Nothing is locked, nor is it known that the mailbox exists.
- */
+/* known_find: what this transaction knows of a mailbox; NULL if nothing */
 Mailbox *
-known_mailbox(Store *store, const Datum *key)
+known_find(Store *store, const Datum *key)
 {
 	MailboxHashKey hashkey;
 	MailboxChain *chain;
-	bool		found;
 	ListCell   *lc;
-	Mailbox    *mailbox;
-	MemoryContext old;
 
 	if (last_mailbox != NULL &&
 		last_mailbox->message_relid == store->message_relid &&
@@ -134,21 +127,47 @@ known_mailbox(Store *store, const Datum *key)
 		return last_mailbox;
 	}
 	if (known_context == NULL)
+		return NULL;
+	hashkey.message_relid = store->message_relid;
+	hashkey.hash = key_hash(store, key);
+	chain = hash_search(chains, &hashkey, HASH_FIND, NULL);
+	if (chain == NULL)
+		return NULL;
+	foreach(lc, chain->mailboxes)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+
+		if (!key_equal(store, mailbox->key, key))
+			continue;
+		known_state(mailbox);
+		return last_mailbox = mailbox;
+	}
+	return NULL;
+}
+
+/*
+ * known_mailbox: the same; if nothing is known yet, there is now an entry
+ *
+ * Nothing is locked, nor is it known that the mailbox exists.
+ */
+Mailbox *
+known_mailbox(Store *store, const Datum *key)
+{
+	Mailbox    *mailbox = known_find(store, key);
+	MailboxHashKey hashkey;
+	MailboxChain *chain;
+	bool		found;
+	MemoryContext old;
+
+	if (mailbox != NULL)
+		return mailbox;
+	if (known_context == NULL)
 		init_transaction();
 	hashkey.message_relid = store->message_relid;
 	hashkey.hash = key_hash(store, key);
 	chain = hash_search(chains, &hashkey, HASH_ENTER, &found);
 	if (!found)
 		chain->mailboxes = NIL;
-	foreach(lc, chain->mailboxes)
-	{
-		mailbox = lfirst(lc);
-		if (key_equal(store, mailbox->key, key))
-		{
-			known_state(mailbox);
-			return last_mailbox = mailbox;
-		}
-	}
 	old = MemoryContextSwitchTo(known_context);
 	mailbox = palloc0(sizeof(Mailbox));
 	mailbox->message_relid = store->message_relid;

@@ -163,13 +163,15 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	if (change.new != NULL &&
 		row_get_key(change.shape, change.new, change.desc, to))
 	{
+		Mailbox    *other = known_find(change.store, to);
+
 		rename_key_taken(change.store, to);
-		statement_forget(known_mailbox(change.store, to));
+		if (other != NULL)
+			statement_forget(other);
+		if (other != NULL && change.old == NULL)
+			counter_key_taken(other);
 		if (change.old == NULL)
-		{
-			counter_key_taken(known_mailbox(change.store, to));
 			mailbox_inserted(&change, to);
-		}
 	}
 	if (change.old == NULL ||
 		!row_get_key(change.shape, change.old, change.desc, from))

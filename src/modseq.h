@@ -382,6 +382,7 @@ typedef struct Mailbox
 	bool		notifies;		/* has notify.c noted it? */
 } Mailbox;
 
+extern Mailbox *known_find(Store *store, const Datum *key);
 extern Mailbox *known_mailbox(Store *store, const Datum *key);
 extern MailboxState *known_state(Mailbox *mailbox);
 extern List *known_locked(Store *store, bool any);

@@ -344,8 +344,12 @@ assign_insert(RowChange *change)
 
 		if (old != NULL && arrived)
 		{
-			int64		modseq = counter_modseq(change->store, mailbox);
+			int64		modseq;
 
+			/* Another trigger may have deleted the mailbox in between */
+			if (!counter_lock(change->store, mailbox))
+				counter_no_mailbox(change->store, key);
+			modseq = counter_modseq(change->store, mailbox);
 			return set_numbers(change, modseq, uid, modseq);
 		}
 		if (old != NULL)

@@ -144,6 +144,18 @@ UPDATE mail SET day = 3, flags = '{}' WHERE id = 11;
 INSERT INTO mail (id, box, day, uid) SELECT 99, box, 3, uid FROM mail WHERE id = 11;
 ROLLBACK;
 DROP TRIGGER cancel ON mail_ham_2;
+-- It deletes the mailbox that the message is on its way to
+CREATE FUNCTION remove_box() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM t_partition_move.box WHERE name = 'Drafts';
+	RETURN old;
+END $$;
+INSERT INTO box VALUES ('Drafts');
+CREATE TRIGGER remove_box BEFORE DELETE ON mail_ham_2 FOR EACH ROW EXECUTE FUNCTION remove_box();
+UPDATE mail SET box = 'Drafts', day = 3 WHERE id = 11;
+DROP TRIGGER remove_box ON mail_ham_2;
+DELETE FROM box WHERE name = 'Drafts';
+:state
 -- It cancels the INSERT, before ours or after: the message is gone, whatever PostgreSQL calls it
 CREATE TRIGGER cancel BEFORE INSERT ON mail_ham_1 FOR EACH ROW EXECUTE FUNCTION cancel();
 BEGIN;

@@ -409,16 +409,18 @@ static bool
 commit_prepared(Writer *w)
 {
 	bool		ok = !chance(&w->client, 20);
+	char		name[128];
 
+	/* All databases of a cluster share these names */
+	snprintf(name, sizeof(name), "%s-%s", PQdb(w->client.conn), w->client.name);
 	totals.prepared++;
-	if (!run(&w->client, "PREPARE TRANSACTION 'converge-%s'", w->client.name) &&
-		!w->client.lost)
+	if (!run(&w->client, "PREPARE TRANSACTION '%s'", name) && !w->client.lost)
 		return false;
 	pause_briefly(&w->client, 20);
 	w->client.silent = true;
 	while (w->client.lost ||
-		   (!run(&w->client, "%s PREPARED 'converge-%s'", ok ? "COMMIT" : "ROLLBACK",
-				 w->client.name) && strcmp(w->client.sqlstate, "42704") != 0))
+		   (!run(&w->client, "%s PREPARED '%s'", ok ? "COMMIT" : "ROLLBACK", name) &&
+			strcmp(w->client.sqlstate, "42704") != 0))
 		if (w->client.lost)
 		{
 			client_connect(&w->client);

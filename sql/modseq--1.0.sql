@@ -2469,9 +2469,12 @@ BEGIN
 END
 $$;
 
+-- Of a key of several columns, a literal or a parameter without a type, meant for a text[]
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text) RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-	SELECT modseq.reset_uidvalidity(store, ARRAY[mailbox])
+	SELECT modseq.reset_uidvalidity(store,
+		CASE WHEN mailbox ~ '^{' AND cardinality((modseq._store(store)).mailbox_key) > 1 THEN mailbox::text[]
+			 ELSE ARRAY[mailbox] END)
 $$;
 
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox bigint) RETURNS bigint

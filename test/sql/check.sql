@@ -168,6 +168,7 @@ SELECT modseq.reset_uidvalidity('mail', 1) < modseq.reset_uidvalidity('mail', '{
 -- keys of several columns
 SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}'::text[]) AS new \gset
 SELECT uidvalidity = :new AS returned FROM box;
+SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}') > :new AS untyped;
 SELECT failure($$SELECT modseq.reset_uidvalidity('msg', 'a')$$);
 SELECT failure($$SELECT modseq.reset_uidvalidity('msg', '{a,c}'::text[])$$);
 -- keys of other types, of which a type modifier cuts nothing off
@@ -180,6 +181,7 @@ INSERT INTO vbox VALUES ('INBOX');
 INSERT INTO ubox VALUES ('00000000-0000-0000-0000-000000000001');
 SELECT modseq.reset_uidvalidity('vmsg', 'INBOX') > 0 AS reset;
 SELECT failure($$SELECT modseq.reset_uidvalidity('vmsg', 'INBOX2')$$);
+SELECT failure($$SELECT modseq.reset_uidvalidity('vmsg', '{a}')$$);
 SELECT modseq.reset_uidvalidity('umsg', '00000000-0000-0000-0000-000000000001'::uuid) > 0 AS reset;
 -- bad input
 SELECT failure(format('SELECT modseq.reset_uidvalidity(%s)', a)) FROM unnest(ARRAY[

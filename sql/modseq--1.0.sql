@@ -1897,6 +1897,34 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	WHERE c.oid = message
 $$;
 
+-- The vanished table follows the mailbox key, of which a column was renamed or got another type of the same kind
+CREATE FUNCTION modseq._follow_key(store modseq.stores, before modseq.stores) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	kept CONSTANT name[] := modseq._primary_key(before.vanished);
+	old name;
+	new name;
+BEGIN
+	IF before.mailbox IS DISTINCT FROM store.mailbox OR cardinality(kept) IS DISTINCT FROM cardinality(store.mailbox_key) + 1 THEN
+		RETURN;
+	END IF;
+	-- One at a time: of two, their order could be another one now
+	FOR old, new IN SELECT * FROM unnest(trim_array(kept, 1), store.mailbox_key) AS k (old, new) WHERE k.old <> k.new LOOP
+		IF modseq._type(store.mailbox, old) IS NULL AND trim_array(kept, 1) = array_replace(store.mailbox_key, new, old) THEN
+			EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', modseq._table(before.vanished), old, new);
+		END IF;
+	END LOOP;
+	FOREACH new IN ARRAY store.mailbox_key LOOP
+		IF modseq._definitions(before.vanished, ARRAY[new]) <> modseq._definitions(store.mailbox, ARRAY[new])
+			AND modseq._same_kind(modseq._type(before.vanished, new), modseq._type(store.mailbox, new))
+		THEN
+			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', modseq._table(before.vanished), new,
+						   substr(modseq._definitions(store.mailbox, ARRAY[new]), length(quote_ident(new)) + 2));
+		END IF;
+	END LOOP;
+END
+$$;
+
 -- The vanished table that there is already, since an earlier attach or out of a dump
 CREATE FUNCTION modseq._find_vanished(store modseq.stores) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1921,7 +1949,7 @@ BEGIN
 			ERRCODE = 'duplicate_table',
 			DETAIL = format('It must have columns (%s) with primary key (%s), the owner of table %s, and no other store.',
 							definitions, array_to_string(key, ', '), modseq._table(store.message)),
-			HINT = 'Rename or drop it; modseq.attach() then creates its own.';
+			HINT = 'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.';
 	END IF;
 	RETURN relation;
 END
@@ -2205,6 +2233,7 @@ BEGIN
 	-- Our triggers must not see what follows
 	PERFORM modseq._drop_triggers(ARRAY[message, mailbox, store.mailbox_source, flag, before.mailbox, before.mailbox_source, before.flag]);
 	added := modseq._add_columns(store);
+	PERFORM modseq._follow_key(store, before);
 	store.vanished := modseq._find_vanished(store);
 	new_store := store.vanished IS NULL;
 	IF new_store THEN
@@ -2260,6 +2289,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT format('column "%s" of table %s is missing', attribute, modseq._table(relation))
 	FROM modseq._columns(store)
 	WHERE relation IS NOT NULL AND modseq._type(relation, attribute) IS NULL
+	UNION ALL
+	SELECT format('column "%s" of table %s has not the type of the mailbox key', k, modseq._table(store.vanished))
+	FROM unnest(store.mailbox_key) AS k
+	WHERE modseq._definitions(store.vanished, ARRAY[k]) <> modseq._definitions(store.mailbox, ARRAY[k])
 	UNION ALL
 	SELECT format('index on %s (%s) is missing', modseq._table(relation), array_to_string(columns, ', '))
 	FROM modseq._wanted_indexes(store)

@@ -31,6 +31,34 @@ INSERT INTO mail VALUES (2, 1);
 SELECT id, uid, modseq FROM mail ORDER BY id;
 SELECT * FROM modseq.check('mail');
 
+-- The mailbox key gets a wider type: check() says that the vanished table has not, and attach() gives it that
+CREATE TABLE narrow_box (owner text, id int, PRIMARY KEY (owner, id));
+CREATE TABLE narrow (id int PRIMARY KEY, owner text, box_id int, seen boolean,
+	FOREIGN KEY (owner, box_id) REFERENCES narrow_box ON UPDATE CASCADE ON DELETE CASCADE);
+SELECT modseq.attach('narrow', 'narrow_box');
+INSERT INTO narrow_box VALUES ('a', 1);
+INSERT INTO narrow VALUES (1, 'a', 1), (2, 'a', 1), (3, 'a', 1);
+DELETE FROM narrow WHERE id = 1;
+ALTER TABLE narrow_box ALTER id TYPE bigint;
+ALTER TABLE narrow ALTER box_id TYPE bigint;
+SELECT problem FROM modseq.check('narrow');
+SELECT modseq.attach('narrow', 'narrow_box');
+SELECT problem FROM modseq.check('narrow');
+UPDATE narrow_box SET id = 5000000000;
+DELETE FROM narrow WHERE id = 2;
+SELECT owner, id, modseq, uids FROM narrow_vanished ORDER BY modseq;
+-- and is renamed: one column at a time, lest two be taken for each other
+ALTER TABLE narrow_box RENAME id TO number;
+SELECT modseq.attach('narrow', 'narrow_box');
+SELECT owner, number, modseq, uids FROM narrow_vanished ORDER BY modseq;
+SELECT modseq.vanished_since('narrow', '{a,5000000000}', 1);
+SELECT problem FROM modseq.check('narrow');
+ALTER TABLE narrow_box RENAME number TO id;
+ALTER TABLE narrow_box RENAME owner TO account;
+SELECT modseq.attach('narrow', 'narrow_box');
+\echo :SQLSTATE
+DROP TABLE narrow, narrow_box, narrow_vanished;
+
 -- Columns dropped before and added: attribute numbers shift
 ALTER TABLE mail DROP COLUMN seen;
 INSERT INTO mail VALUES (3, 1);

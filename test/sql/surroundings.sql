@@ -135,7 +135,7 @@ DELETE FROM mail WHERE uid = 2;
 ALTER TABLE flag SET SCHEMA t_around;
 EXECUTE arrive (1);
 SELECT modseq.attach('mail', 'box', 'flag');
--- (Its key has the type of before. What it knew comes back: UIDs below UIDNEXT that no message has)
+-- (Without it, what it knew comes back: UIDs below UIDNEXT that no message has)
 DROP TABLE mail_vanished;
 SELECT modseq.attach('mail', 'box', 'flag');
 EXECUTE arrive (1);

@@ -59,6 +59,19 @@ SELECT modseq.attach('narrow', 'narrow_box');
 \echo :SQLSTATE
 DROP TABLE narrow, narrow_box, narrow_vanished;
 
+-- One of the flag columns that were named goes, another gets a usual name: the rest is not forgotten
+CREATE TABLE odd_box (id int PRIMARY KEY);
+CREATE TABLE odd (id int PRIMARY KEY, box_id int REFERENCES odd_box, state int, todo boolean, opened boolean);
+SELECT modseq.attach('odd', 'odd_box', message_flags => '{state,todo,opened}');
+ALTER TABLE odd DROP todo;
+ALTER TABLE odd RENAME opened TO seen;
+SELECT modseq.attach('odd', 'odd_box');
+SELECT message_flags FROM modseq.stores WHERE message = 'odd'::regclass;
+SELECT modseq.attach('odd', 'odd_box', message_flags => '{}');
+SELECT modseq.attach('odd', 'odd_box');
+SELECT message_flags FROM modseq.stores WHERE message = 'odd'::regclass;
+DROP TABLE odd, odd_box, odd_vanished;
+
 -- Columns dropped before and added: attribute numbers shift
 ALTER TABLE mail DROP COLUMN seen;
 INSERT INTO mail VALUES (3, 1);

@@ -2274,7 +2274,11 @@ BEGIN
 	WHERE t.tgrelid IN (
 			SELECT modseq._with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
 		OR modseq.trigger_options(t.oid) = ARRAY[modseq._table(detach.message)];
-	IF tables IS NULL THEN
+	-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name
+	IF tables IS NULL OR EXISTS (
+		SELECT FROM modseq.stores s
+		WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
+	THEN
 		RAISE 'table % is not attached to modseq', coalesce(modseq._table(message), message::text, 'null') USING
 			ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'A store is named by its message table; modseq.stores lists them.';

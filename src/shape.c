@@ -415,7 +415,7 @@ named_message_table(Relation rel, Trigger *trigger)
 						trigger->tgname, RelationGetRelationName(rel)),
 				 trigger->tgnargs == 1 ?
 				 errdetail("Table %s does not exist.", trigger->tgargs[0]) : 0,
-				 errhint("Call modseq.attach() again for the message table that table \"%s\" goes with.",
+				 errhint("Call modseq.attach() again for the message table that table \"%s\" goes with. If that was dropped, call modseq.detach() for this one.",
 						 RelationGetRelationName(rel))));
 	return relid;
 }

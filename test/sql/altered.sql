@@ -72,6 +72,20 @@ SELECT modseq.attach('odd', 'odd_box');
 SELECT message_flags FROM modseq.stores WHERE message = 'odd'::regclass;
 DROP TABLE odd, odd_box, odd_vanished;
 
+-- A part of a store is not detached alone, unless its message table was dropped
+CREATE TABLE lone_box (id int PRIMARY KEY);
+CREATE TABLE lone (id int PRIMARY KEY, box_id int REFERENCES lone_box);
+SELECT modseq.attach('lone', 'lone_box');
+SELECT modseq.detach('lone_box');
+\echo :SQLSTATE
+DROP TABLE lone;
+INSERT INTO lone_box VALUES (1);
+\echo :SQLSTATE
+SELECT modseq.detach('lone_box');
+INSERT INTO lone_box VALUES (1);
+SELECT id FROM lone_box;
+DROP TABLE lone_box, lone_vanished;
+
 -- Columns dropped before and added: attribute numbers shift
 ALTER TABLE mail DROP COLUMN seen;
 INSERT INTO mail VALUES (3, 1);

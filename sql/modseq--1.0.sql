@@ -1315,6 +1315,7 @@ DECLARE
 	tables CONSTANT regclass[] := ARRAY[store.message, store.mailbox, store.mailbox_source, store.flag];
 	t record;
 	other regclass;
+	taken regclass;
 BEGIN
 	FOR t IN
 		SELECT relation, modseq._table(relation) AS name, c.*
@@ -1372,11 +1373,12 @@ BEGIN
 			HINT = format('Use ALTER TABLE %s SET LOGGED for an unlogged table.', t.name);
 	END LOOP;
 
-	SELECT s.message INTO other
-	FROM modseq.stores s
-	WHERE s.message <> store.message AND ARRAY[s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished] && tables;
+	SELECT s.message, relation INTO other, taken
+	FROM modseq.stores s, unnest(tables) WITH ORDINALITY AS t (relation, place)
+	WHERE s.message <> store.message AND relation IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished)
+	ORDER BY place LIMIT 1;
 	IF FOUND THEN
-		RAISE 'a table serves another store already' USING
+		RAISE 'table % serves another store already', modseq._table(taken) USING
 			ERRCODE = 'object_in_use',
 			DETAIL = format('It belongs to the store with message table %s.', modseq._table(other)),
 			HINT = 'Call modseq.detach() for that store first; modseq.stores shows what it consists of.';

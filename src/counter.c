@@ -233,7 +233,7 @@ counter_guess(Store *store, Mailbox *mailbox)
 }
 
 static void
-check_uid(Store *store, Mailbox *mailbox, int64 uid)
+check_uid(Store *store, Mailbox *mailbox, int64 uid, bool given)
 {
 	if (uid > UIDSET_MAX_UID)
 		ereport(ERROR,
@@ -241,6 +241,7 @@ check_uid(Store *store, Mailbox *mailbox, int64 uid)
 				 errmsg("UID " INT64_FORMAT " in mailbox %s is out of range",
 						uid, key_text(store, mailbox->key)),
 				 errdetail("UIDs are 1 to 4294967295 (RFC 9051)."),
+				 given ? errhint("Leave the UID NULL to have the next one assigned.") :
 				 errhint("Copy the messages into a new mailbox.")));
 }
 
@@ -251,7 +252,7 @@ counter_assign_uid(Store *store, Mailbox *mailbox)
 	MailboxState *state = known_state(mailbox);
 
 	Assert(state->locked);
-	check_uid(store, mailbox, state->next_uid);
+	check_uid(store, mailbox, state->next_uid, false);
 	return state->next_uid++;
 }
 
@@ -329,7 +330,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 	Assert(state->locked);
 	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
 		uidnext = Max(uidnext, outer->next_uid);
-	check_uid(store, mailbox, uid);
+	check_uid(store, mailbox, uid, true);
 	used = uid < uidnext && uid < reserved_uid(store, mailbox);
 	if (!store->uid_is_unique)
 	{

@@ -2251,7 +2251,11 @@ BEGIN
 	END IF;
 	PERFORM modseq._add_mailboxes(store);
 	PERFORM modseq._refuse_messages(store);
-	PERFORM modseq._adopt(store, new_modseq => 'message_modseq' = ANY (added), new_store => new_store);
+	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
+	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
+		EXECUTE modseq._query(store, 'UPDATE {message} SET {modseq} = 0');
+	END IF;
+	PERFORM modseq._adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
 	PERFORM modseq._create_indexes(store);
 	IF 'message_uid' = ANY (added) THEN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', modseq._table(message), store.message_uid);

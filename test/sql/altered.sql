@@ -86,6 +86,19 @@ INSERT INTO lone_box VALUES (1);
 SELECT id FROM lone_box;
 DROP TABLE lone_box, lone_vanished;
 
+-- The mod-sequence is renamed to what attach() does not know: all messages have changed, and no change is missed
+CREATE TABLE lost_box (id int PRIMARY KEY);
+CREATE TABLE lost (id int PRIMARY KEY, box_id int REFERENCES lost_box);
+SELECT modseq.attach('lost', 'lost_box');
+INSERT INTO lost_box VALUES (1);
+INSERT INTO lost VALUES (1, 1);
+INSERT INTO lost VALUES (2, 1);
+ALTER TABLE lost RENAME modseq TO ms;
+SELECT modseq.attach('lost', 'lost_box');
+SELECT * FROM modseq.changed_since('lost', 1, 2);
+SELECT * FROM modseq.check('lost');
+DROP TABLE lost, lost_box, lost_vanished;
+
 -- Columns dropped before and added: attribute numbers shift
 ALTER TABLE mail DROP COLUMN seen;
 INSERT INTO mail VALUES (3, 1);

@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(modseq_trigger_truncate_source);
 
 static void
 not_lowered(Store *store, const Datum *key, const char *what, int64 old,
-			int64 new)
+			int64 new, const char *hint)
 {
 	if (new < old)
 		ereport(ERROR,
@@ -40,7 +40,7 @@ not_lowered(Store *store, const Datum *key, const char *what, int64 old,
 				 errmsg("%s of mailbox %s cannot be lowered from " INT64_FORMAT " to " INT64_FORMAT,
 						what, key_text(store, key), old, new),
 				 errdetail("Clients rely on it to rise only (RFC 7162, RFC 9051)."),
-				 errhint("modseq counts it; leave the column out of the UPDATE.")));
+				 errhint("%s", hint)));
 }
 
 /* UIDNEXT, HIGHESTMODSEQ and UIDVALIDITY of a row of the mailbox table */
@@ -112,9 +112,12 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	bool		raised = new.highestmodseq > old.highestmodseq;
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
-				new.highestmodseq);
-	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext);
-	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity);
+				new.highestmodseq,
+				_("modseq counts it; leave the column out of the UPDATE."));
+	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext,
+				_("modseq counts it; leave the column out of the UPDATE."));
+	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
+				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
 	if (!key_equal(store, from, to))
 	{
 		Mailbox    *before = known_mailbox(store, from);

@@ -19,6 +19,7 @@ our @EXPORT = qw(
   stop_writers
   median
   progress
+  write_file
 );
 
 # SQL, NAME => VALUE...: its output in psql.  Dies of any error, with it in $@.

@@ -263,14 +263,6 @@ sub picture
 
 # --- all ------------------------------------------------------------------------------------------
 
-sub write_file
-{
-	my ($name, $text) = @_;
-	open my $file, '>', $name or die "$name: $!";
-	print $file $text;
-	close $file or die "$name: $!";
-}
-
 sub first_line
 {
 	my ($text) = @_;

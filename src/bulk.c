@@ -70,19 +70,8 @@ bulk_messages_leave(Store *store, Oid relid)
 void
 bulk_flags_change(Store *store, Oid relid)
 {
-	uint64		rows;
-
 	SPI_connect();
-	rows = plan_scan(store, PLAN_ALL_FLAGGED, relid);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		key[MODSEQ_MAX_KEYS];
-		int64		uid;
-		bool		live;
-
-		if (plan_get_message(store, i, key, &uid, &live) && live)
-			statement_stamp(store, key, uid);
-	}
+	flagged_stamp(store, plan_scan(store, PLAN_ALL_FLAGGED, relid));
 	SPI_finish();
 }
 

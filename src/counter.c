@@ -202,6 +202,26 @@ counter_modseq(Store *store, Mailbox *mailbox)
 }
 
 /*
+ * The counters as of before this transaction, whatever it did to the row.
+ * False, and they are left alone, if there was no such mailbox.
+ */
+static bool
+read_committed(Store *store, Mailbox *mailbox, int64 *uidnext,
+			   int64 *highestmodseq)
+{
+	bool		found;
+
+	SPI_connect();
+	found = plan_execute(store, PLAN_READ_MAILBOX, mailbox->key,
+						 PLAN_READ_COMMITTED) > 0;
+	if (found)
+		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+						 uidnext, highestmodseq);
+	SPI_finish();
+	return found;
+}
+
+/*
  * counter_guess: the mod-sequence that the statement in progress will get, if
  * nobody else takes one of the mailbox before we have the lock
  *
@@ -219,16 +239,9 @@ counter_guess(Store *store, Mailbox *mailbox)
 	if (state->guess != 0)
 		return Max(state->guess, 0);
 	state->guess = -1;
-	SPI_connect();
-	if (plan_execute(store, PLAN_READ_MAILBOX, mailbox->key,
-					 PLAN_READ_COMMITTED) > 0)
-	{
-		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-						 &uidnext, &highestmodseq);
-		if (highestmodseq < MODSEQ_MAX)
-			state->guess = highestmodseq + 1;
-	}
-	SPI_finish();
+	if (read_committed(store, mailbox, &uidnext, &highestmodseq) &&
+		highestmodseq < MODSEQ_MAX)
+		state->guess = highestmodseq + 1;
 	return Max(state->guess, 0);
 }
 
@@ -299,13 +312,7 @@ reserved_uid(Store *store, Mailbox *mailbox)
 		int64		highestmodseq;
 
 		state->reserved = 1;
-		SPI_connect();
-		if (plan_execute(store, PLAN_READ_MAILBOX, mailbox->key,
-						 PLAN_READ_COMMITTED) > 0)
-			counter_read_row(store, SPI_tuptable->vals[0],
-							 SPI_tuptable->tupdesc, &state->reserved,
-							 &highestmodseq);
-		SPI_finish();
+		read_committed(store, mailbox, &state->reserved, &highestmodseq);
 	}
 	return Max(state->reserved, state->arrived);
 }

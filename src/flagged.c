@@ -84,32 +84,11 @@ all_locked(Store *store, uint64 rows)
 	return true;
 }
 
-/*
- * Finds messages by their keys, locks them if told to, and notes them as to be
- * stamped.  Without locking it does so, and returns true, only if all of them
- * are in mailboxes that are locked.
- */
-static bool
-find_messages(Store *store, ArrayBuildState *keys, bool lock)
+/* flagged_stamp: the live messages in SPI_tuptable are to be stamped */
+void
+flagged_stamp(Store *store, uint64 rows)
 {
-	bool		one = is_one(keys);
-	Datum		param = keys->dvalues[0];
-	uint64		rows;
-	bool		found;
-
-	SPI_connect();
-	if (one)
-		rows = plan_execute(store, lock ? PLAN_LOCK_MESSAGE : PLAN_FIND_MESSAGE,
-							&param, PLAN_AS_OWNER);
-	else
-	{
-		param = makeArrayResult(keys, CurrentMemoryContext);
-		rows = plan_execute(store,
-							lock ? PLAN_LOCK_MESSAGES : PLAN_FIND_MESSAGES,
-							&param, PLAN_AS_OWNER);
-	}
-	found = lock || all_locked(store, rows);
-	for (uint64 i = 0; i < rows && found; i++)
+	for (uint64 i = 0; i < rows; i++)
 	{
 		Datum		key[MODSEQ_MAX_KEYS];
 		int64		uid;
@@ -118,6 +97,36 @@ find_messages(Store *store, ArrayBuildState *keys, bool lock)
 		if (plan_get_message(store, i, key, &uid, &live) && live)
 			statement_stamp(store, key, uid);
 	}
+}
+
+/*
+ * Finds messages by their keys, locks them if told to, and notes them as to be
+ * stamped.  Without locking it does so, and returns true, only if all of them
+ * are in mailboxes that are locked.
+ */
+static bool
+find_messages(Store *store, ArrayBuildState *keys, bool lock)
+{
+	PlanId		id;
+	Datum		param;
+	uint64		rows;
+	bool		found;
+
+	SPI_connect();
+	if (is_one(keys))
+	{
+		id = lock ? PLAN_LOCK_MESSAGE : PLAN_FIND_MESSAGE;
+		param = keys->dvalues[0];
+	}
+	else
+	{
+		id = lock ? PLAN_LOCK_MESSAGES : PLAN_FIND_MESSAGES;
+		param = makeArrayResult(keys, CurrentMemoryContext);
+	}
+	rows = plan_execute(store, id, &param, PLAN_AS_OWNER);
+	found = lock || all_locked(store, rows);
+	if (found)
+		flagged_stamp(store, rows);
 	SPI_finish();
 	return found;
 }

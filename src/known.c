@@ -43,8 +43,8 @@ init_transaction(void)
 	HASHCTL		ctl = {0};
 
 	known_context = AllocSetContextCreate(TopTransactionContext,
-											"modseq mailboxes",
-											ALLOCSET_SMALL_SIZES);
+										  "modseq mailboxes",
+										  ALLOCSET_SMALL_SIZES);
 	ctl.hcxt = known_context;
 	ctl.keysize = sizeof(MailboxHashKey);
 	ctl.entrysize = sizeof(MailboxChain);
@@ -111,11 +111,26 @@ known_state(Mailbox *mailbox)
 	return mailbox->state;
 }
 
+/* The chain that a mailbox is in, or would be; NULL if there is none to find */
+static MailboxChain *
+find_chain(Store *store, const Datum *key, HASHACTION action)
+{
+	MailboxHashKey hashkey;
+	MailboxChain *chain;
+	bool		found;
+
+	hashkey.message_relid = store->message_relid;
+	hashkey.hash = key_hash(store, key);
+	chain = hash_search(chains, &hashkey, action, &found);
+	if (chain != NULL && !found)
+		chain->mailboxes = NIL;
+	return chain;
+}
+
 /* known_find: what this transaction knows of a mailbox; NULL if nothing */
 Mailbox *
 known_find(Store *store, const Datum *key)
 {
-	MailboxHashKey hashkey;
 	MailboxChain *chain;
 	ListCell   *lc;
 
@@ -128,9 +143,7 @@ known_find(Store *store, const Datum *key)
 	}
 	if (known_context == NULL)
 		return NULL;
-	hashkey.message_relid = store->message_relid;
-	hashkey.hash = key_hash(store, key);
-	chain = hash_search(chains, &hashkey, HASH_FIND, NULL);
+	chain = find_chain(store, key, HASH_FIND);
 	if (chain == NULL)
 		return NULL;
 	foreach(lc, chain->mailboxes)
@@ -154,20 +167,14 @@ Mailbox *
 known_mailbox(Store *store, const Datum *key)
 {
 	Mailbox    *mailbox = known_find(store, key);
-	MailboxHashKey hashkey;
 	MailboxChain *chain;
-	bool		found;
 	MemoryContext old;
 
 	if (mailbox != NULL)
 		return mailbox;
 	if (known_context == NULL)
 		init_transaction();
-	hashkey.message_relid = store->message_relid;
-	hashkey.hash = key_hash(store, key);
-	chain = hash_search(chains, &hashkey, HASH_ENTER, &found);
-	if (!found)
-		chain->mailboxes = NIL;
+	chain = find_chain(store, key, HASH_ENTER);
 	old = MemoryContextSwitchTo(known_context);
 	mailbox = palloc0(sizeof(Mailbox));
 	mailbox->message_relid = store->message_relid;

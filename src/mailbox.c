@@ -109,19 +109,18 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	Counters	old = get_counters(change, change->old);
 	Counters	new = get_counters(change, change->new);
 	Mailbox    *mailbox = known_mailbox(store, to);
+	Mailbox    *before = NULL;
+	const char *leave = _("modseq counts it; leave the column out of the UPDATE.");
 	bool		raised = new.highestmodseq > old.highestmodseq;
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
-				new.highestmodseq,
-				_("modseq counts it; leave the column out of the UPDATE."));
-	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext,
-				_("modseq counts it; leave the column out of the UPDATE."));
+				new.highestmodseq, leave);
+	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext, leave);
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
 				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
 	if (!key_equal(store, from, to))
 	{
-		Mailbox    *before = known_mailbox(store, from);
-
+		before = known_mailbox(store, from);
 		counter_key_taken(mailbox);
 		counter_renamed(before, mailbox);
 		counter_row_gone(before);
@@ -130,8 +129,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		raised = raised || before->notifies;
 	}
 	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
-	if (!key_equal(store, from, to))
-		statement_renamed(known_mailbox(store, from), mailbox);
+	if (before != NULL)
+		statement_renamed(before, mailbox);
 	if (raised)
 		notify_note(store, mailbox);
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)

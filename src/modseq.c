@@ -54,7 +54,7 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 		case SUBXACT_EVENT_ABORT_SUB:
 			statement_subtransaction_end(level);
 			known_subtransaction_end(level,
-									   event == SUBXACT_EVENT_COMMIT_SUB);
+									 event == SUBXACT_EVENT_COMMIT_SUB);
 			rename_subtransaction_end(level,
 									  event == SUBXACT_EVENT_COMMIT_SUB);
 			break;

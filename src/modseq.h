@@ -494,6 +494,7 @@ extern void crossing_settle(Crossings *crossings);
 
 extern List *flagged_add(List *list, Store *store, Datum message_key);
 extern void flagged_find(List *list);
+extern void flagged_stamp(Store *store, uint64 rows);
 extern void flagged_lock(List *mailboxes);
 
 /* --- statement.c ------------------------------------------------------- */

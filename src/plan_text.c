@@ -20,6 +20,17 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+/* What counter_read_row() and query.c want of a row of the mailbox table */
+static void
+add_counters(PlanText *query)
+{
+	Store	   *store = query->store;
+
+	plan_add(query,
+			 "b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8",
+			 store->uidvalidity, store->uidnext, store->highestmodseq);
+}
+
 /*
  * The counters of a mailbox.  LOCK_MAILBOX takes the row lock, see counter.c;
  * RAISE_MAILBOX takes it and the next mod-sequence, unless none is left.
@@ -39,10 +50,9 @@ mailbox_query(PlanText *query, PlanId id)
 			store->mailbox, store->highestmodseq, store->highestmodseq);
 		plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
 		plan_add(query,
-			" AND (b.%s OPERATOR(pg_catalog.=) " INT64_FORMAT ") IS NOT TRUE"
-			" RETURNING b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8",
-			store->highestmodseq, MODSEQ_MAX, store->uidvalidity,
-			store->uidnext, store->highestmodseq);
+				 " AND (b.%s OPERATOR(pg_catalog.=) " INT64_FORMAT ") IS NOT TRUE RETURNING ",
+				 store->highestmodseq, MODSEQ_MAX);
+		add_counters(query);
 		return;
 	}
 	if (id == PLAN_WRITE_MAILBOX)
@@ -55,10 +65,9 @@ mailbox_query(PlanText *query, PlanId id)
 		plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
 		return;
 	}
-	plan_add(query,
-		"SELECT b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8 FROM %s AS b WHERE ",
-		store->uidvalidity, store->uidnext, store->highestmodseq,
-		store->mailbox);
+	plan_add(query, "SELECT ");
+	add_counters(query);
+	plan_add(query, " FROM %s AS b WHERE ", store->mailbox);
 	plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
 	if (id == PLAN_LOCK_MAILBOX)
 		plan_add(query, " FOR NO KEY UPDATE");
@@ -73,9 +82,9 @@ mailboxes_query(PlanText *query, PlanId id)
 {
 	Store	   *store = query->store;
 
-	plan_add(query,
-			 "SELECT b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, k.n FROM ROWS FROM (",
-			 store->uidvalidity, store->uidnext, store->highestmodseq);
+	plan_add(query, "SELECT ");
+	add_counters(query);
+	plan_add(query, ", k.n FROM ROWS FROM (");
 	for (int i = 0; i < store->nkeys; i++)
 		plan_add(query, "%spg_catalog.unnest($%d)", i == 0 ? "" : ", ",
 				 plan_add_param(query, get_array_type(store->key[i].type)));

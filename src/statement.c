@@ -124,17 +124,27 @@ statement_list(Mailbox *mailbox)
 	MemoryContextSwitchTo(old);
 }
 
-/* statement_vanish: that UID has left that mailbox */
-void
-statement_vanish(Store *store, const Datum *key, int64 uid)
+/* The mailbox of a message that something is noted of; NULL: it has no UID */
+static MailboxState *
+list_message(Store *store, const Datum *key, int64 uid)
 {
 	Mailbox    *mailbox;
 
 	if (!is_uid(uid))
-		return;
+		return NULL;
 	mailbox = known_mailbox(store, key);
-	uidset_builder_add(&mailbox->state->vanished, (uint32) uid, (uint32) uid);
 	statement_list(mailbox);
+	return mailbox->state;
+}
+
+/* statement_vanish: that UID has left that mailbox */
+void
+statement_vanish(Store *store, const Datum *key, int64 uid)
+{
+	MailboxState *state = list_message(store, key, uid);
+
+	if (state != NULL)
+		uidset_builder_add(&state->vanished, (uint32) uid, (uint32) uid);
 }
 
 /*
@@ -144,26 +154,20 @@ statement_vanish(Store *store, const Datum *key, int64 uid)
 void
 statement_renumber(Store *store, const Datum *key, int64 uid)
 {
-	Mailbox    *mailbox;
+	MailboxState *state = list_message(store, key, uid);
 
-	if (!is_uid(uid))
-		return;
-	mailbox = known_mailbox(store, key);
-	uidset_builder_add(&mailbox->state->undeleted, (uint32) uid, (uint32) uid);
-	statement_list(mailbox);
+	if (state != NULL)
+		uidset_builder_add(&state->undeleted, (uint32) uid, (uint32) uid);
 }
 
 /* statement_stamped: that message has the mod-sequence counter_guess() gave */
 void
 statement_stamped(Store *store, const Datum *key, int64 uid)
 {
-	Mailbox    *mailbox;
+	MailboxState *state = list_message(store, key, uid);
 
-	if (!is_uid(uid))
-		return;
-	mailbox = known_mailbox(store, key);
-	uidset_builder_add(&mailbox->state->stamped, (uint32) uid, (uint32) uid);
-	statement_list(mailbox);
+	if (state != NULL)
+		uidset_builder_add(&state->stamped, (uint32) uid, (uint32) uid);
 }
 
 /* statement_stamp: that message needs the statement's mod-sequence */
@@ -226,6 +230,13 @@ compare_mailboxes(const ListCell *a, const ListCell *b)
 	return key_compare(store_get(left->message_relid), left->key, right->key);
 }
 
+static void
+hand_over(UidBuilder *from, UidBuilder *to)
+{
+	uidset_builder_add_ranges(to, from->ranges, from->n);
+	uidset_builder_free(from);
+}
+
 /*
  * What was collected under the old key of a mailbox that this very statement
  * has renamed is the new key's.
@@ -233,9 +244,6 @@ compare_mailboxes(const ListCell *a, const ListCell *b)
 static void
 follow_rename(Mailbox *from)
 {
-	UidBuilder *stamped = &from->state->stamped;
-	UidBuilder *vanished = &from->state->vanished;
-	UidBuilder *undeleted = &from->state->undeleted;
 	Mailbox    *to;
 
 	if (!has_pending(from->state))
@@ -243,14 +251,9 @@ follow_rename(Mailbox *from)
 	to = rename_target(store_get(from->message_relid), from);
 	if (to == NULL)
 		return;
-	uidset_builder_add_ranges(&to->state->stamped, stamped->ranges, stamped->n);
-	uidset_builder_add_ranges(&to->state->vanished, vanished->ranges,
-							  vanished->n);
-	uidset_builder_add_ranges(&to->state->undeleted, undeleted->ranges,
-							  undeleted->n);
-	uidset_builder_free(stamped);
-	uidset_builder_free(vanished);
-	uidset_builder_free(undeleted);
+	hand_over(&from->state->stamped, &to->state->stamped);
+	hand_over(&from->state->vanished, &to->state->vanished);
+	hand_over(&from->state->undeleted, &to->state->undeleted);
 	to->state->restamp = true;
 	statement_list(to);
 }
@@ -304,9 +307,7 @@ statement_renamed(Mailbox *from, Mailbox *to)
 	if (!from->state->orphaned || uidset_builder_is_empty(vanished))
 		return;
 	statement_open();
-	uidset_builder_add_ranges(&to->state->vanished, vanished->ranges,
-							  vanished->n);
-	uidset_builder_free(vanished);
+	hand_over(vanished, &to->state->vanished);
 	statement_list(to);
 	statement_close();
 }

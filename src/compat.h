@@ -53,4 +53,13 @@
 	pg_namespace_ownercheck(objectid, roleid)
 #endif
 
+/* 19 tells the planner for which EXPLAIN it works */
+#if PG_VERSION_NUM >= 190000
+#define PLANNER_PARAMS_COMPAT , struct ExplainState *es
+#define PLANNER_ARGS_COMPAT , es
+#else
+#define PLANNER_PARAMS_COMPAT
+#define PLANNER_ARGS_COMPAT
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

@@ -295,7 +295,6 @@ typedef enum PlanAccess
 								 * each key, that it is given */
 } PlanAccess;
 
-extern PlanAccess plan_access(PlanId id);
 extern PlanTable plan_table(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);
@@ -325,7 +324,7 @@ extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 /* --- planner.c ------------------------------------------------------------ */
 
 extern void planner_init(void);
-extern void planner_prepare(SPIPlanPtr plan, PlanId id);
+extern const char *planner_mark(PlanAccess access);
 
 /* --- executor.c ----------------------------------------------------------- */
 

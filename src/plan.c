@@ -91,7 +91,6 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 		store->plans[id] = prepare(store, id, NULL);
 		SPI_keepplan(store->plans[id]);
 	}
-	planner_prepare(store->plans[id], id);
 	if (mode == PLAN_READ_COMMITTED)
 	{
 		/* To a snapshot before the first command nothing is done yet */
@@ -135,7 +134,6 @@ plan_scan(Store *store, PlanId id, Oid relid)
 	plan = prepare(store, id,
 				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 											  get_rel_name(relid)));
-	planner_prepare(plan, id);
 	result = SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(),
 								  InvalidSnapshot, false, true, 0);
 	SetUserIdAndSecContext(user, security);

@@ -496,12 +496,6 @@ static const PlanKind kinds[] = {
 	[PLAN_RESET_MAILBOXES] = {bulk_query, TABLE_GIVEN, ACCESS_ANY}
 };
 
-PlanAccess
-plan_access(PlanId id)
-{
-	return kinds[id].access;
-}
-
 PlanTable
 plan_table(PlanId id)
 {
@@ -522,6 +516,7 @@ plan_text(Store *store, PlanId id, const char *table, char **text,
 	query.store = store;
 	query.table = table;
 	initStringInfo(&query.text);
+	plan_add(&query, "%s", planner_mark(kinds[id].access));
 	kinds[id].text(&query, id);
 	*text = query.text.data;
 	memcpy(params, query.params, sizeof(query.params));

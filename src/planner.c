@@ -17,11 +17,39 @@
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/paths.h"
-#include "utils/plancache.h"
-#include "utils/resowner.h"
+#include "optimizer/planner.h"
 
-static set_rel_pathlist_hook_type next_hook;
+static planner_hook_type next_planner;
+static set_rel_pathlist_hook_type next_pathlist;
 static bool by_range = false;	/* is a plan made that goes by ranges? */
+
+/*
+ * planner_mark: what the text of such a query begins with
+ *
+ * PostgreSQL plans a query again whenever it sees fit, so a plan that is made
+ * must tell by itself that it is ours.
+ */
+const char *
+planner_mark(PlanAccess access)
+{
+	switch (access)
+	{
+		case ACCESS_INDEX:
+			return "/* modseq: by index */ ";
+		case ACCESS_RANGES:
+			return "/* modseq: by range */ ";
+		default:
+			return "";
+	}
+}
+
+static bool
+is_marked(const char *text, PlanAccess access)
+{
+	const char *mark = planner_mark(access);
+
+	return strncmp(text, mark, strlen(mark)) == 0;
+}
 
 /*
  * Each range is to be looked up in the index on (mailbox, UID).  Where the
@@ -35,8 +63,8 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 {
 	ListCell   *lc;
 
-	if (next_hook)
-		next_hook(root, rel, rti, rte);
+	if (next_pathlist)
+		next_pathlist(root, rel, rti, rte);
 	if (!by_range || rte->rtekind != RTE_RELATION)
 		return;
 	foreach(lc, rel->pathlist)
@@ -48,11 +76,20 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	}
 }
 
+static PlannedStmt *
+plan_next(Query *parse, const char *text, int options,
+		  ParamListInfo params PLANNER_PARAMS_COMPAT)
+{
+	if (next_planner)
+		return next_planner(parse, text, options, params PLANNER_ARGS_COMPAT);
+	return standard_planner(parse, text, options, params PLANNER_ARGS_COMPAT);
+}
+
 /*
  * What the planner may use besides index scans and nested loops; and JIT, which
  * a plan that looks dear, as one with a step that is off does, would pay for
  * each time.  Settings by name would take longer to change than a short query
- * takes to run.
+ * takes to plan.
  */
 static bool *const settings[] = {
 	&enable_bitmapscan, &enable_hashjoin, &enable_material,
@@ -60,32 +97,30 @@ static bool *const settings[] = {
 };
 
 /*
- * planner_prepare: has the plan made, if there is none that is valid, from
- * index scans and nested loops only, if it is one that needs it
- *
- * The settings are ours for that moment: the application's triggers, which
- * fire when it runs, plan with their own.
+ * As planner().  Queries with our mark get plans from index scans and nested
+ * loops only.  The settings are ours for that moment: the application's
+ * triggers, which fire when the plan runs, plan with their own.
  */
-void
-planner_prepare(SPIPlanPtr plan, PlanId id)
+static PlannedStmt *
+plan(Query *parse, const char *text, int options,
+	 ParamListInfo params PLANNER_PARAMS_COMPAT)
 {
 	bool		saved[lengthof(settings)];
 	bool		saved_by_range = by_range;
-	CachedPlan *cached;
+	PlannedStmt *result;
 
-	if (plan_access(id) == ACCESS_ANY)
-		return;
+	if (text == NULL ||
+		!(is_marked(text, ACCESS_INDEX) || is_marked(text, ACCESS_RANGES)))
+		return plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
 	for (size_t i = 0; i < lengthof(settings); i++)
 	{
 		saved[i] = *settings[i];
 		*settings[i] = false;
 	}
-	by_range = plan_access(id) == ACCESS_RANGES;
+	by_range = is_marked(text, ACCESS_RANGES);
 	PG_TRY();
 	{
-		cached = SPI_plan_get_cached_plan(plan);
-		if (cached != NULL)
-			ReleaseCachedPlan(cached, id < PLAN_COUNT ? CurrentResourceOwner : NULL);
+		result = plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
 	}
 	PG_FINALLY();
 	{
@@ -94,11 +129,14 @@ planner_prepare(SPIPlanPtr plan, PlanId id)
 		by_range = saved_by_range;
 	}
 	PG_END_TRY();
+	return result;
 }
 
 void
 planner_init(void)
 {
-	next_hook = set_rel_pathlist_hook;
+	next_planner = planner_hook;
+	planner_hook = plan;
+	next_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = look_up_ranges;
 }

@@ -9,7 +9,8 @@
 
 EXTENSION = modseq
 MODULE_big = modseq
-OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
+PG_CPPFLAGS = -I$(srcdir)/src
 DATA = sql/modseq--1.0.sql
 
 REGRESS := $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
@@ -28,7 +29,7 @@ all install uninstall installcheck clean:
 	@echo "$@ needs PGXS: install postgresql-server-dev-NN, or set PG_CONFIG" >&2; exit 1
 endif
 
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
 
 .PHONY: test versions demo soak bench
 test:

@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "modseq.h"
+#include "ledger/ledger.h"
 
 #include "access/xact.h"
 
@@ -67,9 +67,8 @@ void
 _PG_init(void)
 {
 	planner_init();
-	executor_init();
+	run_init();
 	store_init();
-	shape_init();
 	RegisterXactCallback(transaction_ends, NULL);
 	RegisterSubXactCallback(subtransaction_ends, NULL);
 }

@@ -14,7 +14,7 @@
  *
  * Build, from the top directory:
  *	  gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
- *		  -DUIDSET_STANDALONE -Isrc test/fuzz/uidset_fuzz.c src/uidset.c \
+ *		  -DUIDSET_STANDALONE -Isrc test/fuzz/uidset_fuzz.c src/type/uidset.c \
  *		  -o uidset_fuzz
  *
  *-------------------------------------------------------------------------
@@ -25,7 +25,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "uidset.h"
+#include "type/uidset.h"
 
 #define WINDOW		96
 #define UNIVERSE	(2 * WINDOW)

@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "uidset.h"
+#include "type/uidset.h"
 
 #include "db.h"
 

@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.c
+ * 	  What has changed since a mod-sequence, and what has vanished.
+ *
+ * Locks: none.  All that one call answers is from the snapshot of the statement
+ * that calls it, so that HIGHESTMODSEQ goes with the changes beside it.
+ *
+ * Rights: answers are read with the caller's, row-level security included;
+ * what has vanished is told to whoever may read the UIDs of the messages.
+ *
+ * Memory: the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "function/function.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(modseq_changed_since);
+PG_FUNCTION_INFO_V1(modseq_vanished_since);
+PG_FUNCTION_INFO_V1(modseq_resync);
+
+/*
+ * modseq.changed_since(store, mailbox, since, uids) -> (uid, modseq), by UID
+ *
+ * FETCH (CHANGEDSINCE since): messages whose mod-sequence is above since (RFC
+ * 7162 section 3.1.4.1), of those in the set if one is given; 0 gives all.
+ * Reads the caller's snapshot, with the caller's rights; takes no lock.
+ * Errors: 42501, 42704 for an unknown mailbox.
+ */
+Datum
+modseq_changed_since(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 2);
+	UidSet	   *uids = argument_uids(fcinfo, 3);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Status		status;
+	MessageRow *messages;
+	int64		n;
+
+	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
+		status_no_mailbox(store, key);
+	InitMaterializedSRF(fcinfo, 0);
+	messages = messages_read(store, PLAN_CHANGED_MESSAGES, key,
+							 Int64GetDatum(since), uids, PLAN_READ_AS_CALLER,
+							 &n);
+	for (int64 i = 0; i < n; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		values[0] = Int64GetDatum(messages[i].uid);
+		values[1] = Int64GetDatum(messages[i].modseq);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * modseq.vanished_since(store, mailbox, since, uids) -> uidset
+ *
+ * VANISHED (EARLIER): UIDs expunged under a mod-sequence above since (RFC 7162
+ * section 3.2.6), of those in the set if one is given.  May hold UIDs that
+ * were expunged before since, where history was compacted; never one that is
+ * live, nor one that was never assigned.  Snapshot and errors as above.
+ */
+Datum
+modseq_vanished_since(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 2);
+	UidBuilder	vanished;
+	Status		status;
+	int64		first;
+
+	argument_check_may_read(store);
+	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
+		status_no_mailbox(store, key);
+	vanished_read(store, key, since, argument_uids(fcinfo, 3), &vanished,
+				  &first);
+	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
+}
+
+/* --- resync ------------------------------------------------------------------------- */
+
+/*
+ * Seq-match data (RFC 7162 section 3.2.5.2): pairs of a message number and a
+ * UID that the client holds together.  Both sides removing messages only, a
+ * pair that is right for the server too means that they agree on everything
+ * up to that UID.  Returns the highest such UID, 0 if there is none.  The sets
+ * are of equal size and not empty.
+ */
+static int64
+highest_match(Store *store, const Datum *key, const UidSet *seqs,
+			  const UidSet *uids)
+{
+	const UidRange *seq = uidset_ranges(seqs);
+	const UidRange *uid = uidset_ranges(uids);
+	int			nuids = uidset_nranges(uids);
+	int64		next_seq = seq->lo;
+	int64		next_uid = uid->lo;
+	int64		match = 0;
+	int64		n;
+	MessageRow *messages;
+
+	messages = messages_read(store, PLAN_MESSAGE_NUMBERS, key,
+							 Int64GetDatum(uid[nuids - 1].hi), NULL,
+							 PLAN_READ_AS_CALLER, &n);
+	for (int64 i = 0; i < n; i++)
+	{
+		/* Pairs whose UID is gone cannot match: step over them, in strides */
+		while (next_uid < messages[i].uid)
+		{
+			int64		step = Min(messages[i].uid - next_uid,
+								   Min(uid->hi - next_uid, seq->hi - next_seq));
+
+			next_uid += step;
+			next_seq += step;
+			if (step > 0)
+				continue;
+			next_seq = next_seq < seq->hi ? next_seq + 1 : (++seq)->lo;
+			next_uid = next_uid < uid->hi ? next_uid + 1 : (++uid)->lo;
+		}
+		if (next_uid == messages[i].uid && next_seq == i + 1)
+			match = next_uid;
+	}
+	return match;
+}
+
+/* Takes what the client must know already out of the vanished UIDs */
+static void
+apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
+			UidBuilder *vanished)
+{
+	UidSet	   *seqs = argument_uids(fcinfo, 5);
+	UidSet	   *uids = argument_uids(fcinfo, 6);
+	UidRange	known = {UIDSET_MIN_UID, 0};
+	UidBuilder	rest;
+
+	if ((seqs == NULL) != (uids == NULL) ||
+		(seqs != NULL &&
+		 uidset_cardinality(uidset_ranges(seqs), uidset_nranges(seqs)) !=
+		 uidset_cardinality(uidset_ranges(uids), uidset_nranges(uids))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("arguments \"match_seqs\" and \"match_uids\" must have the same number of elements"),
+				 errdetail("They are pairs of a message number and its UID (RFC 7162 section 3.2.5.2)."),
+				 errhint("Pass both, or neither.")));
+	if (seqs == NULL || uidset_nranges(uids) == 0 ||
+		uidset_builder_is_empty(vanished) ||
+		vanished->ranges[0].lo > uidset_ranges(uids)[uidset_nranges(uids) - 1].hi)
+		return;
+	known.hi = highest_match(store, key, seqs, uids);
+	if (known.hi == 0)
+		return;
+	uidset_builder_init(&rest);
+	uidset_difference(vanished->ranges, vanished->n, &known, 1, &rest);
+	uidset_builder_finish(&rest);
+	uidset_builder_free(vanished);
+	*vanished = rest;
+}
+
+/*
+ * modseq.resync(store, mailbox, uidvalidity, since, known_uids, match_seqs,
+ *				 match_uids)
+ *		-> (verdict, uidvalidity, uidnext, highestmodseq, vanished,
+ *			first_vanished, changed)
+ *
+ * All that SELECT (QRESYNC ...), NOOP or IDLE need (RFC 7162 section 3.2.5),
+ * from one snapshot, with the caller's rights, without a lock.
+ *
+ * verdict 'uidvalidity_changed': the client's cache is void, and the sets are
+ * NULL.  'unknown_modseq': since is above HIGHESTMODSEQ, so the server has
+ * lost changes that the client saw (a restored backup); the sets are as for
+ * since = 0.  Otherwise 'ok'.  first_vanished is the lowest mod-sequence of a
+ * vanished UID above since: a front end that withholds VANISHED announces a
+ * HIGHESTMODSEQ below it (section 3.2).  Errors: 42501, 42704, 22023.
+ */
+Datum
+modseq_resync(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 3);
+	UidSet	   *known = argument_uids(fcinfo, 4);
+	const char *verdict = "ok";
+	TupleDesc	desc;
+	Datum		values[7] = {0};
+	bool		nulls[7] = {false};
+	Status		status;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	argument_check_may_read(store);
+	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
+		status_no_mailbox(store, key);
+	if (PG_ARGISNULL(2) || !status.has_uidvalidity ||
+		PG_GETARG_INT64(2) != status.uidvalidity)
+	{
+		verdict = "uidvalidity_changed";
+		nulls[4] = nulls[5] = nulls[6] = true;
+	}
+	else
+	{
+		UidBuilder	vanished;
+		UidBuilder	changed;
+		MessageRow *messages;
+		int64		first;
+		int64		n;
+
+		if (since > status.highestmodseq)
+		{
+			verdict = "unknown_modseq";
+			since = 0;
+		}
+		vanished_read(store, key, since, known, &vanished, &first);
+		apply_match(fcinfo, store, key, &vanished);
+		messages = messages_read(store, PLAN_CHANGED_MESSAGES, key,
+								 Int64GetDatum(since), known,
+								 PLAN_READ_AS_CALLER, &n);
+		uidset_builder_init(&changed);
+		for (int64 i = 0; i < n; i++)
+			uidset_builder_add(&changed, messages[i].uid, messages[i].uid);
+		values[4] = PointerGetDatum(uidset_from_builder(&vanished));
+		nulls[5] = uidset_builder_is_empty(&vanished);
+		values[5] = Int64GetDatum(first);
+		values[6] = PointerGetDatum(uidset_from_builder(&changed));
+	}
+	values[0] = CStringGetTextDatum(verdict);
+	nulls[1] = !status.has_uidvalidity;
+	values[1] = Int64GetDatum(status.uidvalidity);
+	values[2] = Int64GetDatum(status.uidnext);
+	values[3] = Int64GetDatum(status.highestmodseq);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}

@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * write.c
+ * 	  The mailbox lock, and what is judged under it.
+ *
+ * Locks: mailbox locks, ascending by key.  What is judged is judged by a
+ * snapshot that is newer than the lock.
+ *
+ * Rights: answers are read with the caller's, row-level security included.
+ *
+ * Memory: the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "function/function.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(modseq_lock);
+PG_FUNCTION_INFO_V1(modseq_touch);
+PG_FUNCTION_INFO_V1(modseq_unchanged_since);
+
+/* UIDs that unchanged_since answers for though they were never assigned */
+#define MAX_UNASSIGNED		INT64CONST(1000000)
+
+static void
+lock_mailbox(Store *store, const Datum *key)
+{
+	if (!counter_lock(store, known_mailbox(store, key)))
+		status_no_mailbox(store, key);
+}
+
+/* For qsort_arg(): mailbox keys in the order of locking */
+static int
+compare_keys(const void *a, const void *b, void *store)
+{
+	return key_compare(store, a, b);
+}
+
+/*
+ * modseq.lock(store, mailbox), modseq.lock(store, mailboxes[]) -> as status()
+ *
+ * Takes the row locks of the mailboxes, FOR NO KEY UPDATE, in ascending order
+ * of key, and keeps them until the transaction ends.  The rows are as of after
+ * the locks were taken, in the order of the argument.  Errors: 42501 without a
+ * right to write messages, 42704 for an unknown mailbox, 40001 in REPEATABLE
+ * READ or SERIALIZABLE if the mailbox has changed, 55P03 by lock_timeout.
+ */
+Datum
+modseq_lock(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum	  (*sorted)[MODSEQ_MAX_KEYS];
+
+	argument_check_may_write(store);
+	InitMaterializedSRF(fcinfo, 0);
+	sorted = palloc(sizeof(*sorted) * Max(mailboxes.n, 1));
+	memcpy(sorted, mailboxes.keys, sizeof(*sorted) * mailboxes.n);
+	qsort_arg(sorted, mailboxes.n, sizeof(*sorted), compare_keys, store);
+	for (int i = 0; i < mailboxes.n; i++)
+		lock_mailbox(store, sorted[i]);
+
+	for (int i = 0; i < mailboxes.n; i++)
+	{
+		Status		status;
+
+		if (!status_read(store, mailboxes.keys[i], PLAN_AS_CALLER, &status))
+			status_no_mailbox(store, mailboxes.keys[i]);
+		status_put(rsinfo, &mailboxes, i, &status);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * modseq.touch(store, mailbox) -> the new HIGHESTMODSEQ
+ *
+ * For a change of the mailbox that has no message row (RFC 7162 section 3.2:
+ * SETMETADATA).  Takes the mailbox lock.  Errors as for lock().
+ */
+Datum
+modseq_touch(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	Status		status;
+	Mailbox    *mailbox;
+	int64		value;
+
+	argument_check_may_write(store);
+	lock_mailbox(store, key);
+	if (!status_read(store, key, PLAN_AS_CALLER, &status))
+		status_no_mailbox(store, key);
+	statement_open();
+	mailbox = known_mailbox(store, key);
+	value = counter_modseq(store, mailbox);
+	counter_used(mailbox, value);
+	statement_close();
+	PG_RETURN_INT64(value);
+}
+
+/*
+ * modseq.unchanged_since(store, mailbox, uids, since)
+ *		-> (uid, modseq, verdict), by UID, one row for each UID of the set
+ *
+ * STORE (UNCHANGEDSINCE since): 'unchanged' messages, whose mod-sequence is at
+ * most since, may be stored to in this transaction; 'modified' ones go into
+ * the MODIFIED response code (RFC 7162 section 3.1.3); 'expunged' are those
+ * that are not there.  Takes the mailbox lock and judges after that, so that
+ * nobody can change the verdict before this transaction ends.  Errors as for
+ * lock(), and 54000 for a set that names millions of UIDs above UIDNEXT.
+ */
+Datum
+modseq_unchanged_since(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	int64		since = argument_since(fcinfo, 3);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const UidRange *ranges;
+	UidSet	   *uids;
+	Status		status;
+	MessageRow *messages;
+	int64		n;
+	int64		next = 0;
+
+	argument_not_null(fcinfo, 2, "uids");
+	uids = PG_GETARG_UIDSET_P(2);
+	ranges = uidset_ranges(uids);
+	argument_check_may_write(store);
+	lock_mailbox(store, key);
+	if (!status_read(store, key, PLAN_AS_CALLER, &status))
+		status_no_mailbox(store, key);
+	if (uidset_cardinality(ranges, uidset_nranges(uids)) >=
+		status.uidnext + MAX_UNASSIGNED)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("set of UIDs names too many that were never assigned"),
+				 errdetail("UIDNEXT of mailbox %s is " INT64_FORMAT ".",
+						   key_text(store, key), status.uidnext),
+				 errhint("Intersect the set with those below UIDNEXT.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	messages = messages_read(store, PLAN_LIVE_MESSAGES, key,
+							 PointerGetDatum(uids), NULL, PLAN_AS_CALLER, &n);
+	for (int r = 0; r < uidset_nranges(uids); r++)
+		for (int64 uid = ranges[r].lo; uid <= ranges[r].hi; uid++)
+		{
+			bool		live = next < n && messages[next].uid == uid;
+			Datum		values[3];
+			bool		nulls[3] = {false, !live, false};
+			const char *verdict = "expunged";
+
+			CHECK_FOR_INTERRUPTS();
+			values[0] = Int64GetDatum(uid);
+			values[1] = 0;
+			if (live)
+			{
+				values[1] = Int64GetDatum(messages[next].modseq);
+				verdict = messages[next].modseq <= since ? "unchanged" : "modified";
+				next++;
+			}
+			values[2] = CStringGetTextDatum(verdict);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+								 nulls);
+			pfree(DatumGetPointer(values[2]));
+		}
+	return (Datum) 0;
+}

@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * complete.c
+ *	  The completion of a statement: all that it owes is written.
+ *
+ * Locks: completion takes mailbox locks, ascending by store and key.  Message
+ * rows come after them, except for those that the statement itself has locked
+ * by writing them before any mailbox was locked.  For a flag table this is
+ * kept up on purpose (flagged.c): whoever works without modseq.lock() locks
+ * message rows first and mailboxes last, and whoever calls it does the
+ * opposite, so that neither kind deadlocks among its own for our sake.  (What
+ * is left is in README.md: cascades, upserts, moves, and scans in other
+ * orders.)
+ *
+ * Memory: the statement's, see statement.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger/ledger.h"
+
+#include "access/xact.h"
+
+static bool
+has_pending(const MailboxState *state)
+{
+	if (state->orphaned)
+		return false;
+	return !uidset_builder_is_empty(&state->stamped) ||
+		!uidset_builder_is_empty(&state->vanished) ||
+		!uidset_builder_is_empty(&state->undeleted);
+}
+
+/* For list_sort(): the order of locking */
+static int
+compare_mailboxes(const ListCell *a, const ListCell *b)
+{
+	const Mailbox *left = lfirst(a);
+	const Mailbox *right = lfirst(b);
+
+	if (left->message_relid != right->message_relid)
+		return left->message_relid < right->message_relid ? -1 : 1;
+	return key_compare(store_get(left->message_relid), left->key, right->key);
+}
+
+static void
+hand_over(UidBuilder *from, UidBuilder *to)
+{
+	uidset_builder_add_ranges(to, from->ranges, from->n);
+	uidset_builder_free(from);
+}
+
+/*
+ * What was collected under the old key of a mailbox that this very statement
+ * has renamed is the new key's.
+ */
+static void
+follow_rename(Mailbox *from)
+{
+	Mailbox    *to;
+
+	if (!has_pending(from->state))
+		return;
+	to = rename_target(store_get(from->message_relid), from);
+	if (to == NULL)
+		return;
+	hand_over(&from->state->stamped, &to->state->stamped);
+	hand_over(&from->state->vanished, &to->state->vanished);
+	hand_over(&from->state->undeleted, &to->state->undeleted);
+	to->state->restamp = true;
+	statement_list(to);
+}
+
+/* Mailboxes that have messages to stamp or UIDs to remember, ascending */
+static List *
+pending_mailboxes(Statement *statement)
+{
+	List	   *flagged = statement->flagged;
+	List	   *pending = NIL;
+	ListCell   *lc;
+
+	statement->flagged = NIL;
+	flagged_find(flagged);
+	foreach(lc, statement->mailboxes)
+		follow_rename(lfirst(lc));
+	foreach(lc, statement->mailboxes)
+		if (has_pending(((Mailbox *) lfirst(lc))->state))
+			pending = lappend(pending, lfirst(lc));
+	list_sort(pending, compare_mailboxes);
+	return pending;
+}
+
+/*
+ * Fewer messages were stamped than should be.  Those that are gone, or have
+ * the value already, need nothing; that a trigger or rule kept us from one is
+ * an error, since clients would never hear of its change.
+ */
+static void
+check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(value);
+	params[store->nkeys + 1] = PointerGetDatum(set);
+	if (plan_execute(store, PLAN_UNSTAMPED_MESSAGES, params, PLAN_AS_OWNER) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("messages of mailbox %s could not be stamped",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the update.",
+						   store->message),
+				 errhint("A trigger must not keep modseq from its columns.")));
+}
+
+/*
+ * Gives another UID, and the statement's mod-sequence, to the messages in
+ * state->undeleted: without a UID, they arrive.  A message that was deleted
+ * again needs none; one that a trigger or rule kept from us would be live
+ * under a UID that has vanished.
+ */
+static void
+renumber_messages(Store *store, Mailbox *mailbox)
+{
+	UidSet	   *set = uidset_from_builder(&mailbox->state->undeleted);
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	uidset_builder_free(&mailbox->state->undeleted);
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(set);
+	SPI_connect();
+	mailbox->state->renumbering = set;
+	plan_execute(store, PLAN_RENUMBER_MESSAGES, params, PLAN_AS_OWNER);
+	mailbox->state->renumbering = NULL;
+	if (plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("messages of mailbox %s could not be renumbered",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the update.",
+						   store->message),
+				 errhint("A trigger must not keep modseq from its columns.")));
+	SPI_finish();
+	pfree(set);
+}
+
+/*
+ * Gives the statement's mod-sequence to the messages in state->stamped
+ *
+ * It is used whether or not a row is written: what was guessed right is there
+ * already, by this statement or by one that it is nested in.  Only of messages
+ * that a flag table names by UID it is not known that they exist.
+ */
+static void
+stamp_messages(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = mailbox->state;
+	int64		value = counter_modseq(store, mailbox);
+	UidSet	   *set;
+	int64		n;
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	if (!state->lock_stamped || value == state->guess)
+		counter_used(mailbox, value);
+	if (value == state->guess && !state->restamp)
+	{
+		statement_forget_stamped(state);
+		return;
+	}
+	set = uidset_from_builder(&state->stamped);
+	n = uidset_cardinality(uidset_ranges(set), uidset_nranges(set));
+
+	/* Before the triggers of the update can add to it */
+	statement_forget_stamped(state);
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(value);
+	params[store->nkeys + 1] = n == 1 ?
+		Int64GetDatum(uidset_ranges(set)->lo) : PointerGetDatum(set);
+	SPI_connect();
+	rows = plan_execute(store, n == 1 ? PLAN_STAMP_MESSAGE : PLAN_STAMP_MESSAGES,
+						params, PLAN_AS_OWNER);
+	if (rows > 0)
+		counter_used(mailbox, value);
+	if ((int64) rows < n)
+		check_stamped(store, mailbox, set, value);
+	SPI_finish();
+	pfree(set);
+}
+
+/* Renumbers and stamps the mailbox's messages, remembers its vanished UIDs */
+static void
+write_pending(Store *store, Mailbox *mailbox)
+{
+	MailboxState *state = mailbox->state;
+
+	if (state->locked && !uidset_builder_is_empty(&state->undeleted))
+		renumber_messages(store, mailbox);
+	if (state->locked && !uidset_builder_is_empty(&state->stamped))
+		stamp_messages(store, mailbox);
+	if (state->locked && !uidset_builder_is_empty(&state->vanished))
+		vanished_append(store, mailbox);
+
+	/*
+	 * The mailbox itself is gone, and nobody can ask for it any more; triggers
+	 * of the above may have seen to that.  Or the query that we are in has
+	 * renamed it, and the triggers that tell us so are yet to fire.  If they
+	 * have, then follow_rename() comes next.
+	 */
+	if (!state->locked && rename_target(store, mailbox) == NULL)
+		state->orphaned = true;
+}
+
+/*
+ * Takes the locks of mailboxes, which are in order.
+ *
+ * If there is but one, its mod-sequence is taken along where it is sure to be
+ * used: a UID has vanished, or a message that is there and locked has changed.
+ * With several mailboxes, what triggers of the mailbox table lock in the first
+ * could be locked by somebody who waits for the next.
+ */
+static void
+lock_mailboxes(List *mailboxes)
+{
+	ListCell   *lc;
+
+	foreach(lc, mailboxes)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+		MailboxState *state = mailbox->state;
+		Store	   *store = store_get(mailbox->message_relid);
+
+		if (list_length(mailboxes) == 1 && !store->mailbox_has_rules &&
+			(!uidset_builder_is_empty(&state->vanished) ||
+			 (!uidset_builder_is_empty(&state->stamped) &&
+			  !state->lock_stamped)))
+			counter_raise(store, mailbox);
+		else
+			counter_lock(store, mailbox);
+	}
+}
+
+/*
+ * Writes all that was collected.  Our own statements fire triggers, ours and
+ * others', and these may collect more; so go on until nothing is left.
+ */
+static void
+complete(Statement *statement)
+{
+	statement->completing = true;
+	for (;;)
+	{
+		List	   *mailboxes;
+		ListCell   *lc;
+
+		crossing_settle(&statement->crossings);
+		mailboxes = pending_mailboxes(statement);
+		if (mailboxes != NIL)
+		{
+			flagged_lock(mailboxes);
+			lock_mailboxes(mailboxes);
+			foreach(lc, mailboxes)
+			{
+				Mailbox    *mailbox = lfirst(lc);
+
+				write_pending(store_get(mailbox->message_relid), mailbox);
+			}
+			list_free(mailboxes);
+			continue;
+		}
+		mailboxes = statement->mailboxes;
+		if (mailboxes == NIL)
+			break;
+		statement->mailboxes = NIL;
+		foreach(lc, mailboxes)
+			((Mailbox *) lfirst(lc))->state->listed = false;
+		foreach(lc, mailboxes)
+		{
+			Mailbox    *mailbox = lfirst(lc);
+
+			counter_settle(store_get(mailbox->message_relid), mailbox);
+		}
+	}
+}
+
+/* statement_close: one of those that were opened is over */
+void
+statement_close(void)
+{
+	Statement  *statement = statement_current();
+
+	if (statement->open > 0)
+		statement->open--;
+	if (statement->open > 0 || statement->completing)
+		return;
+	complete(statement);
+	statement_drop();
+}
+
+/* statement_renamed: the same for what has vanished from that mailbox */
+void
+statement_renamed(Mailbox *from, Mailbox *to)
+{
+	UidBuilder *vanished = &from->state->vanished;
+
+	if (!from->state->orphaned || uidset_builder_is_empty(vanished))
+		return;
+	statement_open();
+	hand_over(vanished, &to->state->vanished);
+	statement_list(to);
+	statement_close();
+}

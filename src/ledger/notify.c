@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * notify.c
+ *	  Wake-ups for clients that wait in IDLE.
+ *
+ * A store that was attached with notify => true sends, at commit, one
+ * notification on channel "modseq" for each mailbox whose HIGHESTMODSEQ the
+ * transaction has raised.  It is a hint: whoever gets one asks for what has
+ * changed, and does so again after every reconnect.
+ *
+ * A transaction that is prepared sends none, since PostgreSQL cannot keep
+ * notifications over PREPARE TRANSACTION.
+ *
+ * Locks: none here.  PostgreSQL's own commit with notifications takes a lock
+ * of its queue until the transaction has ended, so such commits come one
+ * after the other.
+ *
+ * Memory: TopTransactionContext.  A mailbox that only an aborted
+ * subtransaction has changed stays noted, and is left out at commit if its
+ * lock went with that; else it costs a wake-up for nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger/ledger.h"
+
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#define NOTIFY_CHANNEL		"modseq"
+
+/* Longer payloads are an error of NOTIFY; see NOTIFY_PAYLOAD_MAX_LENGTH there */
+#define NOTIFY_MAX_LENGTH	(BLCKSZ - NAMEDATALEN - 128)
+
+typedef struct Wakeup
+{
+	Mailbox    *mailbox;
+	char	   *store;			/* as JSON */
+	char	   *key;			/* as JSON */
+} Wakeup;
+
+static List *wakeups = NIL;
+
+static char *
+json_string(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	escape_json(&buf, text);
+	return buf.data;
+}
+
+/* A value of a key: a number for integers, else a string */
+static char *
+json_value(const KeyColumn *key, Datum value)
+{
+	Oid			output;
+	bool		isvarlena;
+	char	   *text;
+
+	getTypeOutputInfo(key->type, &output, &isvarlena);
+	text = OidOutputFunctionCall(output, value);
+	switch (key->type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return text;
+		default:
+			return json_string(text);
+	}
+}
+
+/* The key: its value, or an array of the values of several columns */
+static char *
+json_key(const Store *store, const Datum *key)
+{
+	StringInfoData buf;
+
+	if (store->nkeys == 1)
+		return json_value(&store->key[0], key[0]);
+	initStringInfo(&buf);
+	for (int i = 0; i < store->nkeys; i++)
+		appendStringInfo(&buf, "%s%s", i == 0 ? "[" : ", ",
+						 json_value(&store->key[i], key[i]));
+	appendStringInfoChar(&buf, ']');
+	return buf.data;
+}
+
+/* notify_note: HIGHESTMODSEQ of the mailbox was raised */
+void
+notify_note(const Store *store, Mailbox *mailbox)
+{
+	MemoryContext old;
+	Wakeup	   *wakeup;
+
+	if (!store->notify || mailbox->notifies)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	wakeup = palloc(sizeof(Wakeup));
+	wakeup->mailbox = mailbox;
+	wakeup->store = json_string(store->message);
+	wakeup->key = json_key(store, mailbox->key);
+	wakeups = lappend(wakeups, wakeup);
+	MemoryContextSwitchTo(old);
+	mailbox->notifies = true;
+}
+
+/* notify_at_commit: all is written, and the transaction is about to commit */
+void
+notify_at_commit(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, wakeups)
+	{
+		Wakeup	   *wakeup = lfirst(lc);
+		MailboxState *state = wakeup->mailbox->state;
+		const char *format = "{\"store\": %s, \"mailbox\": %s, \"highestmodseq\": " INT64_FORMAT "}";
+		char	   *payload;
+
+		if (state == NULL || !state->locked)
+			continue;
+		payload = psprintf(format, wakeup->store, wakeup->key,
+						   state->highestmodseq);
+
+		/* A hint must not keep anybody from committing */
+		if (strlen(payload) >= NOTIFY_MAX_LENGTH)
+			payload = psprintf(format, wakeup->store, "null",
+							   state->highestmodseq);
+		Async_Notify(NOTIFY_CHANNEL, payload);
+	}
+}
+
+/* They were in TopTransactionContext, which is gone with the transaction */
+void
+notify_transaction_end(void)
+{
+	wakeups = NIL;
+}

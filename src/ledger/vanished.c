@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * vanished.c
+ *	  The table of vanished UIDs: append and read.
+ *
+ * A row says which UIDs left a mailbox under which mod-sequence (RFC 7162
+ * section 3.2.7: "the server MUST remember the incremented mod-sequence and
+ * corresponding UID").  A client that has seen everything up to n needs the
+ * union of the rows above n.
+ *
+ * Locks: writers hold the lock of the mailbox whose rows they write (see
+ * counter.c); readers take none, their snapshot decides.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger/ledger.h"
+
+/*
+ * vanished_append: remember mailbox->state->vanished under the statement's
+ * value, and empty it
+ */
+void
+vanished_append(Store *store, Mailbox *mailbox)
+{
+	UidSet	   *set = uidset_from_builder(&mailbox->state->vanished);
+	Datum		params[MODSEQ_MAX_PARAMS];
+	int64		value;
+
+	uidset_builder_free(&mailbox->state->vanished);
+
+	/*
+	 * A value has one row.  If there is one already, then triggers that fired
+	 * while this statement was completed have removed more messages: their
+	 * statements get a value of their own.
+	 */
+	if (mailbox->state->value != 0 &&
+		mailbox->state->value == mailbox->state->appended)
+		counter_settle(store, mailbox);
+	if (!mailbox->state->locked)
+	{
+		/* Triggers of the mailbox table have deleted it */
+		pfree(set);
+		return;
+	}
+	value = counter_modseq(store, mailbox);
+	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(value);
+	params[store->nkeys + 1] = PointerGetDatum(set);
+	SPI_connect();
+	if (plan_execute(store, PLAN_APPEND_VANISHED, params, PLAN_AS_OWNER) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("vanished UIDs of mailbox %s could not be stored",
+						key_text(store, mailbox->key)),
+				 errdetail("A trigger or rule of table %s suppressed the insert.",
+						   store->vanished),
+				 errhint("Drop it; the table belongs to modseq.")));
+	SPI_finish();
+	mailbox->state->appended = value;
+	counter_used(mailbox, value);
+}
+
+/*
+ * vanished_read: the UIDs that vanished after the mod-sequence since
+ *
+ * Only those in the set if it is not NULL.  *first becomes the lowest of their
+ * mod-sequences, 0 if there are none.  Reads in the caller's snapshot but as
+ * the owner: whoever may read the messages may know which are gone, without a
+ * grant on a table of ours.
+ */
+void
+vanished_read(Store *store, const Datum *key, int64 since,
+			  const UidSet *uids, UidBuilder *result, int64 *first)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	*first = 0;
+	uidset_builder_init(result);
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(since);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_READ_VANISHED, params, PLAN_READ_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		UidSet	   *set;
+
+		set = DatumGetUidSetP(SPI_getbinval(tuple, desc, 2, &isnull));
+		if (uids == NULL)
+			uidset_builder_add_ranges(result, uidset_ranges(set),
+									  uidset_nranges(set));
+		else
+			uidset_intersection(uidset_ranges(set), uidset_nranges(set),
+								uidset_ranges(uids), uidset_nranges(uids),
+								result);
+		if (*first == 0 && !uidset_builder_is_empty(result))
+			*first = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+	}
+	SPI_finish();
+	uidset_builder_finish(result);
+}
+
+/* vanished_rename: the mailbox has another key now */
+void
+vanished_rename(Store *store, const Datum *from, const Datum *to)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, from, sizeof(Datum) * store->nkeys);
+	memcpy(params + store->nkeys, to, sizeof(Datum) * store->nkeys);
+	SPI_connect();
+	plan_execute(store, PLAN_RENAME_VANISHED, params, PLAN_AS_OWNER);
+	SPI_finish();
+}
+
+/*
+ * vanished_drop: the mailbox is gone, or has a new UIDVALIDITY; its history
+ * means nothing any more (RFC 7162 section 5.3)
+ */
+void
+vanished_drop(Store *store, const Datum *key)
+{
+	SPI_connect();
+	plan_execute(store, PLAN_DROP_VANISHED, unconstify(Datum *, key),
+				 PLAN_AS_OWNER);
+	SPI_finish();
+}
+
+/* vanished_clear: forget what vanished from mailboxes that are gone */
+void
+vanished_clear(Store *store)
+{
+	SPI_connect();
+	plan_execute(store, PLAN_CLEAR_VANISHED, NULL, PLAN_AS_OWNER);
+	SPI_finish();
+}

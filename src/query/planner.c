@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * planner.c
+ *	  Plans that stay on the indexes that attach() made for them.
+ *
+ * What one of our queries costs must follow what it finds, not how large the
+ * mailbox is, whatever the statistics say; and rows are locked in the order in
+ * which the index has them.
+ *
+ * Locks: none.  Memory: plans belong to the Store, or to who calls plan_scan().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "query/query.h"
+
+#include "jit/jit.h"
+#include "nodes/pathnodes.h"
+#include "optimizer/cost.h"
+#include "optimizer/paths.h"
+#include "optimizer/planner.h"
+
+static planner_hook_type next_planner;
+
+static set_rel_pathlist_hook_type next_pathlist;
+
+static bool by_range = false;	/* is a plan made that goes by ranges? */
+
+/*
+ * planner_mark: what the text of such a query begins with
+ *
+ * PostgreSQL plans a query again whenever it sees fit, so a plan that is made
+ * must tell by itself that it is ours.
+ */
+const char *
+planner_mark(PlanAccess access)
+{
+	switch (access)
+	{
+		case ACCESS_INDEX:
+			return "/* modseq: by index */ ";
+		case ACCESS_RANGES:
+			return "/* modseq: by range */ ";
+		default:
+			return "";
+	}
+}
+
+static bool
+is_marked(const char *text, PlanAccess access)
+{
+	const char *mark = planner_mark(access);
+
+	return strncmp(text, mark, strlen(mark)) == 0;
+}
+
+/*
+ * Each range is to be looked up in the index on (mailbox, UID).  Where the
+ * planner takes mailboxes for small, it would rather read the whole mailbox
+ * and compare each message with each range, which is quadratic if it is wrong.
+ * So make all paths to the messages dear but those that a range leads to.
+ */
+static void
+look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
+			   RangeTblEntry *rte)
+{
+	ListCell   *lc;
+
+	if (next_pathlist)
+		next_pathlist(root, rel, rti, rte);
+	if (!by_range || rte->rtekind != RTE_RELATION)
+		return;
+	foreach(lc, rel->pathlist)
+	{
+		Path	   *path = lfirst(lc);
+
+		if (path->param_info == NULL)
+			path->total_cost += 1.0e10; /* as a disabled one has */
+	}
+}
+
+static PlannedStmt *
+plan_next(Query *parse, const char *text, int options,
+		  ParamListInfo params PLANNER_PARAMS_COMPAT)
+{
+	if (next_planner)
+		return next_planner(parse, text, options, params PLANNER_ARGS_COMPAT);
+	return standard_planner(parse, text, options, params PLANNER_ARGS_COMPAT);
+}
+
+/*
+ * What the planner may use besides index scans and nested loops; and JIT, which
+ * a plan that looks dear, as one with a step that is off does, would pay for
+ * each time.  Settings by name would take longer to change than a short query
+ * takes to plan.
+ */
+static bool *const settings[] = {
+	&enable_bitmapscan, &enable_hashjoin, &enable_material,
+	&enable_mergejoin, &enable_seqscan, &enable_sort, &jit_enabled
+};
+
+/*
+ * As planner().  Queries with our mark get plans from index scans and nested
+ * loops only.  The settings are ours for that moment: the application's
+ * triggers, which fire when the plan runs, plan with their own.
+ */
+static PlannedStmt *
+plan(Query *parse, const char *text, int options,
+	 ParamListInfo params PLANNER_PARAMS_COMPAT)
+{
+	bool		saved[lengthof(settings)];
+	bool		saved_by_range = by_range;
+	PlannedStmt *result;
+
+	if (text == NULL ||
+		!(is_marked(text, ACCESS_INDEX) || is_marked(text, ACCESS_RANGES)))
+		return plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
+	for (size_t i = 0; i < lengthof(settings); i++)
+	{
+		saved[i] = *settings[i];
+		*settings[i] = false;
+	}
+	by_range = is_marked(text, ACCESS_RANGES);
+	PG_TRY();
+	{
+		result = plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
+	}
+	PG_FINALLY();
+	{
+		for (size_t i = 0; i < lengthof(settings); i++)
+			*settings[i] = saved[i];
+		by_range = saved_by_range;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+void
+planner_init(void)
+{
+	next_planner = planner_hook;
+	planner_hook = plan;
+	next_pathlist = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = look_up_ranges;
+}

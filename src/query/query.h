@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.h
+ *	  The SQL that modseq runs.
+ *
+ * From the ground up:
+ *
+ *	planner.c	plans that stay on the indexes that attach() made
+ *	part.c		what the texts are put together from
+ *	text.c		the texts
+ *	run.c		cached plans of them, and as whom they run
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MODSEQ_QUERY_H
+#define MODSEQ_QUERY_H
+
+#include "store/store.h"
+
+/* The queries of ours; their texts are in text.c */
+typedef enum PlanId
+{
+	PLAN_LOCK_MAILBOX,
+	PLAN_READ_MAILBOX,
+	PLAN_READ_MAILBOXES,
+	PLAN_WRITE_MAILBOX,
+	PLAN_RAISE_MAILBOX,
+	PLAN_ADD_MAILBOX,
+	PLAN_RENAME_MAILBOX,
+	PLAN_REMOVE_MAILBOX,
+	PLAN_CLEAR_MAILBOXES,
+	PLAN_FIND_SOURCE,
+	PLAN_STAMP_MESSAGES,
+	PLAN_STAMP_MESSAGE,
+	PLAN_RENUMBER_MESSAGES,
+	PLAN_FIND_MESSAGES,
+	PLAN_FIND_MESSAGE,
+	PLAN_LOCK_MESSAGES,
+	PLAN_LOCK_MESSAGE,
+	PLAN_CHANGED_MESSAGES,
+	PLAN_LIVE_MESSAGES,
+	PLAN_LOCK_LIVE_MESSAGES,
+	PLAN_ANY_MESSAGE,
+	PLAN_UNSTAMPED_MESSAGES,
+	PLAN_MESSAGE_NUMBERS,
+	PLAN_APPEND_VANISHED,
+	PLAN_READ_VANISHED,
+	PLAN_RENAME_VANISHED,
+	PLAN_DROP_VANISHED,
+	PLAN_CLEAR_VANISHED,
+	PLAN_COUNT,
+
+	/* For plan_scan(), which keeps none */
+	PLAN_ALL_MESSAGES,
+	PLAN_ALL_FLAGGED,
+	PLAN_ALL_MAILBOXES,
+	PLAN_ALL_SOURCES,
+	PLAN_LAST_UIDS,
+	PLAN_TOUCH_MESSAGES,
+	PLAN_RESET_MAILBOXES
+} PlanId;
+
+/* As the owner of which table a query runs */
+typedef enum PlanTable
+{
+	TABLE_MESSAGE,
+	TABLE_MAILBOX,
+	TABLE_SOURCE,
+	TABLE_VANISHED,
+	TABLE_GIVEN					/* the one that plan_scan() is told */
+} PlanTable;
+
+/* How its plan must find the rows, whatever the statistics say */
+typedef enum PlanAccess
+{
+	ACCESS_ANY,
+	ACCESS_INDEX,				/* by an index that attach() made */
+	ACCESS_RANGES				/* by such an index, for each range of UIDs, or
+								 * each key, that it is given */
+} PlanAccess;
+
+/* --- text.c -------------------------------------------------------------- */
+
+extern PlanTable plan_table(PlanId id);
+extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
+					  Oid params[MODSEQ_MAX_PARAMS]);
+
+/* --- run.c --------------------------------------------------------------- */
+
+/*
+ * Bookkeeping runs as the owner of the table that it touches, the way that
+ * foreign keys do; answers are read as the caller, in the caller's snapshot.
+ */
+typedef enum PlanMode
+{
+	PLAN_AS_OWNER,				/* new snapshot */
+	PLAN_AS_CALLER,				/* new snapshot */
+	PLAN_READ_AS_CALLER,		/* the caller's snapshot */
+	PLAN_READ_AS_OWNER,			/* the caller's snapshot */
+	PLAN_READ_COMMITTED			/* as owner: all but what we have done */
+} PlanMode;
+
+extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
+						   PlanMode mode);
+extern uint64 plan_scan(Store *store, PlanId id, Oid relid);
+extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
+							 int64 *uid, bool *live);
+extern void run_init(void);
+
+/* --- planner.c ------------------------------------------------------------ */
+
+extern void planner_init(void);
+extern const char *planner_mark(PlanAccess access);
+
+#endif							/* MODSEQ_QUERY_H */

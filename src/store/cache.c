@@ -1,0 +1,332 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.c
+ *	  The caches of Stores and of RowShapes.
+ *
+ * Locks: AccessShareLock on the store's tables, while a Store is built.
+ *
+ * Memory: a Store lives in a context below CacheMemoryContext, and so does a
+ * RowShape.
+ * A relcache invalidation of any table that we looked at makes all of them
+ * stale; they are rebuilt when next asked for.  Callers further up the stack
+ * may still hold the old ones, so these are freed when the transaction ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store/store.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/partition.h"
+#include "commands/trigger.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+typedef struct StoreEntry
+{
+	Oid			message_relid;	/* hash key */
+	uint64		generation;
+	Store	   *store;			/* NULL: not built */
+	MemoryContext context;
+} StoreEntry;
+
+typedef struct ShapeKey
+{
+	Oid			relid;
+	ShapeRole	role;
+} ShapeKey;
+
+typedef struct ShapeEntry
+{
+	ShapeKey	key;			/* hash key */
+	uint64		generation;
+	RowShape   *shape;			/* NULL: not built */
+	MemoryContext context;
+} ShapeEntry;
+
+static HTAB *stores = NULL;
+
+static HTAB *shapes = NULL;
+
+static uint64 last_epoch = 0;
+
+/* Stale entries, with plans that hang on them; freed at transaction end */
+static List *retired_contexts = NIL;
+
+static List *retired_stores = NIL;
+
+void
+store_init(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.hcxt = CacheMemoryContext;
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(StoreEntry);
+	stores = hash_create("modseq stores", 8, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = sizeof(ShapeKey);
+	ctl.entrysize = sizeof(ShapeEntry);
+	shapes = hash_create("modseq row shapes", 16, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	watch_init();
+}
+
+/* Frees what is stale; by now nobody can hold a pointer into it */
+void
+store_at_transaction_end(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, retired_stores)
+	{
+		Store	   *store = lfirst(lc);
+
+		for (int i = 0; i < store->nplans; i++)
+			if (store->plans[i] != NULL)
+				SPI_freeplan(store->plans[i]);
+	}
+	list_free(retired_stores);
+	retired_stores = NIL;
+	foreach(lc, retired_contexts)
+		MemoryContextDelete((MemoryContext) lfirst(lc));
+	list_free(retired_contexts);
+	retired_contexts = NIL;
+}
+
+/* Adds to one of the lists above */
+static List *
+retire(List *list, void *pointer)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	list = lappend(list, pointer);
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
+/* What it holds is stale; free it when that is safe */
+static void
+retire_context(MemoryContext context)
+{
+	retired_contexts = retire(retired_contexts, context);
+}
+
+/*
+ * Does what a transaction knows of the one hold for the other?  Between
+ * detach() and attach() others than the triggers wrote the counters; and key
+ * types may be others now.
+ */
+static bool
+same_epoch(const Store *a, const Store *b)
+{
+	if (a->trigger_oid != b->trigger_oid || a->nkeys != b->nkeys)
+		return false;
+	for (int i = 0; i < a->nkeys; i++)
+		if (a->key[i].type != b->key[i].type)
+			return false;
+	return true;
+}
+
+/*
+ * store_get: the store of a message table
+ *
+ * Error 42P01 if there is no such table, 55000 if it is not attached or its
+ * configuration is out of date.
+ */
+Store *
+store_get(Oid message_relid)
+{
+	bool		found;
+	StoreEntry *entry;
+	uint64		started;
+	Relation	rel;
+	Trigger    *trigger;
+	MemoryContext context;
+	MemoryContext old;
+	Store	   *store;
+
+	entry = hash_search(stores, &message_relid, HASH_FIND, NULL);
+	if (entry != NULL && entry->store != NULL &&
+		entry->generation == store_generation)
+		return entry->store;
+
+	rel = try_relation_open(message_relid, AccessShareLock);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", message_relid)));
+	watch_table(message_relid);
+	started = store_generation;
+	trigger = relation_find_trigger(rel, "trigger_assign");
+	if (trigger == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not attached to modseq",
+						RelationGetRelationName(rel)),
+				 errhint("A store is named by its message table; call modseq.attach() for it first.")));
+	context = AllocSetContextCreate(CurrentMemoryContext, "modseq store",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	store = store_build(rel, trigger);
+	MemoryContextSwitchTo(old);
+	relation_close(rel, AccessShareLock);
+
+	store->epoch = ++last_epoch;
+	entry = hash_search(stores, &message_relid, HASH_ENTER, &found);
+	if (found && entry->store != NULL)
+	{
+		if (same_epoch(entry->store, store))
+			store->epoch = entry->store->epoch;
+		retired_stores = retire(retired_stores, entry->store);
+		retire_context(entry->context);
+	}
+	MemoryContextSetParent(context, CacheMemoryContext);
+	entry->context = context;
+	entry->store = store;
+	entry->generation = started;
+	return store;
+}
+
+/*
+ * Anybody can put our triggers on a table of theirs and name any store; what
+ * they do is done with its owner's rights, so the store must know the table.
+ */
+static void
+check_role(Relation rel, ShapeRole role, Store *store)
+{
+	Oid			table = RelationGetRelid(rel);
+	Oid			wanted = store->message_relid;
+
+	if (role == SHAPE_MAILBOX)
+		wanted = store->mailbox_relid;
+	else if (role == SHAPE_SOURCE)
+		wanted = store->source_relid;
+	else if (role == SHAPE_FLAG)
+		wanted = store->flag_relid;
+	if (table != wanted &&
+		!(rel->rd_rel->relispartition &&
+		  list_member_oid(get_partition_ancestors(table), wanted)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" does not belong to the store that its trigger names",
+						RelationGetRelationName(rel)),
+				 errhint("Drop the trigger, or call modseq.attach() for %s again.",
+						 store->message)));
+}
+
+/* The shape of rel in that role, from the cache if it is up to date */
+static RowShape *
+get_shape(Relation rel, ShapeRole role, Oid (*find_store) (Relation, Trigger *),
+		  Trigger *trigger)
+{
+	ShapeKey	key = {0};
+	ShapeEntry *entry;
+	bool		found;
+	uint64		started;
+	MemoryContext context;
+	MemoryContext old;
+	RowShape   *shape;
+	Store	   *store;
+
+	key.relid = RelationGetRelid(rel);
+	key.role = role;
+	entry = hash_search(shapes, &key, HASH_FIND, NULL);
+	if (entry != NULL && entry->shape != NULL &&
+		entry->generation == store_generation)
+		return entry->shape;
+
+	watch_table(key.relid);
+	started = store_generation;
+	store = store_get(find_store(rel, trigger));
+	check_role(rel, role, store);
+	context = AllocSetContextCreate(CurrentMemoryContext, "modseq row shape",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	shape = shape_build(rel, role, store);
+	MemoryContextSwitchTo(old);
+
+	entry = hash_search(shapes, &key, HASH_ENTER, &found);
+	if (found && entry->shape != NULL)
+		retire_context(entry->context);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	entry->context = context;
+	entry->shape = shape;
+	entry->generation = started;
+	return shape;
+}
+
+/*
+ * The message table that a table of messages belongs to: itself, or for a
+ * partition the ancestor that attach() was called on, which is the first
+ * whose trigger is not a clone of its parent's.
+ */
+static Oid
+message_table_of(Relation rel, Trigger *unused)
+{
+	Trigger    *trigger = relation_find_trigger(rel, "trigger_assign");
+	List	   *ancestors;
+	ListCell   *lc;
+
+	if (trigger == NULL || !trigger->tgisclone)
+		return RelationGetRelid(rel);
+	ancestors = get_partition_ancestors(RelationGetRelid(rel));
+	foreach(lc, ancestors)
+	{
+		Relation	ancestor = table_open(lfirst_oid(lc), AccessShareLock);
+
+		bool		is_store;
+
+		trigger = relation_find_trigger(ancestor, "trigger_assign");
+		is_store = trigger != NULL && !trigger->tgisclone;
+		table_close(ancestor, AccessShareLock);
+		if (is_store)
+			return lfirst_oid(lc);
+	}
+	return RelationGetRelid(rel);
+}
+
+/* The message table that a trigger's only argument names */
+static Oid
+named_message_table(Relation rel, Trigger *trigger)
+{
+	Oid			relid = InvalidOid;
+
+	if (trigger->tgnargs == 1)
+		relid = table_named(trigger->tgargs[0]);
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("trigger \"%s\" of table \"%s\" belongs to no message table",
+						trigger->tgname, RelationGetRelationName(rel)),
+				 trigger->tgnargs == 1 ?
+				 errdetail("Table %s does not exist.", trigger->tgargs[0]) : 0,
+				 errhint("Call modseq.attach() again for the message table that table \"%s\" goes with. If that was dropped, call modseq.detach() for this one.",
+						 RelationGetRelationName(rel))));
+	return relid;
+}
+
+/* The shape of a message table, or of a partition of one */
+RowShape *
+shape_of_messages(Relation rel)
+{
+	return get_shape(rel, SHAPE_MESSAGE, message_table_of, NULL);
+}
+
+RowShape *
+shape_of_mailboxes(Relation rel, Trigger *trigger)
+{
+	return get_shape(rel, SHAPE_MAILBOX, named_message_table, trigger);
+}
+
+RowShape *
+shape_of_sources(Relation rel, Trigger *trigger)
+{
+	return get_shape(rel, SHAPE_SOURCE, named_message_table, trigger);
+}
+
+RowShape *
+shape_of_flags(Relation rel, Trigger *trigger)
+{
+	return get_shape(rel, SHAPE_FLAG, named_message_table, trigger);
+}

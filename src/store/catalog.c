@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ * 	  What the system catalogs say of a table.
+ *
+ * Locks: AccessShareLock on a table, while its rules are looked at; else none.
+ *
+ * Memory: the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store/store.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+#include "utils/varlena.h"
+
+/* relation_owner: the role that owns a table or sequence */
+Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+char *
+relation_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+/* Rules can rewrite an UPDATE so that it returns nothing, which is an error */
+bool
+relation_has_rules(Oid relid)
+{
+	Relation	rel;
+	bool		result;
+
+	if (!OidIsValid(relid))
+		return false;
+	rel = relation_open(relid, AccessShareLock);
+	result = rel->rd_rules != NULL;
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
+/* has_unique_index: is there a unique index on exactly these columns? */
+bool
+has_unique_index(Relation rel, List *names)
+{
+	Bitmapset  *wanted = NULL;
+	bool		result = false;
+	List	   *indexes;
+	ListCell   *lc;
+
+	foreach(lc, names)
+		wanted = bms_add_member(wanted, get_attnum(RelationGetRelid(rel),
+												   lfirst(lc)));
+	indexes = RelationGetIndexList(rel);
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
+											ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+		Bitmapset  *columns = NULL;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		for (int i = 0; i < index->indnkeyatts; i++)
+			columns = bms_add_member(columns, Max(index->indkey.values[i], 0));
+		if (index->indisunique && index->indimmediate && index->indisvalid &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			bms_equal(columns, wanted))
+			result = true;
+		bms_free(columns);
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	return result;
+}
+
+/*
+ * table_named: the table that a qualified name leads to, or InvalidOid
+ *
+ * Whoever fires a trigger needs no right to use the schema.
+ */
+Oid
+table_named(const char *name)
+{
+	RangeVar   *rangevar;
+	Oid			schema = InvalidOid;
+
+	rangevar = makeRangeVarFromNameList(qualified_name_list_compat(name));
+	if (rangevar->schemaname != NULL)
+		schema = get_namespace_oid(rangevar->schemaname, true);
+	return OidIsValid(schema) ?
+		get_relname_relid(rangevar->relname, schema) : InvalidOid;
+}
+
+/*
+ * equality_operator: the operator that compares a column with a parameter
+ *
+ * It is equality of the column's default btree family, so that its indexes can
+ * be used.  *param_type becomes the type that it takes the parameter as.
+ */
+Oid
+equality_operator(Oid column, Oid param, Oid *param_type)
+{
+	TypeCacheEntry *left = lookup_type_cache(column, TYPECACHE_EQ_OPR |
+											 TYPECACHE_BTREE_OPFAMILY);
+	TypeCacheEntry *right = lookup_type_cache(param, TYPECACHE_BTREE_OPFAMILY);
+	Oid			result = InvalidOid;
+	Oid			left_type;
+
+	if (column != param)
+		result = get_opfamily_member(left->btree_opf, left->btree_opintype,
+									 right->btree_opintype,
+									 BTEqualStrategyNumber);
+	if (!OidIsValid(result))
+		result = left->eq_opr;
+	op_input_types(result, &left_type, param_type);
+	return result;
+}
+
+/* modseq.<function>(), if the extension is there */
+static Oid
+our_function(const char *function)
+{
+	return LookupFuncName(list_make2(makeString("modseq"),
+									 makeString(pstrdup(function))),
+						  0, NULL, true);
+}
+
+/*
+ * relation_has_trigger: does a trigger of that table call modseq.<function>(),
+ * and is it enabled?  Read from the catalog; takes no lock on the table.
+ */
+bool
+relation_has_trigger(Oid relid, const char *function)
+{
+	Oid			funcid = our_function(function);
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (!OidIsValid(funcid))
+		return false;
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL, 1,
+							  &key);
+	while (!found && (tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		found = trigger->tgfoid == funcid &&
+			trigger->tgenabled != TRIGGER_DISABLED;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/* relation_find_trigger: the trigger that calls modseq.<function>(), or NULL */
+Trigger *
+relation_find_trigger(Relation rel, const char *function)
+{
+	TriggerDesc *trigdesc;
+	Oid			funcid;
+
+	/* The lookup may rebuild the relation's cache entry, and its triggers */
+	funcid = LookupFuncName(list_make2(makeString("modseq"),
+									   makeString(pstrdup(function))),
+							0, NULL, true);
+	trigdesc = rel->trigdesc;
+	if (trigdesc == NULL)
+		return NULL;
+	for (int i = 0; OidIsValid(funcid) && i < trigdesc->numtriggers; i++)
+		if (trigdesc->triggers[i].tgfoid == funcid)
+			return &trigdesc->triggers[i];
+	return NULL;
+}

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * flags.c
+ * 	  Whether a flag changed.
+ *
+ * Locks: none.  Memory: the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store/store.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+
+/* For qsort_arg(): elements by their type's btree comparison */
+typedef struct ElementOrder
+{
+	FmgrInfo   *cmp;
+	Oid			collation;
+} ElementOrder;
+
+static int
+compare_elements(const void *a, const void *b, void *arg)
+{
+	ElementOrder *order = arg;
+
+	return DatumGetInt32(FunctionCall2Coll(order->cmp, order->collation,
+										   *(const Datum *) a,
+										   *(const Datum *) b));
+}
+
+static int
+compare_jsonb(const void *a, const void *b, void *arg)
+{
+	return compareJsonbContainers(&DatumGetJsonbP(*(const Datum *) a)->root,
+								  &DatumGetJsonbP(*(const Datum *) b)->root);
+}
+
+/* Sorts elements and drops duplicates; returns how many there are then */
+static int
+sort_unique(Datum *elems, int n, qsort_arg_comparator compare, void *arg)
+{
+	int			unique = 0;
+
+	if (n == 0)
+		return 0;
+	qsort_arg(elems, n, sizeof(Datum), compare, arg);
+	for (int i = 1; i < n; i++)
+		if (compare(&elems[unique], &elems[i], arg) != 0)
+			elems[++unique] = elems[i];
+	return unique + 1;
+}
+
+/* The elements of an array as a set; a NULL array is the empty set */
+static int
+array_elements(const FlagAttribute *flag, Datum value, bool isnull,
+			   ElementOrder *order, Datum **elems)
+{
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	bool	   *nulls;
+	int			n;
+	int			present = 0;
+
+	if (isnull)
+		return 0;
+	get_typlenbyvalalign(flag->element, &typlen, &typbyval, &typalign);
+	deconstruct_array(DatumGetArrayTypeP(value), flag->element, typlen,
+					  typbyval, typalign, elems, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			(*elems)[present++] = (*elems)[i];
+	return sort_unique(*elems, present, compare_elements, order);
+}
+
+/* The same for a JSON array.  *is_array is false for any other JSON value. */
+static int
+jsonb_elements(Datum value, Datum **elems, bool *is_array)
+{
+	Jsonb	   *jsonb = DatumGetJsonbP(value);
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+	int			n = 0;
+
+	*is_array = JB_ROOT_IS_ARRAY(jsonb) && !JB_ROOT_IS_SCALAR(jsonb);
+	if (!*is_array)
+		return 0;
+	*elems = palloc(sizeof(Datum) * Max(JB_ROOT_COUNT(jsonb), 1));
+	iterator = JsonbIteratorInit(&jsonb->root);
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+		if (token == WJB_ELEM)
+			(*elems)[n++] = JsonbPGetDatum(JsonbValueToJsonb(&element));
+	return sort_unique(*elems, n, compare_jsonb, NULL);
+}
+
+static bool
+same_elements(Datum *a, int na, Datum *b, int nb,
+			  qsort_arg_comparator compare, void *arg)
+{
+	if (na != nb)
+		return false;
+	for (int i = 0; i < na; i++)
+		if (compare(&a[i], &b[i], arg) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Does the value say "no flag is set"?  An absent value says so too, so that
+ * NULL -> false or NULL -> '{}' is no change (RFC 7162 section 3.1: clearing
+ * a flag that is not set should not change the mod-sequence).
+ */
+static bool
+says_nothing(const FlagAttribute *flag, Datum value, bool isnull)
+{
+	if (isnull)
+		return true;
+	switch (flag->type)
+	{
+		case BOOLOID:
+			return !DatumGetBool(value);
+		case INT2OID:
+			return DatumGetInt16(value) == 0;
+		case INT4OID:
+			return DatumGetInt32(value) == 0;
+		case INT8OID:
+			return DatumGetInt64(value) == 0;
+		case TEXTOID:
+		case VARCHAROID:
+			return VARSIZE_ANY_EXHDR(DatumGetTextPP(value)) == 0;
+		case JSONBOID:
+			{
+				Jsonb	   *jsonb = DatumGetJsonbP(value);
+				JsonbValue	scalar;
+
+				if (JB_ROOT_IS_SCALAR(jsonb))
+					return JsonbExtractScalar(&jsonb->root, &scalar) &&
+						scalar.type == jbvNull;
+				return JB_ROOT_COUNT(jsonb) == 0;
+			}
+		default:
+			return OidIsValid(flag->element) &&
+				ARR_NDIM(DatumGetArrayTypeP(value)) == 0;
+	}
+}
+
+static bool
+flag_differs(const FlagAttribute *flag, Datum old, bool oldnull,
+			 Datum new, bool newnull)
+{
+	Datum	   *olds = NULL;
+	Datum	   *news = NULL;
+	int			nolds;
+	int			nnews;
+
+	if (oldnull && newnull)
+		return false;
+	if (!oldnull && !newnull &&
+		datumIsEqual(old, new, flag->typbyval, flag->typlen))
+		return false;
+	if (says_nothing(flag, old, oldnull) && says_nothing(flag, new, newnull))
+		return false;
+	if (OidIsValid(flag->element))
+	{
+		ElementOrder order = {unconstify(FmgrInfo *, &flag->cmp),
+		flag->collation};
+
+		nolds = array_elements(flag, old, oldnull, &order, &olds);
+		nnews = array_elements(flag, new, newnull, &order, &news);
+		return !same_elements(olds, nolds, news, nnews,
+							  compare_elements, &order);
+	}
+	if (oldnull || newnull)
+		return true;
+	if (flag->type == JSONBOID)
+	{
+		bool		old_array;
+		bool		new_array;
+
+		nolds = jsonb_elements(old, &olds, &old_array);
+		nnews = jsonb_elements(new, &news, &new_array);
+		if (old_array && new_array)
+			return !same_elements(olds, nolds, news, nnews,
+								  compare_jsonb, NULL);
+	}
+	return !DatumGetBool(FunctionCall2Coll(unconstify(FmgrInfo *, &flag->eq),
+										   flag->collation, old, new));
+}
+
+/*
+ * Did one of the shape's flag columns change?  Arrays and JSON arrays are
+ * sets: order and duplicates do not count (RFC 7162 section 3.1 asks for a
+ * new mod-sequence when the state of a flag changes, and only then).  Before
+ * the row is written, generated columns have no new value yet.
+ */
+bool
+row_flags_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
+				 TupleDesc desc, bool before)
+{
+	for (int i = 0; i < shape->nflags; i++)
+	{
+		const FlagAttribute *flag = &shape->flags[i];
+		bool		oldnull;
+		bool		newnull;
+		Datum		oldvalue;
+		Datum		newvalue;
+
+		if (before && flag->generated)
+			continue;
+		oldvalue = heap_getattr(old, flag->attnum, desc, &oldnull);
+		newvalue = heap_getattr(new, flag->attnum, desc, &newnull);
+		if (flag_differs(flag, oldvalue, oldnull, newvalue, newnull))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ * 	  Reading rows: mailbox keys, integers, and the soft-delete column.
+ *
+ * Locks: none.  Memory: results are in the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store/store.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+
+/* --- mailbox keys --------------------------------------------------------- */
+
+/*
+ * Reads the mailbox key of a row into key[], in the types of the mailbox
+ * table.  False if a part of it is NULL: the row is in no mailbox.
+ */
+bool
+row_get_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc, Datum *key)
+{
+	for (int i = 0; i < shape->store->nkeys; i++)
+	{
+		KeyAttribute *attribute = unconstify(KeyAttribute *, &shape->key[i]);
+		bool		isnull;
+
+		key[i] = heap_getattr(tuple, attribute->attnum, desc, &isnull);
+		if (isnull)
+			return false;
+		if (attribute->convert)
+			key[i] = FunctionCall1(&attribute->cast, key[i]);
+	}
+	return true;
+}
+
+bool
+key_equal(const Store *store, const Datum *a, const Datum *b)
+{
+	return key_compare(store, a, b) == 0;
+}
+
+/* The order in which mailboxes are locked: btree order, column by column */
+int
+key_compare(const Store *store, const Datum *a, const Datum *b)
+{
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		KeyColumn  *key = unconstify(KeyColumn *, &store->key[i]);
+		int			result;
+
+		/* Equal by image is equal; it saves the call in the usual case */
+		if (key->typbyval && a[i] == b[i])
+			continue;
+		result = DatumGetInt32(FunctionCall2Coll(&key->cmp, key->collation,
+												 a[i], b[i]));
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+uint32
+key_hash(const Store *store, const Datum *values)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		KeyColumn  *key = unconstify(KeyColumn *, &store->key[i]);
+
+		hash = hash_combine(hash,
+							DatumGetUInt32(FunctionCall1Coll(&key->hash,
+															 key->collation,
+															 values[i])));
+	}
+	return hash;
+}
+
+Datum *
+key_copy(const Store *store, const Datum *values)
+{
+	Datum	   *copy = palloc(sizeof(Datum) * store->nkeys);
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		/* What a toast pointer points to may be gone when we need it */
+		if (store->key[i].typlen == -1)
+			copy[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i]));
+		else
+			copy[i] = datumCopy(values[i], store->key[i].typbyval,
+								store->key[i].typlen);
+	}
+	return copy;
+}
+
+/* For messages: "(4)", or "(alice, INBOX)" as foreign keys print theirs */
+char *
+key_text(const Store *store, const Datum *values)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		Oid			output;
+		bool		isvarlena;
+
+		getTypeOutputInfo(store->key[i].type, &output, &isvarlena);
+		appendStringInfo(&buf, "%s%s", i == 0 ? "(" : ", ",
+						 OidOutputFunctionCall(output, values[i]));
+	}
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+/* --- integers ------------------------------------------------------------- */
+
+/* An int2, int4 or int8 column.  False if it is NULL. */
+bool
+row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum, Oid type,
+			  int64 *value)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, attnum, desc, &isnull);
+
+	if (isnull)
+		return false;
+	switch (type)
+	{
+		case INT2OID:
+			*value = DatumGetInt16(datum);
+			break;
+		case INT4OID:
+			*value = DatumGetInt32(datum);
+			break;
+		default:
+			*value = DatumGetInt64(datum);
+			break;
+	}
+	return true;
+}
+
+/* The Datum of a column of that type, which is known to be wide enough */
+Datum
+row_make_int64(int64 value, Oid type)
+{
+	return type == INT4OID ? Int32GetDatum((int32) value) :
+		Int64GetDatum(value);
+}
+
+/* --- soft delete ------------------------------------------------------------ */
+
+/*
+ * Does the soft-delete column say that the message is expunged?  It does if it
+ * is not null, not false and not 0; text.c says the same in SQL.
+ */
+bool
+row_is_expunged(const RowShape *shape, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value;
+	int64		number;
+
+	if (shape->expunged == InvalidAttrNumber)
+		return false;
+	switch (shape->expunged_type)
+	{
+		case BOOLOID:
+			value = heap_getattr(tuple, shape->expunged, desc, &isnull);
+			return !isnull && DatumGetBool(value);
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return row_get_int64(tuple, desc, shape->expunged,
+								 shape->expunged_type, &number) && number != 0;
+		default:
+			return !heap_attisnull(tuple, shape->expunged, desc);
+	}
+}

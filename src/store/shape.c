@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * shape.c
+ *	  Where a table's rows have what we read and write: RowShapes.
+ *
+ * Rows of a store are seen as the message table has them, as each partition
+ * of it has them (where columns can stand in another order), and as the
+ * mailbox table, its source and the flag table have them.
+ *
+ * Locks: AccessShareLock on ancestors of a partition, while they are looked
+ * at; the table itself is locked by the statement that fires a trigger.
+ *
+ * Memory: the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store/store.h"
+
+#include "access/table.h"
+#include "catalog/partition.h"
+#include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+/* The attgenerated of a column */
+static char
+generated_kind(Relation rel, AttrNumber attnum)
+{
+	return TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated;
+}
+
+/*
+ * Where a column stands in rel, from its unquoted name.  It cannot be virtual:
+ * the rows that triggers are given do not have its values.
+ */
+static AttrNumber
+attribute_of(Relation rel, Store *store, const char *name, Oid *type)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
+
+	if (attnum == InvalidAttrNumber)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" does not exist."), name);
+	if (generated_kind(rel, attnum) == ATTRIBUTE_GENERATED_VIRTUAL)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" is a virtual generated column now."), name);
+	*type = getBaseType(get_atttype(RelationGetRelid(rel), attnum));
+	return attnum;
+}
+
+/*
+ * Where a column that holds numbers of ours stands; none if there is no such
+ * option.  modseqs are bigint, other numbers, whose type is told, integer or
+ * bigint.
+ */
+static AttrNumber
+number_attribute(Relation rel, Store *store, const char *option, Oid *type)
+{
+	const char *name = store_option(store, option);
+	AttrNumber	attnum;
+	Oid			found;
+
+	if (name == NULL)
+		return InvalidAttrNumber;
+	attnum = attribute_of(rel, store, name, &found);
+	if (found != INT8OID && (found != INT4OID || type == NULL))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."), name);
+	if (type != NULL)
+		*type = found;
+	return attnum;
+}
+
+/* Where the mailbox key stands in rel, and how to make it the mailbox's type */
+static void
+shape_key(Relation rel, RowShape *shape, const char *option)
+{
+	Store	   *store = shape->store;
+	List	   *names = store_list_option(store, option);
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		KeyAttribute *key = &shape->key[i];
+		Oid			type;
+		Oid			cast;
+
+		key->attnum = attribute_of(rel, store, list_nth(names, i), &type);
+		if (type == store->key[i].type)
+			continue;
+		switch (find_coercion_pathway(store->key[i].type, type,
+									  COERCION_ASSIGNMENT, &cast))
+		{
+			case COERCION_PATH_RELABELTYPE:
+				continue;
+			case COERCION_PATH_FUNC:
+				if (get_func_nargs(cast) != 1)
+					break;
+				key->convert = true;
+				fmgr_info_cxt(cast, &key->cast, CurrentMemoryContext);
+				continue;
+			default:
+				break;
+		}
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" cannot be converted to the mailbox key's type."),
+						  list_nth(names, i));
+	}
+}
+
+/* The soft-delete column, if there is one */
+static void
+shape_expunged(Relation rel, RowShape *shape)
+{
+	const char *name = store_option(shape->store, "message_expunged");
+
+	if (name == NULL)
+		return;
+	shape->expunged = attribute_of(rel, shape->store, name,
+								   &shape->expunged_type);
+	shape->expunged_generated = generated_kind(rel, shape->expunged) != '\0';
+}
+
+/* The columns whose change is a flag change */
+static void
+shape_flags(Relation rel, RowShape *shape, List *names)
+{
+	ListCell   *lc;
+
+	shape->flags = palloc0(sizeof(FlagAttribute) * Max(list_length(names), 1));
+	foreach(lc, names)
+	{
+		FlagAttribute *flag = &shape->flags[shape->nflags++];
+		TypeCacheEntry *typcache;
+		TypeCacheEntry *element;
+
+		flag->attnum = attribute_of(rel, shape->store, lfirst(lc), &flag->type);
+		flag->generated = generated_kind(rel, flag->attnum) != '\0';
+		flag->element = get_element_type(flag->type);
+		if (OidIsValid(flag->element))
+		{
+			/* Without an order they cannot be compared as sets */
+			element = lookup_type_cache(flag->element, TYPECACHE_CMP_PROC);
+			if (OidIsValid(element->cmp_proc))
+				fmgr_info_cxt(element->cmp_proc, &flag->cmp,
+							  CurrentMemoryContext);
+			else
+				flag->element = InvalidOid;
+		}
+		flag->collation = TupleDescAttr(RelationGetDescr(rel),
+										flag->attnum - 1)->attcollation;
+		get_typlenbyval(flag->type, &flag->typlen, &flag->typbyval);
+		typcache = lookup_type_cache(flag->type, TYPECACHE_EQ_OPR_FINFO);
+		if (!OidIsValid(typcache->eq_opr))
+			store_out_of_date(shape->store->message_relid,
+						_("Column \"%s\" has a type without equality."),
+						lfirst(lc));
+		fmgr_info_cxt(typcache->eq_opr_finfo.fn_oid, &flag->eq,
+					  CurrentMemoryContext);
+	}
+}
+
+/*
+ * The columns of a flag table that count: all of them if flag_columns does not
+ * say, but not virtual ones, which only follow others.  Nor those that name the
+ * message, for which see trigger.c.
+ */
+static List *
+flag_columns(Relation rel, Store *store)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	const char *flag_message = store_option(store, "flag_message");
+	const char *flag_uid = store_option(store, "flag_uid");
+	List	   *flag_mailbox = store_list_option(store, "flag_mailbox");
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, store->flag_columns)
+		names = lappend(names, lfirst(lc));
+	for (int i = 0; store->flag_columns == NIL && i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			generated_kind(rel, i + 1) != ATTRIBUTE_GENERATED_VIRTUAL)
+			names = lappend(names,
+							pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
+	foreach(lc, names)
+	{
+		const char *name = lfirst(lc);
+		ListCell   *key;
+		bool		names_message =
+			(flag_message != NULL && strcmp(name, flag_message) == 0) ||
+			(flag_uid != NULL && strcmp(name, flag_uid) == 0);
+
+		foreach(key, flag_mailbox)
+			if (strcmp(name, lfirst(key)) == 0)
+				names_message = true;
+		if (names_message)
+			names = foreach_delete_current(names, lc);
+	}
+	return names;
+}
+
+/* The column of a flag table that names the message by its key, if any */
+static AttrNumber
+flag_message_attribute(Relation rel, Store *store)
+{
+	const char *name = store_option(store, "flag_message");
+	AttrNumber	attnum;
+	Oid			type;
+
+	if (name == NULL)
+		return InvalidAttrNumber;
+	attnum = attribute_of(rel, store, name, &type);
+	if (type != store->flag_message_type)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."), name);
+	return attnum;
+}
+
+RowShape *
+shape_build(Relation rel, ShapeRole role, Store *store)
+{
+	RowShape   *shape = palloc0(sizeof(RowShape));
+
+	shape->store = store;
+	switch (role)
+	{
+		case SHAPE_MESSAGE:
+			shape_key(rel, shape, "message_mailbox");
+			shape->uid = number_attribute(rel, store, "message_uid",
+										  &shape->uid_type);
+			shape->modseq = number_attribute(rel, store, "message_modseq", NULL);
+			shape->created_modseq =
+				number_attribute(rel, store, "message_created_modseq", NULL);
+			shape_flags(rel, shape, store->flags);
+			shape_expunged(rel, shape);
+			break;
+		case SHAPE_MAILBOX:
+			shape_key(rel, shape, "mailbox_key");
+			shape->uidvalidity = number_attribute(rel, store,
+												  "mailbox_uidvalidity",
+												  &shape->uidvalidity_type);
+			shape->uidnext = number_attribute(rel, store,
+											  store->has_last_uid ?
+											  "mailbox_last_uid" :
+											  "mailbox_uidnext",
+											  &shape->uidnext_type);
+			shape->highestmodseq = number_attribute(rel, store,
+													"mailbox_highestmodseq",
+													NULL);
+			break;
+		case SHAPE_SOURCE:
+			shape_key(rel, shape, "mailbox_source_key");
+			break;
+		case SHAPE_FLAG:
+			if (store->flag_uid != NULL)
+				shape_key(rel, shape, "flag_mailbox");
+			shape->uid = number_attribute(rel, store, "flag_uid",
+										  &shape->uid_type);
+			shape->flag_message = flag_message_attribute(rel, store);
+			shape_flags(rel, shape, flag_columns(rel, store));
+			break;
+	}
+	return shape;
+}

@@ -1,0 +1,246 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *	  What a store is.
+ *
+ * A "store" is a message table that modseq.attach() was called on, together
+ * with its mailbox table, its table of vanished UIDs and perhaps a table of
+ * flags.  A "mailbox key" is the value, or values, that identify a mailbox;
+ * it is always held in the types of the mailbox table's key columns.
+ *
+ * From the ground up:
+ *
+ *	watch.c		which tables a cached Store depends on
+ *	flags.c		whether a flag changed
+ *	key.c		reading rows: mailbox keys, numbers, the soft-delete column
+ *	options.c	the configuration that attach() wrote
+ *	catalog.c	what the system catalogs say of a table
+ *	shape.c		where rows have what we read and write
+ *	build.c		configuration -> Store
+ *	cache.c		the caches of Stores and of RowShapes
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MODSEQ_STORE_H
+#define MODSEQ_STORE_H
+
+#include "postgres.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "type/uidset.h"
+#include "utils/rel.h"
+
+/* Key columns that a mailbox may have */
+#define MODSEQ_MAX_KEYS		8
+
+/* Parameters that one of our plans may have: a key, and what is set */
+#define MODSEQ_MAX_PARAMS	(2 * MODSEQ_MAX_KEYS + 2)
+
+/* HIGHESTMODSEQ of a never-used mailbox; a stored 0 or NULL counts as it */
+#define MODSEQ_UNUSED		INT64CONST(1)
+
+/*
+ * What arrived while triggers were off may have no UID, or an impossible one;
+ * no client can know of it.
+ */
+static inline bool
+is_uid(int64 uid)
+{
+	return uid >= UIDSET_MIN_UID && uid <= UIDSET_MAX_UID;
+}
+
+/* RFC 7162 section 7: mod-sequences are 63 bits wide */
+#define MODSEQ_MAX			PG_INT64_MAX
+
+/* One column of a mailbox key, as the mailbox table has it */
+typedef struct KeyColumn
+{
+	const char *name;			/* quoted, in the mailbox table */
+	const char *source;			/* quoted, in the source, or NULL */
+	const char *message;		/* quoted, in the message table */
+	const char *flag;			/* quoted, in the flag table, or NULL */
+	Oid			type;			/* in the mailbox table; not a domain */
+	Oid			source_type;	/* in the source; not a domain */
+	Oid			message_type;	/* in the message table; not a domain */
+	Oid			input_type;		/* in the mailbox table, perhaps a domain */
+	int32		typmod;
+	Oid			collation;
+	int16		typlen;
+	bool		typbyval;
+	FmgrInfo	cmp;			/* btree order: the order of locking */
+	FmgrInfo	hash;
+} KeyColumn;
+
+/*
+ * What attach() set up, read from the arguments of the store's triggers.
+ * Table and column names are quoted, ready for SQL.  A Store never changes:
+ * when one of its tables does, a new one is built, and the old one remains
+ * readable until the end of the transaction.
+ */
+typedef struct Store
+{
+	uint64		epoch;			/* another one when its keys mean something
+								 * else: see store_get() */
+	MemoryContext context;		/* that it lives in */
+	Oid			message_relid;
+	Oid			trigger_oid;	/* of the trigger that has the options */
+	Oid			collect_oid;	/* of the one after each row */
+	Oid			mailbox_relid;
+	Oid			source_relid;	/* InvalidOid unless that is a side table */
+	bool		mailbox_has_rules;
+	Oid			vanished_relid;
+	Oid			flag_relid;		/* InvalidOid without a flag table */
+	const char *message;		/* qualified table names */
+	const char *mailbox;
+	const char *source;
+	const char *vanished;
+	const char *flag;
+	int			nkeys;
+	KeyColumn	key[MODSEQ_MAX_KEYS];
+	const char *uidvalidity;	/* columns of the mailbox table */
+	const char *uidnext;
+	const char *highestmodseq;
+	bool		has_last_uid;	/* uidnext holds the last UID, not the next */
+	bool		uidnext_is_int4;
+	bool		uid_is_unique;	/* there is a unique index on mailbox and UID */
+	const char *uid;			/* columns of the message table */
+	const char *modseq;
+	const char *created_modseq; /* or NULL */
+	List	   *flags;			/* flag columns, unquoted */
+	const char *expunged;		/* the soft-delete column, or NULL */
+	Oid			expunged_type;	/* not a domain */
+	const char *message_key;	/* what flag_message refers to, or NULL */
+	Oid			message_key_type;	/* not a domain */
+	const char *flag_message;	/* columns of the flag table, or NULL */
+	Oid			flag_message_type;	/* not a domain */
+	Oid			flag_key_type;	/* the same, for a query's parameter */
+	const char *flag_uid;		/* with KeyColumn.flag, or NULL */
+	List	   *flag_columns;	/* unquoted; NIL: every column counts */
+	bool		notify;			/* send a notification at commit? */
+	List	   *options;		/* "name=value", as the trigger has them */
+	int			nplans;			/* of its queries, as query/run.c counts them */
+	SPIPlanPtr *plans;			/* NULL until the first of them runs */
+} Store;
+
+/* Where a key column stands in some table, and how its value is converted */
+typedef struct KeyAttribute
+{
+	AttrNumber	attnum;
+	bool		convert;		/* to the mailbox's type, through cast */
+	FmgrInfo	cast;
+} KeyAttribute;
+
+/* A column whose change is a flag change */
+typedef struct FlagAttribute
+{
+	AttrNumber	attnum;
+	int16		typlen;
+	bool		typbyval;
+	Oid			type;
+	Oid			element;		/* of an array that is compared as a set */
+	bool		generated;		/* after the BEFORE triggers */
+	FmgrInfo	cmp;			/* of its elements */
+	Oid			collation;
+	FmgrInfo	eq;				/* of a scalar */
+} FlagAttribute;
+
+/*
+ * How the rows of one table look: the message table or a partition of it,
+ * the mailbox table, or the flag table.  Fields that do not apply are 0.
+ */
+typedef struct RowShape
+{
+	Store	   *store;
+	KeyAttribute key[MODSEQ_MAX_KEYS];
+	AttrNumber	uid;
+	Oid			uid_type;
+	AttrNumber	modseq;
+	AttrNumber	created_modseq;
+	AttrNumber	expunged;
+	Oid			expunged_type;
+	bool		expunged_generated; /* after the BEFORE triggers */
+	AttrNumber	uidvalidity;
+	Oid			uidvalidity_type;
+	AttrNumber	uidnext;
+	Oid			uidnext_type;
+	AttrNumber	highestmodseq;
+	AttrNumber	flag_message;
+	int			nflags;
+	FlagAttribute *flags;
+} RowShape;
+
+/* --- cache.c ---------------------------------------------------------------- */
+
+extern Store *store_get(Oid message_relid);
+extern RowShape *shape_of_messages(Relation rel);
+extern RowShape *shape_of_mailboxes(Relation rel, Trigger *trigger);
+extern RowShape *shape_of_sources(Relation rel, Trigger *trigger);
+extern RowShape *shape_of_flags(Relation rel, Trigger *trigger);
+extern void store_at_transaction_end(void);
+extern void store_init(void);
+
+/* --- build.c ---------------------------------------------------------------- */
+
+extern Store *store_build(Relation rel, Trigger *trigger);
+
+/* --- shape.c ---------------------------------------------------------------- */
+
+/* What a table of a store is to it */
+typedef enum ShapeRole
+{
+	SHAPE_MESSAGE,
+	SHAPE_MAILBOX,
+	SHAPE_SOURCE,
+	SHAPE_FLAG
+} ShapeRole;
+
+extern RowShape *shape_build(Relation rel, ShapeRole role, Store *store);
+
+/* --- catalog.c -------------------------------------------------------------- */
+
+extern Oid	relation_owner(Oid relid);
+extern char *relation_name(Oid relid);
+extern bool relation_has_rules(Oid relid);
+extern bool relation_has_trigger(Oid relid, const char *function);
+extern Trigger *relation_find_trigger(Relation rel, const char *function);
+extern Oid	table_named(const char *name);
+extern bool has_unique_index(Relation rel, List *columns);
+extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
+
+/* --- options.c -------------------------------------------------------------- */
+
+extern const char *store_option(const Store *store, const char *name);
+extern List *store_list_option(const Store *store, const char *name);
+extern void store_out_of_date(Oid message_relid, const char *detail,
+							  const char *name);
+
+/* --- key.c ------------------------------------------------------------------- */
+
+extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
+						TupleDesc desc, Datum *key);
+extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
+						  Oid type, int64 *value);
+extern Datum row_make_int64(int64 value, Oid type);
+extern bool row_is_expunged(const RowShape *shape, HeapTuple tuple,
+							TupleDesc desc);
+extern bool key_equal(const Store *store, const Datum *a, const Datum *b);
+extern int	key_compare(const Store *store, const Datum *a, const Datum *b);
+extern uint32 key_hash(const Store *store, const Datum *key);
+extern Datum *key_copy(const Store *store, const Datum *key);
+extern char *key_text(const Store *store, const Datum *key);
+
+/* --- flags.c ----------------------------------------------------------------- */
+
+extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
+							 HeapTuple new, TupleDesc desc, bool before);
+
+/* --- watch.c ----------------------------------------------------------------- */
+
+extern uint64 store_generation;
+
+extern void watch_table(Oid relid);
+extern void watch_init(void);
+
+#endif							/* MODSEQ_STORE_H */

@@ -1,0 +1,374 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.c
+ *	  Event triggers: partitions of a store's tables that come or go.
+ *
+ * PostgreSQL clones the row triggers of a partitioned table to its partitions,
+ * but not the others; and no row trigger fires for the rows of a partition that
+ * is attached, detached or dropped.  So we look at DDL:
+ *
+ *	before	ALTER TABLE ... DETACH PARTITION, DROP TABLE	rows leave
+ *	after	CREATE TABLE ... PARTITION OF					triggers
+ *	after	ALTER TABLE ... ATTACH PARTITION				triggers, rows come
+ *	after	ALTER TABLE ... DETACH PARTITION				triggers go
+ *
+ * All other DDL passes here too, of all tables in the database.  For it this
+ * must be next to nothing: a look at the parse tree, and for a partition or a
+ * partitioned table at its triggers, without a lock on it.
+ *
+ * Locks: before rows leave, those that the command itself is about to take, in
+ * its order: ACCESS EXCLUSIVE on the parent, then on the partition and what is
+ * below it.  Only for somebody who may run the command, so that nobody can lock
+ * a stranger's table.  After a command its locks are still held.
+ *
+ * Rights: triggers are created and dropped as the partition's owner.
+ *
+ * Memory: the command's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "trigger/trigger.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "commands/event_trigger.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(modseq_event_before);
+PG_FUNCTION_INFO_V1(modseq_event_after);
+
+/* What a table is to a store, by its row triggers */
+typedef enum TableRole
+{
+	ROLE_NONE,
+	ROLE_MESSAGE,
+	ROLE_MAILBOX,
+	ROLE_SOURCE,				/* of a mailbox table that is a side table */
+	ROLE_FLAG
+} TableRole;
+
+static const char *const role_triggers[] = {
+	[ROLE_MESSAGE] = "trigger_assign",
+	[ROLE_MAILBOX] = "trigger_mailbox",
+	[ROLE_SOURCE] = "trigger_source",
+	[ROLE_FLAG] = "trigger_collect_flag"
+};
+
+/* The parse tree of a call as an event trigger; an error if it is none */
+static Node *
+event_command(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("modseq's event trigger functions can only be called as event triggers"),
+				 errhint("CREATE EXTENSION modseq creates the event triggers.")));
+	return ((EventTriggerData *) fcinfo->context)->parsetree;
+}
+
+static TableRole
+table_role(Oid relid)
+{
+	for (TableRole role = ROLE_MESSAGE; role <= ROLE_FLAG; role++)
+		if (relation_has_trigger(relid, role_triggers[role]))
+			return role;
+	return ROLE_NONE;
+}
+
+/* The store of a table, which is locked, that has that role */
+static Store *
+table_store(Oid relid, TableRole role)
+{
+	Relation	rel = table_open(relid, NoLock);
+	Trigger    *trigger = relation_find_trigger(rel, role_triggers[role]);
+	Store	   *store;
+
+	if (role == ROLE_MESSAGE)
+		store = shape_of_messages(rel)->store;
+	else if (role == ROLE_MAILBOX)
+		store = shape_of_mailboxes(rel, trigger)->store;
+	else if (role == ROLE_SOURCE)
+		store = shape_of_sources(rel, trigger)->store;
+	else
+		store = shape_of_flags(rel, trigger)->store;
+	table_close(rel, NoLock);
+	return store;
+}
+
+/* --- rows that leave --------------------------------------------------------------- */
+
+/* Whoever may not DROP or DETACH is told so by PostgreSQL, and locks nothing */
+static bool
+may_drop(Oid relid)
+{
+	return has_privs_of_role(GetUserId(), relation_owner(relid)) ||
+		object_ownercheck(NamespaceRelationId, get_rel_namespace(relid),
+						  GetUserId());
+}
+
+static bool
+may_detach(Oid relid, const RangeVar *from)
+{
+	Oid			parent = RangeVarGetRelid(from, NoLock, true);
+
+	return OidIsValid(parent) && parent == get_partition_parent(relid, true) &&
+		has_privs_of_role(GetUserId(), relation_owner(parent));
+}
+
+/*
+ * The partition of a store's table that is to be detached from another table,
+ * or if from is NULL dropped, with its role.  InvalidOid if it is none, or the
+ * command will fail or do nothing.
+ */
+static Oid
+find_partition(const RangeVar *name, const RangeVar *from, TableRole *role)
+{
+	Oid			relid = RangeVarGetRelid(name, NoLock, true);
+
+	if (!OidIsValid(relid) || !get_rel_relispartition(relid))
+		return InvalidOid;
+	*role = table_role(relid);
+	if (*role == ROLE_NONE)
+		return InvalidOid;
+	return (from != NULL ? may_detach(relid, from) : may_drop(relid)) ?
+		relid : InvalidOid;
+}
+
+/*
+ * The rows of such a partition go with it.  It is locked, and what is below it;
+ * if the names lead elsewhere when we have the locks, then once more.
+ */
+static void
+rows_leave(const RangeVar *name, const RangeVar *from)
+{
+	TableRole	role;
+	Oid			relid;
+
+	while (OidIsValid(relid = find_partition(name, from, &role)))
+	{
+		Oid			parent = get_partition_parent(relid, true);
+		Store	   *store;
+
+		LockRelationOid(parent, AccessExclusiveLock);
+		LockRelationOid(relid, AccessExclusiveLock);
+		if (find_partition(name, from, &role) != relid)
+		{
+			UnlockRelationOid(relid, AccessExclusiveLock);
+			UnlockRelationOid(parent, AccessExclusiveLock);
+			continue;
+		}
+		find_all_inheritors(relid, AccessExclusiveLock, NULL);
+		store = table_store(relid, role);
+		statement_open();
+		if (role == ROLE_MESSAGE)
+			bulk_messages_leave(store, relid);
+		else if (role == ROLE_MAILBOX)
+			bulk_mailboxes_leave(store, relid);
+		else if (role == ROLE_SOURCE)
+			bulk_sources_leave(store, relid);
+		else
+			bulk_flags_change(store, relid);
+		statement_close();
+		return;
+	}
+}
+
+static void
+before_detach(AlterTableStmt *alter, PartitionCmd *detach)
+{
+	TableRole	role;
+
+	if (detach->concurrent &&
+		OidIsValid(find_partition(detach->name, alter->relation, &role)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("partition \"%s\" of a store cannot be detached concurrently",
+						detach->name->relname),
+				 errdetail("What leaves with it could not be told in the same transaction."),
+				 errhint("Leave out CONCURRENTLY.")));
+	rows_leave(detach->name, alter->relation);
+}
+
+/* Is an ancestor among them, whose rows it has, or which is the whole table? */
+static bool
+goes_with_ancestor(Oid relid, List *relids)
+{
+	List	   *ancestors = get_partition_ancestors(relid);
+	ListCell   *lc;
+
+	foreach(lc, ancestors)
+		if (list_member_oid(relids, lfirst_oid(lc)))
+			return true;
+	return false;
+}
+
+/* The partitions that a DROP TABLE names; in one go, as one statement */
+static void
+before_drop(DropStmt *drop)
+{
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	foreach(lc, drop->objects)
+	{
+		RangeVar   *name = makeRangeVarFromNameList(lfirst(lc));
+
+		relids = lappend_oid(relids, RangeVarGetRelid(name, NoLock, true));
+	}
+	statement_open();
+	foreach(lc, drop->objects)
+	{
+		Oid			relid = list_nth_oid(relids, foreach_current_index(lc));
+
+		if (OidIsValid(relid) && get_rel_relispartition(relid) &&
+			!goes_with_ancestor(relid, relids))
+			rows_leave(makeRangeVarFromNameList(lfirst(lc)), NULL);
+	}
+	statement_close();
+}
+
+/*
+ * modseq.event_before(): ddl_command_start of ALTER TABLE and DROP TABLE
+ *
+ * The messages of a partition that goes vanish; if it is one of the flag table,
+ * their flags change.  Takes the locks of the command, and of the mailboxes.
+ * Errors: 0A000 for DETACH CONCURRENTLY, 55000 if the store is out of date.
+ */
+Datum
+modseq_event_before(PG_FUNCTION_ARGS)
+{
+	Node	   *command = event_command(fcinfo);
+	ListCell   *lc;
+
+	if (IsA(command, DropStmt) &&
+		castNode(DropStmt, command)->removeType == OBJECT_TABLE)
+		before_drop(castNode(DropStmt, command));
+	if (IsA(command, AlterTableStmt))
+		foreach(lc, castNode(AlterTableStmt, command)->cmds)
+		{
+			AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+
+			if (part->subtype == AT_DetachPartition)
+				before_detach(castNode(AlterTableStmt, command),
+							  castNode(PartitionCmd, part->def));
+		}
+	return PointerGetDatum(NULL);
+}
+
+/* --- rows that come ---------------------------------------------------------------- */
+
+static void
+after_create(CreateStmt *create)
+{
+	Oid			relid;
+
+	if (create->partbound == NULL)
+		return;
+	relid = get_relname_relid(create->relation->relname,
+							  RangeVarGetCreationNamespace(create->relation));
+	if (OidIsValid(relid) && get_rel_relispartition(relid) &&
+		table_role(relid) != ROLE_NONE)
+		clone_complete_partition(relid);
+}
+
+static void
+after_attach(PartitionCmd *attach)
+{
+	Oid			relid = RangeVarGetRelid(attach->name, NoLock, true);
+	TableRole	role;
+	Store	   *store;
+
+	if (!OidIsValid(relid) || !get_rel_relispartition(relid) ||
+		(role = table_role(relid)) == ROLE_NONE)
+		return;
+	clone_complete_partition(relid);
+	store = table_store(relid, role);
+	statement_open();
+	if (role == ROLE_MESSAGE)
+		bulk_messages_arrive(store, relid);
+	else if (role == ROLE_MAILBOX)
+		bulk_mailboxes_arrive(store, relid);
+	else if (role == ROLE_SOURCE)
+		bulk_sources_arrive(store, relid);
+	else
+		bulk_flags_change(store, relid);
+	statement_close();
+}
+
+static void
+after_detach(PartitionCmd *detach)
+{
+	Oid			relid = RangeVarGetRelid(detach->name, NoLock, true);
+	ListCell   *lc;
+
+	if (!OidIsValid(relid) || get_rel_relispartition(relid) ||
+		table_role(relid) != ROLE_NONE)
+		return;
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+		clone_take_triggers(lfirst_oid(lc));
+}
+
+/* Other commands may make partitions too: later versions split and merge them */
+static void
+after_alter(AlterTableStmt *alter)
+{
+	Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+	ListCell   *lc;
+
+	foreach(lc, alter->cmds)
+	{
+		AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+
+		if (part->subtype == AT_AttachPartition)
+			after_attach(castNode(PartitionCmd, part->def));
+		else if (part->subtype == AT_DetachPartition ||
+				 part->subtype == AT_DetachPartitionFinalize)
+			after_detach(castNode(PartitionCmd, part->def));
+	}
+	if (!OidIsValid(relid) ||
+		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE ||
+		table_role(relid) == ROLE_NONE)
+		return;
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+		if (get_rel_relispartition(lfirst_oid(lc)))
+			clone_give_triggers(lfirst_oid(lc));
+}
+
+/*
+ * modseq.event_after(): ddl_command_end of CREATE TABLE, CREATE FOREIGN TABLE,
+ * CREATE SCHEMA and ALTER TABLE
+ *
+ * A partition of a store's table gets the triggers that it lacks, and what has
+ * been detached loses them.  Messages that come with a partition get new UIDs
+ * and mod-sequences; with one of the flag table, the flags of messages change;
+ * mailboxes that come get a new UIDVALIDITY.  Takes the locks of the mailboxes.
+ * Errors: 0A000 for foreign and unlogged tables, and those of trigger_assign().
+ */
+Datum
+modseq_event_after(PG_FUNCTION_ARGS)
+{
+	Node	   *command = event_command(fcinfo);
+	ListCell   *lc;
+
+	if (IsA(command, CreateStmt))
+		after_create(castNode(CreateStmt, command));
+	else if (IsA(command, CreateForeignTableStmt))
+		after_create(&castNode(CreateForeignTableStmt, command)->base);
+	else if (IsA(command, AlterTableStmt))
+		after_alter(castNode(AlterTableStmt, command));
+	else if (IsA(command, CreateSchemaStmt))
+	{
+		foreach(lc, castNode(CreateSchemaStmt, command)->schemaElts)
+			if (IsA(lfirst(lc), CreateStmt))
+				after_create(lfirst_node(CreateStmt, lc));
+	}
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * flag.c
+ *	  The trigger of flag tables.
+ *
+ * A flag row that comes, goes or changes is a change of the message that it
+ * belongs to.  Those that open and close the statement are in message.c.
+ *
+ * Locks: none here; see flagged.c.
+ *
+ * Memory: Datums and tuples in the trigger's per-tuple context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "trigger/trigger.h"
+
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
+
+/* The message that a row of the flag table belongs to has changed */
+static void
+collect_flag(const RowChange *change, HeapTuple tuple)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	if (change->shape->flag_message != InvalidAttrNumber)
+	{
+		bool		isnull;
+		Datum		message = heap_getattr(tuple, change->shape->flag_message,
+										   change->desc, &isnull);
+
+		if (!isnull)
+			statement_stamp_by_key(change->store, message);
+	}
+	else if (row_get_key(change->shape, tuple, change->desc, key))
+		statement_stamp_flagged(change->store, key, trigger_uid(change, tuple));
+}
+
+/* Do both versions of a flag row belong to the same message? */
+static bool
+same_message(const RowChange *change)
+{
+	AttrNumber	column = change->shape->flag_message;
+	Datum		from[MODSEQ_MAX_KEYS];
+	Datum		to[MODSEQ_MAX_KEYS];
+
+	if (column != InvalidAttrNumber)
+	{
+		bool		oldnull;
+		bool		newnull;
+		Datum		old = heap_getattr(change->old, column, change->desc, &oldnull);
+		Datum		new = heap_getattr(change->new, column, change->desc, &newnull);
+		int16		typlen;
+		bool		typbyval;
+
+		get_typlenbyval(change->store->flag_message_type, &typlen, &typbyval);
+		return oldnull == newnull &&
+			(oldnull || datumIsEqual(old, new, typbyval, typlen));
+	}
+	return trigger_uid(change, change->old) == trigger_uid(change, change->new) &&
+		row_get_key(change->shape, change->old, change->desc, from) &&
+		row_get_key(change->shape, change->new, change->desc, to) &&
+		(key_equal(change->store, from, to) ||
+		 rename_is(change->store, from, to));
+}
+
+/* Is it to be seen yet what becomes of that row, in another partition? */
+static bool
+flag_departs(const RowChange *change)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	if (change->shape->flag_message != InvalidAttrNumber)
+	{
+		bool		isnull;
+		Datum		message = heap_getattr(change->old,
+										   change->shape->flag_message,
+										   change->desc, &isnull);
+
+		return !isnull && crossing_flag_departs(change->store, change->rel,
+												change->old, NULL, 0, message);
+	}
+	return row_get_key(change->shape, change->old, change->desc, key) &&
+		crossing_flag_departs(change->store, change->rel, change->old,
+							  known_mailbox(change->store, key),
+							  trigger_uid(change, change->old), (Datum) 0);
+}
+
+/*
+ * modseq.trigger_collect_flag(message): AFTER INSERT OR UPDATE OR DELETE ROW
+ *
+ * Notes the message whose flags changed.  Takes no lock.
+ */
+Datum
+modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
+{
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
+
+	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
+	change.store = change.shape->store;
+	if (data->tg_relation->rd_rel->relispartition)
+	{
+		if (change.old == NULL)
+			change.old = crossing_flag_lands(change.store, change.rel);
+		else if (change.new == NULL && flag_departs(&change))
+			return PointerGetDatum(NULL);
+	}
+	if (change.old != NULL && change.new != NULL && same_message(&change) &&
+		!row_flags_differ(change.shape, change.old, change.new, change.desc,
+						  false))
+		return PointerGetDatum(NULL);
+	if (change.old != NULL)
+		collect_flag(&change, change.old);
+	if (change.new != NULL)
+		collect_flag(&change, change.new);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,235 @@
+/*-------------------------------------------------------------------------
+ *
+ * mailbox.c
+ *	  Triggers of mailbox tables.
+ *
+ * The mailbox table is the one with the counters: what becomes of its rows
+ * becomes of the vanished rows too.  It may be a side table of another one,
+ * the source, which the application knows: then what becomes of the source's
+ * rows becomes of its rows, before a foreign key's cascade from the source
+ * can reach the messages.
+ *
+ * Locks: the row that a trigger is fired for is locked already; of a mailbox
+ * table it is the mailbox lock.  For a row of the source, that of the mailbox
+ * table is locked second.  (Whoever inserts messages does it the other way
+ * round, where these have a foreign key to the source; see README.md.)
+ *
+ * Memory: Datums and tuples in the trigger's per-tuple context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "trigger/trigger.h"
+
+#include "catalog/pg_type.h"
+
+PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
+PG_FUNCTION_INFO_V1(modseq_trigger_source);
+
+/* --- the mailbox table ---------------------------------------------------------- */
+
+static void
+not_lowered(Store *store, const Datum *key, const char *what, int64 old,
+			int64 new, const char *hint)
+{
+	if (new < old)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of mailbox %s cannot be lowered from " INT64_FORMAT " to " INT64_FORMAT,
+						what, key_text(store, key), old, new),
+				 errdetail("Clients rely on it to rise only (RFC 7162, RFC 9051)."),
+				 errhint("%s", hint)));
+}
+
+/* UIDNEXT, HIGHESTMODSEQ and UIDVALIDITY of a row of the mailbox table */
+typedef struct Counters
+{
+	int64		uidnext;
+	int64		highestmodseq;
+	int64		uidvalidity;	/* 0 for NULL */
+} Counters;
+
+static Counters
+get_counters(const RowChange *change, HeapTuple tuple)
+{
+	const RowShape *shape = change->shape;
+	Counters	counters = {0};
+	int64		value = 0;
+	bool		isnull;
+
+	isnull = !row_get_int64(tuple, change->desc, shape->uidnext,
+							shape->uidnext_type, &value);
+	counters.uidnext = counter_effective_uidnext(change->store, isnull, value);
+	isnull = !row_get_int64(tuple, change->desc, shape->highestmodseq,
+							INT8OID, &value);
+	counters.highestmodseq = counter_effective_highestmodseq(isnull, value);
+	row_get_int64(tuple, change->desc, shape->uidvalidity,
+				  shape->uidvalidity_type, &counters.uidvalidity);
+	return counters;
+}
+
+/*
+ * A mailbox that an UPDATE takes to another partition appears as a DELETE and
+ * an INSERT.  To carry its history over, we would have to tell this DELETE from
+ * one whose INSERT another trigger cancels.
+ */
+static void
+refuse_crossing(const RowChange *change, const Datum *key)
+{
+	if (change->new == NULL && crossing_is_departure(change->old))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mailbox %s cannot move to another partition",
+						key_text(change->store, key)),
+				 errdetail("What vanished from it would be forgotten."),
+				 errhint("Insert another mailbox, move the messages there, and delete this one.")));
+}
+
+/*
+ * A new mailbox that comes with a history, as out of a dump: the UIDs below its
+ * UIDNEXT are no more free than those of a mailbox that was there before.
+ */
+static void
+mailbox_inserted(const RowChange *change, const Datum *key)
+{
+	Counters	counters = get_counters(change, change->new);
+
+	if (counters.uidnext > 1)
+		counter_row_added(known_mailbox(change->store, key),
+						  counters.uidnext);
+}
+
+static void
+mailbox_updated(const RowChange *change, const Datum *from,
+				const Datum *to)
+{
+	Store	   *store = change->store;
+	Counters	old = get_counters(change, change->old);
+	Counters	new = get_counters(change, change->new);
+	Mailbox    *mailbox = known_mailbox(store, to);
+	Mailbox    *before = NULL;
+	const char *leave = _("modseq counts it; leave the column out of the UPDATE.");
+	bool		raised = new.highestmodseq > old.highestmodseq;
+
+	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
+				new.highestmodseq, leave);
+	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext, leave);
+	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
+				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
+	if (!key_equal(store, from, to))
+	{
+		before = known_mailbox(store, from);
+		counter_key_taken(mailbox);
+		counter_renamed(before, mailbox);
+		counter_row_gone(before);
+		rename_note(store, from, to);
+		vanished_rename(store, from, to);
+		raised = raised || before->notifies;
+	}
+	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
+	if (before != NULL)
+		statement_renamed(before, mailbox);
+	if (raised)
+		notify_note(store, mailbox);
+	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
+	{
+		/* A change that concerns no message, but that clients must notice */
+		vanished_drop(store, to);
+		statement_open();
+		counter_used(mailbox, counter_modseq(store, mailbox));
+		statement_close();
+	}
+}
+
+/*
+ * modseq.trigger_mailbox(message): AFTER INSERT OR UPDATE OR DELETE ROW
+ *
+ * Keeps the vanished rows with their mailbox: a new key is theirs too, with
+ * the mailbox they go, and a new UIDVALIDITY ends their use.  A new mailbox
+ * only ends what was known of another one that had its key.  Error 22023 if
+ * a counter would be lowered, 0A000 if an UPDATE takes the mailbox to another
+ * partition.  The row lock of the mailbox is held already.
+ */
+Datum
+modseq_trigger_mailbox(PG_FUNCTION_ARGS)
+{
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
+	Datum		from[MODSEQ_MAX_KEYS];
+	Datum		to[MODSEQ_MAX_KEYS];
+
+	change.shape = shape_of_mailboxes(data->tg_relation, data->tg_trigger);
+	change.store = change.shape->store;
+	if (change.new != NULL &&
+		row_get_key(change.shape, change.new, change.desc, to))
+	{
+		Mailbox    *other = known_find(change.store, to);
+
+		rename_key_taken(change.store, to);
+		if (other != NULL)
+			statement_forget(other);
+		if (other != NULL && change.old == NULL)
+			counter_key_taken(other);
+		if (change.old == NULL)
+			mailbox_inserted(&change, to);
+	}
+	if (change.old == NULL ||
+		!row_get_key(change.shape, change.old, change.desc, from))
+		return PointerGetDatum(NULL);
+	if (change.new == NULL ||
+		!row_get_key(change.shape, change.new, change.desc, to))
+	{
+		refuse_crossing(&change, from);
+		counter_row_gone(known_mailbox(change.store, from));
+		vanished_drop(change.store, from);
+	}
+	else
+		mailbox_updated(&change, from, to);
+	return PointerGetDatum(NULL);
+}
+
+/* --- the source of a side table --------------------------------------------------- */
+
+/*
+ * modseq.trigger_source(message): AFTER INSERT OR UPDATE OR DELETE ROW
+ *
+ * Keeps the rows of the mailbox table with those of its source: adds, renames
+ * and removes them.  Takes the lock of the mailbox that is renamed or removed.
+ */
+Datum
+modseq_trigger_source(PG_FUNCTION_ARGS)
+{
+	RowChange	change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
+	Datum		from[MODSEQ_MAX_PARAMS];
+	Datum		to[MODSEQ_MAX_KEYS];
+	bool		has_old;
+	bool		has_new;
+
+	change.shape = shape_of_sources(data->tg_relation, data->tg_trigger);
+	change.store = change.shape->store;
+	has_old = change.old != NULL &&
+		row_get_key(change.shape, change.old, change.desc, from);
+	has_new = change.new != NULL &&
+		row_get_key(change.shape, change.new, change.desc, to);
+	if (has_old && has_new)
+	{
+		if (key_equal(change.store, from, to))
+			return PointerGetDatum(NULL);
+		memcpy(from + change.store->nkeys, to,
+			   sizeof(Datum) * change.store->nkeys);
+		source_rename(change.store, from);
+	}
+	else if (has_old)
+	{
+		refuse_crossing(&change, from);
+		source_remove(change.store, from);
+	}
+
+	/*
+	 * One that is there already was renamed just now, or added by the
+	 * application, or by counter_lock() for a message that came first.
+	 */
+	if (has_new)
+		source_add(change.store, to);
+	return PointerGetDatum(NULL);
+}

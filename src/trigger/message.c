@@ -1,0 +1,489 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.c
+ *	  Triggers of message tables.
+ *
+ * On a message table, in the order of firing:
+ *
+ *	modseq_trigger_open		BEFORE STATEMENT	opens a statement
+ *	modseq_trigger_assign	BEFORE ROW			assigns UID and mod-sequence
+ *	modseq_trigger_collect	AFTER ROW			sees what became of the row
+ *	modseq_trigger_flush	AFTER STATEMENT		completes the statement
+ *
+ * The first and last stand on the flag table as well, with the one of
+ * flag.c between them.  PostgreSQL gives the row triggers
+ * of a partitioned table to its partitions; clone.c does so with the
+ * others, for the table that a statement names is the one whose triggers fire.
+ * A row that an UPDATE takes to another partition is in crossing.c, TRUNCATE
+ * in truncate.c.
+ *
+ * Locks: an arriving message (INSERT, or a move's target) needs its number
+ * before it is written, so assign takes the mailbox lock then and there; an
+ * inserted row is nobody else's yet.  A flag change must not do that: the
+ * message row is locked already when BEFORE ROW triggers fire, and mailboxes
+ * locked after messages, beside writers that lock them first, deadlock.  So
+ * assign stamps a changed message with the statement's number only if the
+ * mailbox lock is held already; else with the number that it will be unless
+ * somebody else takes that first.  collect notes the message, and completion,
+ * under the lock, stamps it if the guess was wrong.  Departures are noted in
+ * collect only: until then another trigger can keep the row.
+ *
+ * A message whose soft-delete column says so is expunged.  Nothing that
+ * becomes of it concerns a client, until it is undeleted: then it arrives, and
+ * as its row is locked before the mailbox, so it is with any move.  Generated
+ * columns have their new values in collect only; see assign_update.
+ *
+ * Memory: Datums and tuples in the trigger's per-tuple context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "trigger/trigger.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+
+PG_FUNCTION_INFO_V1(modseq_trigger_open);
+PG_FUNCTION_INFO_V1(modseq_trigger_assign);
+PG_FUNCTION_INFO_V1(modseq_trigger_collect);
+PG_FUNCTION_INFO_V1(modseq_trigger_flush);
+
+static void
+no_mailbox_given(const RowChange *change)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("message in table %s has no mailbox", change->store->message),
+			 errdetail("Column %s is null.", change->store->key[0].message),
+			 errhint("Every message of a store is in a mailbox.")));
+}
+
+/* A mod-sequence of a message; 0 stands for NULL, and for no such column */
+static int64
+get_modseq(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
+{
+	int64		value = 0;
+
+	if (attnum != InvalidAttrNumber)
+		row_get_int64(tuple, desc, attnum, INT8OID, &value);
+	return value;
+}
+
+static bool
+was_expunged(const RowChange *change)
+{
+	return row_is_expunged(change->shape, change->old, change->desc);
+}
+
+static bool
+is_expunged(const RowChange *change)
+{
+	return row_is_expunged(change->shape, change->new, change->desc);
+}
+
+/* The same before the row is written, when a generated column is not yet */
+static bool
+will_be_expunged(const RowChange *change)
+{
+	return change->shape->expunged_generated ? was_expunged(change) :
+		is_expunged(change);
+}
+
+/* --- statements ----------------------------------------------------------- */
+
+/* modseq.trigger_open(): BEFORE STATEMENT; takes no lock, raises no error */
+Datum
+modseq_trigger_open(PG_FUNCTION_ARGS)
+{
+	trigger_data(fcinfo);
+	statement_open();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_flush(): AFTER STATEMENT
+ *
+ * When all that was opened is closed: takes the locks of the mailboxes that
+ * changed, ascending, stamps messages, remembers vanished UIDs and writes the
+ * counters.
+ */
+Datum
+modseq_trigger_flush(PG_FUNCTION_ARGS)
+{
+	trigger_data(fcinfo);
+	statement_close();
+	return PointerGetDatum(NULL);
+}
+
+/* --- messages: before the row is written ---------------------------------- */
+
+/*
+ * Replaces the columns that are ours in the new row; a UID of 0 is left as it
+ * is, and a created_modseq of 0 is NULL.
+ */
+static HeapTuple
+set_numbers(const RowChange *change, int64 modseq, int64 uid,
+			int64 created_modseq)
+{
+	const RowShape *shape = change->shape;
+	int			columns[3];
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+	int			n = 0;
+
+	columns[n] = shape->modseq;
+	values[n++] = Int64GetDatum(modseq);
+	if (uid != 0)
+	{
+		columns[n] = shape->uid;
+		values[n++] = row_make_int64(uid, shape->uid_type);
+	}
+	if (shape->created_modseq != InvalidAttrNumber)
+	{
+		columns[n] = shape->created_modseq;
+		nulls[n] = created_modseq == 0;
+		values[n++] = Int64GetDatum(created_modseq);
+	}
+	return heap_modify_tuple_by_cols(change->new, change->desc, n, columns,
+									 values, nulls);
+}
+
+/*
+ * A message arrives in a mailbox: it gets the next UID, or keeps the one that
+ * it came with if that is none that was used, and a new mod-sequence (RFC 7162
+ * section 3.1: "higher than the highest modification sequence of all messages
+ * in the mailbox").  Takes the mailbox lock.
+ */
+static HeapTuple
+arrive(const RowChange *change, const Datum *key, bool uid_given,
+	   int64 uid)
+{
+	Store	   *store = change->store;
+	Mailbox    *mailbox = known_mailbox(store, key);
+	int64		modseq;
+
+	if (!counter_lock(store, mailbox))
+		counter_no_mailbox(store, key);
+	if (!uid_given)
+		uid = counter_assign_uid(store, mailbox);
+	else if (!counter_accept_uid(store, mailbox, uid, change->old == NULL))
+	{
+		/* It is there; collect would not let another one with its UID in */
+		return set_numbers(change, MODSEQ_UNUSED, 0, MODSEQ_UNUSED);
+	}
+	modseq = counter_modseq(store, mailbox);
+	if (change->shape->uid_type == INT4OID && uid > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("UID " INT64_FORMAT " is out of range for column %s of table %s",
+						uid, store->uid, store->message),
+				 errhint("Change the type of the column to bigint.")));
+	if (change->may_cross)
+		crossing_note(change->rel, change->old, mailbox, uid, true);
+	return set_numbers(change, modseq, uid, modseq);
+}
+
+/*
+ * A message that stays where it is.  Its mod-sequence is ours: it changes to
+ * the statement's value, or to what we guess that it will be, if a flag
+ * changed, or if it is we who stamp it, and to nothing else, whatever the
+ * application wrote.  Of one that is expunged now no client hears.
+ */
+static HeapTuple
+assign_stay(const RowChange *change, const Datum *key)
+{
+	const RowShape *shape = change->shape;
+	int64		old = get_modseq(change->old, change->desc, shape->modseq);
+	int64		new = get_modseq(change->new, change->desc, shape->modseq);
+	int64		created = get_modseq(change->old, change->desc,
+									 shape->created_modseq);
+	int64		created_new = get_modseq(change->new, change->desc,
+										 shape->created_modseq);
+	int64		modseq = old;
+
+	if (change->may_cross)
+		crossing_note(change->rel, change->old,
+					  known_mailbox(change->store, key),
+					  trigger_uid(change, change->new), false);
+	if (!will_be_expunged(change) &&
+		row_flags_differ(shape, change->old, change->new, change->desc, true))
+	{
+		Mailbox    *mailbox = known_mailbox(change->store, key);
+
+		if (counter_is_locked(mailbox))
+			modseq = counter_modseq(change->store, mailbox);
+		else
+			modseq = Max(old, counter_guess(change->store, mailbox));
+	}
+	else if (new != old && statement_is_completing())
+	{
+		Mailbox    *mailbox = known_mailbox(change->store, key);
+
+		if (new == mailbox->state->value)
+			modseq = new;
+	}
+	if (modseq == new && created_new == created)
+		return change->new;
+	return set_numbers(change, modseq, 0, created);
+}
+
+/*
+ * A message that is still in its mailbox, under its UID, stays; also if the
+ * mailbox was renamed, and the message follows.  Any other arrives, and so does
+ * one that is undeleted: its UID has vanished.  (Where only collect can see the
+ * undelete, it stays, and completion gives it another UID.)  So do all that
+ * come with a partition.
+ */
+static HeapTuple
+assign_update(const RowChange *change)
+{
+	Datum		keys[2][MODSEQ_MAX_KEYS];
+	Datum	   *from = keys[0];
+	Datum	   *to = keys[1];
+	int64		old_uid = trigger_uid(change, change->old);
+	int64		new_uid = 0;
+	bool		given = row_get_int64(change->new, change->desc,
+									  change->shape->uid,
+									  change->shape->uid_type, &new_uid);
+
+	if (!row_get_key(change->shape, change->old, change->desc, from))
+		from = NULL;
+	if (!row_get_key(change->shape, change->new, change->desc, to))
+		no_mailbox_given(change);
+	if (crossing_is_arriving(change->rel))
+		return arrive(change, to, false, 0);
+	if (from != NULL && old_uid == new_uid && is_uid(new_uid) &&
+		!(was_expunged(change) && !will_be_expunged(change)))
+	{
+		if (key_equal(change->store, from, to))
+			return assign_stay(change, to);
+		if (rename_is(change->store, from, to))
+		{
+			counter_follow(known_mailbox(change->store, to), new_uid);
+			statement_follow(change->store, known_mailbox(change->store, from),
+							 to, new_uid);
+			return assign_stay(change, to);
+		}
+	}
+
+	/* The UID that it has was the source's; the target gives another */
+	return arrive(change, to, given && new_uid != old_uid, new_uid);
+}
+
+/*
+ * A message that comes from outside arrives.  One that left another partition
+ * by this UPDATE has its numbers already, and is what it was there.
+ */
+static HeapTuple
+assign_insert(RowChange *change)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+	int64		uid;
+	bool		given;
+
+	if (!row_get_key(change->shape, change->new, change->desc, key))
+		no_mailbox_given(change);
+	given = row_get_int64(change->new, change->desc, change->shape->uid,
+						  change->shape->uid_type, &uid);
+	if (given && change->rel->rd_rel->relispartition)
+	{
+		Mailbox    *mailbox = known_mailbox(change->store, key);
+		bool		arrived;
+		HeapTuple	old = crossing_continues(change->shape, change->rel,
+											 mailbox, uid, &arrived);
+
+		if (old != NULL && arrived)
+		{
+			int64		modseq;
+
+			/* Another trigger may have deleted the mailbox in between */
+			if (!counter_lock(change->store, mailbox))
+				counter_no_mailbox(change->store, key);
+			modseq = counter_modseq(change->store, mailbox);
+			return set_numbers(change, modseq, uid, modseq);
+		}
+		if (old != NULL)
+		{
+			change->old = old;
+			return assign_stay(change, key);
+		}
+	}
+	return arrive(change, key, given, given ? uid : 0);
+}
+
+/*
+ * modseq.trigger_assign(<configuration>): BEFORE INSERT OR UPDATE ROW
+ *
+ * Its arguments are the store's configuration, see build.c.  Takes the lock
+ * of the mailbox that a message arrives in.  Errors: 23502 and 23503 for no or
+ * an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 when UIDs or
+ * mod-sequences are used up, 55000 if the configuration is out of date.
+ */
+Datum
+modseq_trigger_assign(PG_FUNCTION_ARGS)
+{
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
+
+	change.shape = shape_of_messages(data->tg_relation);
+	change.store = change.shape->store;
+	if (change.old == NULL)
+		return PointerGetDatum(assign_insert(&change));
+	return PointerGetDatum(assign_update(&change));
+}
+
+/* --- messages: after the row was written ----------------------------------- */
+
+static void
+changed_after_us(const RowChange *change)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("message in table %s was changed after modseq had numbered it",
+					change->store->message),
+			 errdetail("Another BEFORE trigger changed its mailbox, UID or mod-sequence."),
+			 errhint("Triggers fire in the order of their names; give that trigger a name before \"zz_modseq_assign\".")));
+}
+
+/*
+ * The row that went in must be the one that was numbered: a later trigger may
+ * have sent it to another mailbox.
+ */
+static void
+collect_arrival(const RowChange *change, const Datum *key)
+{
+	Mailbox    *mailbox = known_mailbox(change->store, key);
+	int64		uid = trigger_uid(change, change->new);
+	int64		modseq = get_modseq(change->new, change->desc,
+									change->shape->modseq);
+
+	if (!counter_is_locked(mailbox) || modseq != mailbox->state->issued ||
+		uid < 1)
+		changed_after_us(change);
+	counter_landed(mailbox, uid, modseq);
+	if (is_expunged(change))
+		statement_vanish(change->store, key, uid);
+}
+
+/* Our own statement that renumbers a message replaces a UID that has vanished */
+static bool
+is_renumbering(const RowChange *change, const Datum *key, int64 uid)
+{
+	const UidSet *set;
+
+	if (!statement_is_completing())
+		return false;
+	set = known_mailbox(change->store, key)->state->renumbering;
+	return set != NULL && is_uid(uid) &&
+		uidset_contains(uidset_ranges(set), uidset_nranges(set), (uint32) uid);
+}
+
+/* The message left the mailbox, or has another UID there; or it was deleted */
+static void
+collect_departure(const RowChange *change, const Datum *key)
+{
+	int64		uid = trigger_uid(change, change->old);
+
+	if (!was_expunged(change) && !is_renumbering(change, key, uid))
+		statement_vanish(change->store, key, uid);
+}
+
+static void
+collect_stay(const RowChange *change, const Datum *key)
+{
+	const RowShape *shape = change->shape;
+	int64		old = get_modseq(change->old, change->desc, shape->modseq);
+	int64		new = get_modseq(change->new, change->desc, shape->modseq);
+	int64		uid = trigger_uid(change, change->new);
+
+	if (new != old)
+	{
+		Mailbox    *mailbox = known_mailbox(change->store, key);
+
+		if (counter_is_locked(mailbox) && new == mailbox->state->issued)
+			counter_used(mailbox, new);
+		else if (new == mailbox->state->guess)
+			statement_stamped(change->store, key, uid);
+		else
+			changed_after_us(change);
+	}
+	if (is_expunged(change))
+	{
+		if (!was_expunged(change))
+			statement_vanish(change->store, key, uid);
+	}
+	else if (was_expunged(change))
+		statement_renumber(change->store, key, uid);
+	else if (new == old &&
+			 row_flags_differ(shape, change->old, change->new, change->desc,
+							  false))
+		statement_stamp(change->store, key, uid);
+}
+
+/*
+ * What is special in a partition: of a message that goes on in another the
+ * DELETE is nothing, and the INSERT an UPDATE; and what comes with a partition
+ * has no old version that clients know of.  False if that is all.
+ */
+static bool
+see_partition(RowChange *change, const Datum *to)
+{
+	Datum		from[MODSEQ_MAX_KEYS];
+
+	if (crossing_is_arriving(change->rel))
+		change->old = NULL;
+	else if (change->old == NULL)
+		change->old = crossing_lands(change->rel,
+									 known_mailbox(change->store, to),
+									 trigger_uid(change, change->new));
+	else if (change->new == NULL)
+		return !row_get_key(change->shape, change->old, change->desc, from) ||
+			!crossing_departs(change->rel, change->old,
+							  known_mailbox(change->store, from),
+							  trigger_uid(change, change->old));
+	return change->old != NULL || change->new != NULL;
+}
+
+/*
+ * modseq.trigger_collect(): AFTER INSERT OR UPDATE OR DELETE ROW
+ *
+ * Notes what really became of the row.  Takes no lock.  Error 27000 if another
+ * trigger changed what trigger_assign had set.
+ */
+Datum
+modseq_trigger_collect(PG_FUNCTION_ARGS)
+{
+	RowChange change = {0};
+	TriggerData *data = trigger_row_data(fcinfo, &change);
+	Datum		keys[2][MODSEQ_MAX_KEYS];
+	Datum	   *from = NULL;
+	Datum	   *to = NULL;
+
+	change.shape = shape_of_messages(data->tg_relation);
+	change.store = change.shape->store;
+	if (change.new != NULL)
+	{
+		if (!row_get_key(change.shape, change.new, change.desc, keys[1]))
+			no_mailbox_given(&change);
+		to = keys[1];
+	}
+	if (data->tg_relation->rd_rel->relispartition && !see_partition(&change, to))
+		return PointerGetDatum(NULL);
+	if (change.old != NULL &&
+		row_get_key(change.shape, change.old, change.desc, keys[0]))
+		from = keys[0];
+
+	if (from != NULL && to != NULL &&
+		trigger_uid(&change, change.old) == trigger_uid(&change, change.new) &&
+		(key_equal(change.store, from, to) ||
+		 counter_has_followed(known_mailbox(change.store, to),
+							  trigger_uid(&change, change.new))))
+	{
+		collect_stay(&change, to);
+		return PointerGetDatum(NULL);
+	}
+	if (to != NULL)
+		collect_arrival(&change, to);
+	if (from != NULL)
+		collect_departure(&change, from);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.h
+ *	  What SQL fires: the triggers of a store's tables, and of DDL.
+ *
+ * From the ground up:
+ *
+ *	change.c	what a row trigger was fired for
+ *	bulk.c		whole tables that come or go
+ *	clone.c		statement triggers of partitions
+ *	message.c	triggers of message tables
+ *	flag.c		the trigger of flag tables
+ *	mailbox.c	triggers of mailbox tables and their sources
+ *	truncate.c	TRUNCATE of any of them
+ *	event.c		event triggers: partitions that come or go
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MODSEQ_TRIGGER_H
+#define MODSEQ_TRIGGER_H
+
+#include "ledger/ledger.h"
+
+#include "commands/trigger.h"
+
+/* --- change.c -------------------------------------------------------------- */
+
+/* An UPDATE's two versions of a row, or one of them */
+typedef struct RowChange
+{
+	RowShape   *shape;
+	Store	   *store;
+	Relation	rel;
+	TupleDesc	desc;
+	HeapTuple	old;			/* NULL for INSERT */
+	HeapTuple	new;			/* NULL for DELETE */
+	bool		may_cross;		/* an UPDATE in a partition */
+} RowChange;
+
+extern TriggerData *trigger_data(FunctionCallInfo fcinfo);
+extern TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
+									 RowChange *change);
+extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
+
+/* --- bulk.c ---------------------------------------------------------------- */
+
+extern void bulk_messages_leave(Store *store, Oid relid);
+extern void bulk_flags_change(Store *store, Oid relid);
+extern void bulk_mailboxes_leave(Store *store, Oid relid);
+extern void bulk_sources_leave(Store *store, Oid relid);
+extern void bulk_messages_arrive(Store *store, Oid relid);
+extern void bulk_mailboxes_arrive(Store *store, Oid relid);
+extern void bulk_sources_arrive(Store *store, Oid relid);
+
+/* --- clone.c --------------------------------------------------------------- */
+
+extern void clone_give_triggers(Oid relid);
+extern void clone_take_triggers(Oid relid);
+extern void clone_complete_partition(Oid relid);
+
+#endif							/* MODSEQ_TRIGGER_H */

@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * truncate.c
+ * 	  TRUNCATE of any of a store's tables.
+ *
+ * No row trigger fires for these rows, so they are read before they go: see
+ * bulk.c.
+ *
+ * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table.
+ *
+ * Memory: the command's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "trigger/trigger.h"
+
+#include "catalog/pg_inherits.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate);
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate_flag);
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate_mailbox);
+PG_FUNCTION_INFO_V1(modseq_trigger_truncate_source);
+
+/*
+ * What a TRUNCATE takes from a table.  TRUNCATE of a partitioned table fires
+ * its triggers and those of each partition; the rows are the partitions'.  One
+ * that lacks the trigger is looked after by the table that the statement named.
+ */
+static void
+collect_truncated(Store *store, Relation rel, const char *function,
+				  void (*collect) (Store *store, Oid relid))
+{
+	List	   *partitions;
+	ListCell   *lc;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		collect(store, RelationGetRelid(rel));
+		return;
+	}
+	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
+	foreach(lc, partitions)
+		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_PARTITIONED_TABLE &&
+			!relation_has_trigger(lfirst_oid(lc), function))
+			collect(store, lfirst_oid(lc));
+}
+
+/*
+ * modseq.trigger_truncate(): BEFORE TRUNCATE of a message table
+ *
+ * Every message vanishes, when trigger_flush() completes the statement after
+ * the TRUNCATE.
+ */
+Datum
+modseq_trigger_truncate(PG_FUNCTION_ARGS)
+{
+	Relation	rel = trigger_data(fcinfo)->tg_relation;
+
+	statement_open();
+	collect_truncated(shape_of_messages(rel)->store, rel, "trigger_truncate",
+					  bulk_messages_leave);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_truncate_flag(message): BEFORE TRUNCATE of a flag table
+ *
+ * Every message that has a flag changes, when trigger_flush() completes the
+ * statement after the TRUNCATE.
+ */
+Datum
+modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	RowShape   *shape = shape_of_flags(data->tg_relation, data->tg_trigger);
+
+	statement_open();
+	collect_truncated(shape->store, data->tg_relation, "trigger_truncate_flag",
+					  bulk_flags_change);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_truncate_mailbox(message): AFTER TRUNCATE of a mailbox table,
+ * or of a partition of it
+ *
+ * What vanished from mailboxes that are gone is forgotten.  trigger_open() came
+ * BEFORE: messages truncated with them are to find out that they are gone.
+ */
+Datum
+modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	Store	   *store = shape_of_mailboxes(data->tg_relation,
+										   data->tg_trigger)->store;
+
+	counter_rows_gone(store);
+	vanished_clear(store);
+	statement_close();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * modseq.trigger_truncate_source(message): AFTER TRUNCATE of the source, or of a
+ * partition of it; rows of mailboxes that are gone go too
+ */
+Datum
+modseq_trigger_truncate_source(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	RowShape   *shape = shape_of_sources(data->tg_relation, data->tg_trigger);
+
+	source_clear(shape->store);
+	return PointerGetDatum(NULL);
+}

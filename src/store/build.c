@@ -259,6 +259,6 @@ store_build(Relation rel, Trigger *trigger)
 								"mailbox_last_uid" : "mailbox_uidnext")) == INT4OID;
 	unique = store_list_option(store, "message_mailbox");
 	unique = lappend(unique, pstrdup(store_option(store, "message_uid")));
-	store->uid_is_unique = has_unique_index(rel, unique);
+	store->uid_is_unique = unique_index_exists(rel, unique);
 	return store;
 }

@@ -66,9 +66,9 @@ relation_has_rules(Oid relid)
 	return result;
 }
 
-/* has_unique_index: is there a unique index on exactly these columns? */
+/* unique_index_exists: is there a unique index on exactly these columns? */
 bool
-has_unique_index(Relation rel, List *names)
+unique_index_exists(Relation rel, List *names)
 {
 	Bitmapset  *wanted = NULL;
 	bool		result = false;

@@ -206,7 +206,7 @@ extern bool relation_has_rules(Oid relid);
 extern bool relation_has_trigger(Oid relid, const char *function);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern Oid	table_named(const char *name);
-extern bool has_unique_index(Relation rel, List *columns);
+extern bool unique_index_exists(Relation rel, List *columns);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 
 /* --- options.c -------------------------------------------------------------- */

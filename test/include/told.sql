@@ -1,3 +1,4 @@
+\set ECHO none
 -- What a client is told that knows nothing yet (since 0), or that knew the mailboxes as they were after some
 -- change; and whether the store is sound
 CREATE FUNCTION told(store regclass, since bigint DEFAULT 0)
@@ -17,3 +18,4 @@ BEGIN
 		(SELECT string_agg(format('%I::text', k), ', ') FROM unnest(s.mailbox_key) AS k), s.mailbox_uidvalidity, s.mailbox)
 		USING store, since;
 END $$;
+\set ECHO all

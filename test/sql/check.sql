@@ -1,8 +1,6 @@
 --
--- check: a sound store has no problem, and each invariant is reported when it is broken. Rows are broken with
+-- check(): a sound store has no problem, and each invariant is reported when it is broken. Rows are broken with
 -- session_replication_role = replica, which lets them through as they are.
---
--- reset_uidvalidity
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
@@ -10,22 +8,9 @@ CREATE SCHEMA "check";
 SET search_path = "check";
 \set SHOW_CONTEXT never
 \pset null '(null)'
-
-CREATE FUNCTION failure(command text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	message text;
-	detail text;
-	hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN others THEN
-	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n', SQLSTATE || ' ' || message,
-					 '    ' || nullif(detail, ''), '    ' || nullif(hint, ''));
-END $$;
+\getenv test PG_ABS_SRCDIR
+\set failure :test /include/failure.sql
+\i :failure
 
 -- What check() says of the store after some commands, of which nothing remains
 CREATE FUNCTION broken(store regclass, VARIADIC commands text[])
@@ -152,50 +137,6 @@ SELECT failure($$SELECT modseq.check('mail')$$);
 RESET ROLE;
 ALTER TABLE mail DISABLE ROW LEVEL SECURITY;
 
---
--- reset_uidvalidity
---
-SELECT uidnext, modseq FROM mailbox WHERE id = 2;
-SELECT modseq.reset_uidvalidity('mail', 2) AS new \gset
-SELECT uidnext, modseq, uidvalidity = :new AS returned, uidvalidity > 7 AS risen FROM mailbox WHERE id = 2;
-SELECT id, modseq, uids FROM mail_vanished;
-SELECT * FROM modseq.check('mail');
--- above the old one, whatever that is; once only, however often
-UPDATE mailbox SET uidvalidity = 4294967294 WHERE id = 2;
-SELECT modseq.reset_uidvalidity('mail', '2');
-SELECT failure($$SELECT modseq.reset_uidvalidity('mail', '2')$$);
-SELECT modseq.reset_uidvalidity('mail', 1) < modseq.reset_uidvalidity('mail', '{1}'::text[]) AS rises;
--- keys of several columns
-SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}'::text[]) AS new \gset
-SELECT uidvalidity = :new AS returned FROM box;
-SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}') > :new AS untyped;
-SELECT failure($$SELECT modseq.reset_uidvalidity('msg', 'a')$$);
-SELECT failure($$SELECT modseq.reset_uidvalidity('msg', '{a,c}'::text[])$$);
--- keys of other types, of which a type modifier cuts nothing off
-CREATE TABLE vbox (name varchar(5) PRIMARY KEY);
-CREATE TABLE vmsg (name varchar(5), uid bigint);
-CREATE TABLE ubox (id uuid PRIMARY KEY);
-CREATE TABLE umsg (ubox_id uuid, uid bigint);
-SELECT modseq.attach('vmsg', 'vbox', message_flags => '{}'), modseq.attach('umsg', 'ubox', message_flags => '{}');
-INSERT INTO vbox VALUES ('INBOX');
-INSERT INTO ubox VALUES ('00000000-0000-0000-0000-000000000001');
-SELECT modseq.reset_uidvalidity('vmsg', 'INBOX') > 0 AS reset;
-SELECT failure($$SELECT modseq.reset_uidvalidity('vmsg', 'INBOX2')$$);
-SELECT failure($$SELECT modseq.reset_uidvalidity('vmsg', '{a}')$$);
-SELECT modseq.reset_uidvalidity('umsg', '00000000-0000-0000-0000-000000000001'::uuid) > 0 AS reset;
--- bad input
-SELECT failure(format('SELECT modseq.reset_uidvalidity(%s)', a)) FROM unnest(ARRAY[
-	$$'mail', 99$$,
-	$$'mail', NULL::bigint$$,
-	$$'mail', NULL::text[]$$,
-	$$'mail', '{NULL}'::text[]$$,
-	$$'mail', '{}'::text[]$$,
-	$$'mail', 'INBOX'$$,
-	$$'mailbox', 1$$,
-	$$NULL, 1$$]) AS a;
-SET ROLE regress_modseq_check;
-SELECT failure($$SELECT modseq.reset_uidvalidity('mail', 1)$$);
-RESET ROLE;
 
 DROP SCHEMA "check" CASCADE;
 DROP ROLE regress_modseq_check;

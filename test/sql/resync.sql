@@ -1,5 +1,5 @@
 --
--- Reading: status, changed_since, vanished_since, resync. DESIGN section 2; RFC 7162 sections 3.1.4, 3.2.5, 3.2.6
+-- resync: SELECT (QRESYNC ...), NOOP and IDLE in one row (RFC 7162 section 3.2.5)
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
@@ -25,52 +25,6 @@ DELETE FROM mail WHERE mailbox_id = 1 AND uid IN (5, 12);
 SELECT uid, modseq FROM mail WHERE mailbox_id = 1 ORDER BY uid;
 SELECT modseq, uids FROM mail_vanished WHERE id = 1 ORDER BY modseq;
 
---
--- status
---
-SELECT * FROM modseq.status('mail', 1);
-SELECT * FROM modseq.status('mail', 3);
--- Many: in the order of the argument; those that do not exist are left out (RFC 5819)
-SELECT * FROM modseq.status('mail', ARRAY[3, 1, 99, 2, 1]);
-SELECT * FROM modseq.status('mail', '{}'::bigint[]);
-SELECT * FROM modseq.status('mail', 99);
--- It is what is stored, not the highest of the messages: after an expunge too
-SELECT highestmodseq > (SELECT max(modseq) FROM mail WHERE mailbox_id = 1) AS counter FROM modseq.status('mail', 1);
-
---
--- changed_since: above since, and not equal to it (RFC 7162 section 3.1.4.1); by UID
---
-SELECT * FROM modseq.changed_since('mail', 1, 2);
-SELECT * FROM modseq.changed_since('mail', 1, 3);
-SELECT * FROM modseq.changed_since('mail', 1, 5);
-SELECT * FROM modseq.changed_since('mail', 1, 6);
-SELECT * FROM modseq.changed_since('mail', 1, 9223372036854775807);
--- 0 gives all, and so does 1
-SELECT array_agg(uid) FROM modseq.changed_since('mail', 1, 0);
-SELECT array_agg(uid) FROM modseq.changed_since('mail', 1, 1);
--- Of a set: what is not in the mailbox does no harm
-SELECT * FROM modseq.changed_since('mail', 1, 2, '2:6,11,4294967295');
-SELECT * FROM modseq.changed_since('mail', 1, 2, '');
-SELECT * FROM modseq.changed_since('mail', 1, 2, NULL);
-SELECT * FROM modseq.changed_since('mail', 3, 0);
-
---
--- vanished_since: expunged under a value above since (RFC 7162 section 3.2.6)
---
-SELECT since, modseq.vanished_since('mail', 1, since) AS vanished FROM generate_series(0, 8) AS since;
--- Of a set; UIDs that were never assigned have not vanished
-SELECT modseq.vanished_since('mail', 1, 0, '3:5,9:4294967295') AS some,
-	modseq.vanished_since('mail', 1, 0, '1,13:4294967295') AS none,
-	modseq.vanished_since('mail', 1, 0, '') AS empty,
-	modseq.vanished_since('mail', 1, 0, NULL) AS "all",
-	modseq.vanished_since('mail', 3, 0) AS unused;
--- With the operators and functions of the type
-SELECT modseq.vanished_since('mail', 1, 0) OPERATOR(modseq.@>) 9::bigint AS contains,
-	modseq.cardinality(modseq.vanished_since('mail', 1, 0)) AS cardinality;
-
---
--- resync: SELECT (QRESYNC ...), NOOP and IDLE in one row (RFC 7162 section 3.2.5)
---
 SELECT * FROM modseq.resync('mail', 1, 71, 2);
 SELECT * FROM modseq.resync('mail', 1, 71, 3);
 SELECT * FROM modseq.resync('mail', 1, 71, 4);

@@ -12,7 +12,6 @@ SET search_path = attach;
 \set attached :test /include/attached.sql
 \i :attached
 
-
 -- Foreign keys, usual names and an index
 CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, highest_modseq bigint NOT NULL DEFAULT 0);
 CREATE TABLE mw_mail (id bigint PRIMARY KEY, mailbox_id bigint NOT NULL REFERENCES mw_mailbox ON DELETE CASCADE,

@@ -137,6 +137,5 @@ SELECT failure($$SELECT modseq.check('mail')$$);
 RESET ROLE;
 ALTER TABLE mail DISABLE ROW LEVEL SECURITY;
 
-
 DROP SCHEMA "check" CASCADE;
 DROP ROLE regress_modseq_check;

@@ -93,5 +93,4 @@ ALTER TABLE mailbox ALTER uidnext TYPE bigint;
 INSERT INTO mail VALUES (2, 1), (3, 1) RETURNING uid;
 DROP TABLE mail, mail_vanished, mailbox;
 
-
 DROP SCHEMA t_counters CASCADE;

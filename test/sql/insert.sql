@@ -157,5 +157,4 @@ INSERT INTO mail (mailbox_id) VALUES (4);
 SELECT id, last_uid, highest_modseq FROM mailbox WHERE id = 4;
 SELECT mailbox, uid, problem FROM modseq.check('mail');
 
-
 DROP SCHEMA t_insert CASCADE;

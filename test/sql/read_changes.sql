@@ -68,5 +68,4 @@ SELECT modseq.vanished_since('mail', 1, 0, '3:5,9:4294967295') AS some,
 SELECT modseq.vanished_since('mail', 1, 0) OPERATOR(modseq.@>) 9::bigint AS contains,
 	modseq.cardinality(modseq.vanished_since('mail', 1, 0)) AS cardinality;
 
-
 DROP SCHEMA t_read CASCADE;

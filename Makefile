@@ -7,16 +7,25 @@
 #   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
 #   make bench            how dear it is, beside SQL by hand; QUICK=1 takes two minutes
 
+# Where this file is: elsewhere than what is built, if that is asked for with make -f .../Makefile
+TOP := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+
 EXTENSION = modseq
 MODULE_big = modseq
-OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
-PG_CPPFLAGS = -I$(srcdir)/src
-DATA = sql/modseq--1.0.sql
+OBJS = $(patsubst $(TOP)/%.c,%.o,$(wildcard $(TOP)/src/*.c $(TOP)/src/*/*.c))
+PG_CPPFLAGS = -I$(TOP)/src
+DATA_built = sql/modseq--1.0.sql
+$(shell mkdir -p $(sort $(dir $(OBJS) $(DATA_built))))
 
-REGRESS := $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
-REGRESS_OPTS = --inputdir=test
-ISOLATION := $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=test --outputdir=.
+# The parts of the script, in this order: each uses only what those before it create. They are in a folder of
+# their own because pg_regress would take sql/check.sql for the test of that name.
+SQL_PARTS = schema type operator trigger function store catalog usual template wanted \
+	refuse infer vanished adopt attach check compact uidvalidity event
+
+REGRESS := $(sort $(basename $(notdir $(wildcard $(TOP)/test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(TOP)/test
+ISOLATION := $(sort $(basename $(notdir $(wildcard $(TOP)/test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(TOP)/test --outputdir=.
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -29,7 +38,10 @@ all install uninstall installcheck clean:
 	@echo "$@ needs PGXS: install postgresql-server-dev-NN, or set PG_CONFIG" >&2; exit 1
 endif
 
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
+
+$(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
+	cat $^ >$@
 
 .PHONY: test versions demo soak bench
 test:

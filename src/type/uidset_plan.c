@@ -33,10 +33,9 @@
 #include "compat.h"
 #include "type/uidset.h"
 
-static List *bounding_clauses(PlannerInfo *root, Oid namespace,
-							  Node *uid, Node *set);
-static Expr *bounding_clause(PlannerInfo *root, Oid namespace, Node *uid,
-							 int strategy, const char *bound, Node *set);
+static List *bounding_clauses(PlannerInfo *root, Node *uid, Node *set);
+static Expr *bounding_clause(PlannerInfo *root, Node *uid, int strategy,
+							 const char *bound, Node *set);
 static bool is_uid(Node *node);
 
 
@@ -79,9 +78,7 @@ modseq_uidset_contains_support(PG_FUNCTION_ARGS)
 
 	/* What is between the bounds but not in the set is sorted out later */
 	req->lossy = true;
-	PG_RETURN_POINTER(bounding_clauses(req->root,
-									   get_func_namespace(req->funcid),
-									   uid, set));
+	PG_RETURN_POINTER(bounding_clauses(req->root, uid, set));
 }
 
 /*
@@ -93,7 +90,6 @@ Datum
 modseq_uidset_contains_sel(PG_FUNCTION_ARGS)
 {
 	PlannerInfo *root = (PlannerInfo *) PG_GETARG_POINTER(0);
-	Oid			operator = PG_GETARG_OID(1);
 	List	   *args = (List *) PG_GETARG_POINTER(2);
 	int			varRelid = PG_GETARG_INT32(3);
 	Node	   *uid = (Node *) linitial(args);
@@ -129,9 +125,7 @@ modseq_uidset_contains_sel(PG_FUNCTION_ARGS)
 
 	selectivity = share *
 		clauselist_selectivity(root,
-							   bounding_clauses(root,
-												get_func_namespace(get_opcode(operator)),
-												uid, set),
+							   bounding_clauses(root, uid, set),
 							   varRelid, JOIN_INNER, NULL);
 
 	CLAMP_PROBABILITY(selectivity);
@@ -200,13 +194,11 @@ is_uid(Node *node)
  * uid >= min(set), uid <= max(set); NIL if we cannot say it.
  */
 static List *
-bounding_clauses(PlannerInfo *root, Oid namespace, Node *uid, Node *set)
+bounding_clauses(PlannerInfo *root, Node *uid, Node *set)
 {
-	Expr	   *lower = bounding_clause(root, namespace, uid,
-										BTGreaterEqualStrategyNumber,
+	Expr	   *lower = bounding_clause(root, uid, BTGreaterEqualStrategyNumber,
 										"min", set);
-	Expr	   *upper = bounding_clause(root, namespace, uid,
-										BTLessEqualStrategyNumber,
+	Expr	   *upper = bounding_clause(root, uid, BTLessEqualStrategyNumber,
 										"max", set);
 
 	if (lower == NULL || upper == NULL)
@@ -218,14 +210,15 @@ bounding_clauses(PlannerInfo *root, Oid namespace, Node *uid, Node *set)
 /*
  * One of them: bound is the name of our function that gives the other side.
  *
- * The function is looked up as such rather than as SQL would do it, so that
- * neither search_path nor rights on the schema matter.
+ * The function is looked up where the type is, and as such rather than as SQL
+ * would do it, so that neither search_path nor rights on the schema matter.
  */
 static Expr *
-bounding_clause(PlannerInfo *root, Oid namespace, Node *uid, int strategy,
-				const char *bound, Node *set)
+bounding_clause(PlannerInfo *root, Node *uid, int strategy, const char *bound,
+				Node *set)
 {
 	Oid			settype = exprType(set);
+	Oid			namespace;
 	Oid			operator;
 	Oid			function;
 	Node	   *value;
@@ -233,6 +226,8 @@ bounding_clause(PlannerInfo *root, Oid namespace, Node *uid, int strategy,
 	/* For int4 columns the operator that compares int4 with int8 */
 	operator = get_opfamily_member(INTEGER_BTREE_FAM_OID,
 								   exprType(uid), INT8OID, strategy);
+	namespace = GetSysCacheOid1(TYPEOID, Anum_pg_type_typnamespace,
+								ObjectIdGetDatum(settype));
 	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 							   CStringGetDatum(bound),
 							   PointerGetDatum(buildoidvector(&settype, 1)),

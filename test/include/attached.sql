@@ -13,7 +13,7 @@ DECLARE
 BEGIN
 	BEGIN
 		EXECUTE format('SELECT modseq.attach(%s)', arguments);
-		SELECT modseq.trigger_options(t.oid) INTO options
+		SELECT modseq_internal.trigger_options(t.oid) INTO options
 		FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
 		WHERE tgname = 'zz_modseq_assign' AND relnamespace = current_schema()::regnamespace;
 		RAISE 'undo' USING ERRCODE = 'MS001';

@@ -89,7 +89,7 @@ SELECT modseq.attach('mw_mail', 'mw_mailbox');
 DROP TABLE mw_mail, mw_mail_vanished;
 CREATE TABLE mw_mail2 (id bigint PRIMARY KEY, mailbox_id bigint NOT NULL, seen boolean);
 SELECT modseq.attach('mw_mail2', 'mw_mailbox');
-SELECT DISTINCT modseq.trigger_options(oid) FROM pg_trigger WHERE tgrelid = 'mw_mailbox'::regclass;
+SELECT DISTINCT modseq_internal.trigger_options(oid) FROM pg_trigger WHERE tgrelid = 'mw_mailbox'::regclass;
 DROP TABLE mw_mail2, mw_mail2_vanished, mw_mailbox;
 
 SET client_min_messages = warning;

@@ -32,7 +32,7 @@ SELECT mailbox, mailbox_key, mailbox_source, mailbox_source_key, message_mailbox
 \set counters 'SELECT owner, folder, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', id, uid, modseq), \' \' ORDER BY uid) FROM mail WHERE account = owner AND box = folder) AS "id:uid:modseq", modseq.vanished_since(\'mail\', ARRAY[owner, folder], 0) AS vanished FROM mailbox_counters ORDER BY 1, 2;'
 :counters
 SELECT count(DISTINCT uidvalidity) FROM mailbox_counters;
-SELECT tgname, tgrelid::regclass, modseq.trigger_options(oid) FROM pg_trigger WHERE tgname ~ 'modseq' AND tgrelid = 'mailbox'::regclass ORDER BY 1;
+SELECT tgname, tgrelid::regclass, modseq_internal.trigger_options(oid) FROM pg_trigger WHERE tgname ~ 'modseq' AND tgrelid = 'mailbox'::regclass ORDER BY 1;
 
 -- Mailboxes come, one by one, several, and in one statement with their messages
 INSERT INTO mailbox VALUES ('bob', 'Drafts');

@@ -95,7 +95,7 @@ my @contents = (
 	'SELECT * FROM part.mail_vanished ORDER BY 1, 2, 3',
 	'SELECT last_value FROM modseq.uidvalidity_seq',
 	'SELECT * FROM modseq.stores ORDER BY message::text',
-	"SELECT modseq.trigger_options(oid), tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
+	"SELECT modseq_internal.trigger_options(oid), tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
 		WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname",
 	"SELECT indexdef FROM pg_indexes WHERE schemaname NOT LIKE 'pg\\_%' ORDER BY 1",
 	"SELECT c.oid::regclass, obj_description(c.oid, 'pg_class'), relacl, relowner::regrole FROM pg_class c

@@ -1,0 +1,168 @@
+/*
+ * attach(): the messages and mailboxes that exist, brought to where the triggers
+ * take over.
+ */
+
+-- One too many, whose source has gone, stays, lest somebody's foreign key takes more along; check() reports it
+CREATE FUNCTION modseq_internal.add_mailboxes(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF store.mailbox_source IS NOT NULL THEN
+		EXECUTE expand_template(store, '
+			INSERT INTO {mailbox} ({mailbox_key})
+			SELECT {s.key} FROM {source} s WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.add_mailboxes IS
+	'Adds the rows that a mailbox table lacks which is a side table of mailbox_source.';
+
+CREATE FUNCTION modseq_internal.refuse_messages(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	message record;
+BEGIN
+	EXECUTE expand_template(store, '
+		SELECT {m.name} AS mailbox, num_nulls({m.key}) AS nulls
+		FROM {message} m
+		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {m=b})
+		LIMIT 1') INTO message;
+	IF message.nulls > 0 THEN
+		RAISE 'table % has a message without a mailbox', qualified_name(store.message) USING
+			ERRCODE = 'not_null_violation',
+			HINT = 'Give it a mailbox, or delete it.';
+	ELSIF message.nulls = 0 THEN
+		RAISE 'table % has a message in mailbox "%", which does not '
+			'exist', qualified_name(store.message), message.mailbox USING
+			ERRCODE = 'foreign_key_violation',
+			HINT = format('Create the mailbox in table %s, or delete its '
+				'messages.', qualified_name(store.mailbox));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_messages IS
+	'Refuses messages that belong to no mailbox.';
+
+-- Brings the messages and mailboxes that exist to where the triggers take over: every message has a UID and
+-- a mod-sequence, and the counters are past all that was ever used. Only rows that need it are written. A message
+-- that is live under a UID that has vanished, since it was undeleted, or is so by another message_expunged than
+-- before, needs another UID.
+--
+-- UIDs below UIDNEXT that are neither live nor known to have vanished went unseen; we remember them now, as
+-- it is harmless to tell a client that a UID vanished which it never had. If that was before the first attach,
+-- clients may have learnt of them from whatever kept the mod-sequences then: they vanished no later than
+-- HIGHESTMODSEQ. If the store was attached before, nobody knows of them, and they vanish under a new value; so
+-- do messages from UIDNEXT on arrive, whatever mod-sequence they have.
+--
+-- Where mod-sequences are new altogether, no client has one to ask with: then nothing is remembered, and
+-- messages keep the mod-sequence that came with the column.
+CREATE FUNCTION modseq_internal.adopt(store modseq_internal.store, new_modseq boolean, new_store boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	uid bigint;
+BEGIN
+	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM '
+		'{mailbox} b WHERE {v=b})');
+
+	-- In box, _uidnext is where new UIDs start, _back which ones are live again, _new how many messages need one,
+	-- _lost what went unseen, _touched whether messages must be written, and _value the mod-sequence of all that is
+	EXECUTE expand_template(store, $query$
+		WITH live AS (
+			SELECT {m.key}, max(m.{uid}) AS _uid, max(m.{modseq}) AS _modseq,
+				count(*) FILTER (WHERE coalesce(m.{uid}, 0) = 0) AS _new,
+				count(*) FILTER (WHERE coalesce(m.{modseq}, 0) < 1) AS _unstamped,
+				modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295 AND {m.live}) AS _uids
+			FROM {message} m
+			GROUP BY {m.key}),
+		gone AS (
+			SELECT {v.key}, max(v.modseq) AS _modseq, modseq.uidset_agg(v.uids) AS _uids
+			FROM {vanished} v
+			GROUP BY {v.key}),
+		box AS MATERIALIZED (
+			SELECT {b.key}, _uidnext, _back, coalesce(live._new, 0) + modseq.cardinality(_back) AS _new, _lost,
+				{b.uidnext} AS _seen,
+				live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
+					OR NOT $2 AND live._uid >= {b.uidnext} AS _touched,
+				greatest({b.highestmodseq}, live._modseq, gone._modseq)
+					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
+							OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
+						   THEN 1 ELSE 0 END AS _value
+			FROM {mailbox} b
+			LEFT JOIN live ON {live=b}
+			LEFT JOIN gone ON {gone=b}
+			CROSS JOIN LATERAL greatest({b.uidnext}, live._uid + 1, modseq.max(gone._uids) + 1) AS _uidnext
+			CROSS JOIN LATERAL coalesce(live._uids OPERATOR(modseq.*) gone._uids, '') AS _back
+			CROSS JOIN LATERAL (
+				SELECT modseq.uidset(int8multirange(int8range(1, least(_uidnext, 4294967296))))
+					OPERATOR(modseq.-) coalesce(live._uids, '')
+					OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)),
+		fresh AS (
+			SELECT m.tableoid, m.ctid, box._value,
+				CASE WHEN _needs_uid
+					 THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY {m.order})
+					 ELSE m.{uid} END AS _uid
+			FROM {message} m JOIN box ON {m=box}
+			CROSS JOIN LATERAL coalesce(m.{uid} = 0 OR m.{uid}::bigint OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
+			WHERE _needs_uid OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
+		numbered AS (
+			UPDATE {message} m SET {uid} = fresh._uid, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh._value END
+				$query$ || CASE WHEN store.message_created_modseq IS NULL THEN ''
+					ELSE ', {created_modseq} = CASE WHEN m.{uid} = fresh._uid THEN m.{created_modseq} ELSE 0 '
+						'END' END || $query$
+			FROM fresh
+			-- Mostly there is nothing to do, and then the messages are not read once more
+			WHERE (SELECT bool_or(_touched) FROM box) AND m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
+		remembered AS (
+			INSERT INTO {vanished}
+			SELECT {box.key}, box._value, box._lost
+			FROM box
+			WHERE NOT $1 AND modseq.cardinality(box._lost) > 0)
+		UPDATE {mailbox} b SET
+			{stored_uid} = box._uidnext + box._new - {next_minus_stored},
+			{highestmodseq} = box._value,
+			{uidvalidity} = coalesce(nullif(b.{uidvalidity}, 0), modseq.next_uidvalidity())
+		FROM box
+		WHERE {b=box}
+			AND (b.{stored_uid} IS DISTINCT FROM box._uidnext + box._new - {next_minus_stored}
+				OR b.{highestmodseq} IS DISTINCT FROM box._value
+				OR coalesce(b.{uidvalidity}, 0) = 0)
+		$query$) USING new_modseq, new_store;
+
+	IF store.message_created_modseq IS NOT NULL THEN
+		EXECUTE expand_template(store, '
+			UPDATE {message} SET {created_modseq} = {modseq}
+			WHERE {created_modseq} IS NULL OR {created_modseq} NOT BETWEEN 1 AND {modseq}');
+	END IF;
+
+	EXECUTE expand_template(store, 'SELECT {uid} FROM {message} WHERE {uid} NOT BETWEEN 1 AND '
+		'4294967295 LIMIT 1') INTO uid;
+	IF uid IS NOT NULL THEN
+		RAISE 'UID % in table % is out of range', uid, qualified_name(store.message) USING
+			ERRCODE = 'numeric_value_out_of_range',
+			HINT = 'UIDs are 1 to 4294967295. Where it is null, modseq.attach() assigns one.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.adopt IS
+	'Numbers the messages that exist, remembers the UIDs that are gone, and raises the counters past all that was '
+	'ever used.';
+
+CREATE FUNCTION modseq_internal.refuse_duplicates(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	duplicate record;
+BEGIN
+	EXECUTE expand_template(store, '
+		SELECT {m.name} AS mailbox, m.{uid} AS uid
+		FROM {message} m
+		GROUP BY {m.key}, m.{uid}
+		HAVING count(*) > 1
+		LIMIT 1') INTO duplicate;
+	IF duplicate.uid IS NOT NULL THEN
+		RAISE unique_violation USING DETAIL = format('Mailbox "%s" has UID %s '
+			'twice.', duplicate.mailbox, duplicate.uid);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_duplicates IS
+	'Refuses two messages with one UID, where no index finds them.';

@@ -1,0 +1,264 @@
+/*
+ * attach() and detach(), and what changes the definition of tables for them.
+ */
+
+CREATE FUNCTION modseq_internal.drop_triggers(tables regclass[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN
+		SELECT tgname, qualified_name(tgrelid) AS relation
+		FROM our_triggers()
+		WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables))
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.relation);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.drop_triggers IS
+	'Drops the triggers of modseq on these tables and their partitions.';
+
+-- Readers go on, unless a table must change: adding a column, changing a default and dropping a trigger need ACCESS
+-- EXCLUSIVE.
+CREATE FUNCTION modseq_internal.lock_tables(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	tables CONSTANT regclass[] := array_remove(ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag], NULL);
+	must_change CONSTANT boolean :=
+		EXISTS (
+			SELECT FROM wanted_columns(store)
+			WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL)
+		OR has_default(store.message, store.message_uid)
+		OR NOT has_default(store.mailbox, store.mailbox_uidvalidity)
+		OR EXISTS (SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables)));
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN %s MODE',
+		(SELECT string_agg(qualified_name(t), ', ' ORDER BY place) FROM unnest(tables) WITH ORDINALITY AS u (t, place)),
+		CASE WHEN must_change THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.lock_tables IS
+	'Locks the tables of a store against writers until the transaction ends.';
+
+CREATE FUNCTION modseq_internal.add_columns(store modseq_internal.store) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	c record;
+	added text[] := '{}';
+BEGIN
+	FOR c IN
+		SELECT * FROM wanted_columns(store)
+		WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL
+	LOOP
+		EXECUTE format('ALTER TABLE %s ADD COLUMN %I '
+			'%s', qualified_name(c.relation), c.attribute, c.definition);
+		RAISE NOTICE 'added column "%" to table %', c.attribute, qualified_name(c.relation);
+		added := added || c.option;
+	END LOOP;
+
+	-- A default would come before the trigger, which assigns UIDs where there is none
+	IF has_default(store.message, store.message_uid) THEN
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP '
+			'DEFAULT', qualified_name(store.message), store.message_uid);
+		RAISE NOTICE 'dropped the default of column "%" of table %: UIDs are assigned where none is given',
+			store.message_uid, qualified_name(store.message);
+	END IF;
+
+	-- Mailboxes that the application makes without one need a UIDVALIDITY
+	IF NOT has_default(store.mailbox, store.mailbox_uidvalidity) THEN
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT modseq.next_uidvalidity()',
+			qualified_name(store.mailbox), store.mailbox_uidvalidity);
+		RAISE NOTICE 'column "%" of table % has modseq.next_uidvalidity() as its default now',
+			store.mailbox_uidvalidity, qualified_name(store.mailbox);
+	END IF;
+	RETURN added;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.add_columns IS
+	'Adds the columns that are missing and returns the options that name them.';
+
+CREATE FUNCTION modseq_internal.create_indexes(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	i record;
+	duplicate text;
+BEGIN
+	FOR i IN SELECT * FROM wanted_indexes(store) LOOP
+		CONTINUE WHEN has_index(i.relation, i.columns, i.is_unique);
+		EXECUTE format('CREATE %s INDEX ON %s '
+			'(%s)', CASE WHEN i.is_unique THEN 'UNIQUE' END, qualified_name(i.relation),
+			(SELECT string_agg(quote_ident(c), ', ' ORDER BY place) FROM unnest(i.columns) WITH ORDINALITY AS u (c, place)));
+	END LOOP;
+	IF NOT may_be_unique(store.message, store.message_mailbox || store.message_uid) THEN
+		PERFORM refuse_duplicates(store);
+	END IF;
+EXCEPTION WHEN unique_violation THEN
+	GET STACKED DIAGNOSTICS duplicate = PG_EXCEPTION_DETAIL;
+	RAISE 'table % has two messages with one UID', qualified_name(store.message) USING
+		ERRCODE = 'unique_violation',
+		DETAIL = duplicate,
+		HINT = 'Set one of them to null, and modseq.attach() assigns another one.';
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.create_indexes IS
+	'Creates the indexes that are missing. Error 23505 if two messages have one UID.';
+
+CREATE FUNCTION modseq_internal.create_triggers(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT * FROM wanted_triggers(store) WHERE NOT cloned LOOP
+		EXECUTE format('CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION modseq.%I(%s)',
+			t.name, t.timing, t.events, qualified_name(t.relation), t.level, t.function,
+			(SELECT string_agg(quote_literal(a), ', ' ORDER BY place) FROM unnest(t.arguments) WITH ORDINALITY AS u (a, place)));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.create_triggers IS
+	'Creates the triggers of a store.';
+
+CREATE FUNCTION modseq_internal.notice_flags(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF cardinality(store.message_flags) > 0 THEN
+		RAISE NOTICE 'flag columns: %', array_to_string(store.message_flags, ', ');
+	ELSIF store.message_flags IS NULL AND store.flag IS NULL THEN
+		RAISE NOTICE 'no flags are tracked' USING
+			HINT = 'Name the flag columns of the message table with message_flags, or give a flag table.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.notice_flags IS
+	'Says which flag columns are tracked.';
+
+CREATE FUNCTION modseq.attach(
+	message regclass,
+	mailbox regclass,
+	flag regclass DEFAULT NULL,
+	mailbox_key name[] DEFAULT NULL,
+	mailbox_uidvalidity name DEFAULT NULL,
+	mailbox_uidnext name DEFAULT NULL,
+	mailbox_last_uid name DEFAULT NULL,
+	mailbox_highestmodseq name DEFAULT NULL,
+	mailbox_source regclass DEFAULT NULL,
+	mailbox_source_key name[] DEFAULT NULL,
+	message_mailbox name[] DEFAULT NULL,
+	message_uid name DEFAULT NULL,
+	message_modseq name DEFAULT NULL,
+	message_created_modseq name DEFAULT NULL,
+	message_flags name[] DEFAULT NULL,
+	message_expunged name DEFAULT NULL,
+	message_key name DEFAULT NULL,
+	flag_message name DEFAULT NULL,
+	flag_mailbox name[] DEFAULT NULL,
+	flag_uid name DEFAULT NULL,
+	flag_columns name[] DEFAULT NULL,
+	notify boolean DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp SET row_security = off SET jit = off AS $$
+DECLARE
+	before modseq_internal.store;
+	store modseq_internal.store;
+	added text[];
+	new_store boolean;
+BEGIN
+	-- A snapshot that is older than our locks would miss messages
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE 'modseq.attach() needs transaction isolation level READ COMMITTED' USING
+			ERRCODE = 'invalid_transaction_state',
+			HINT = 'Call it in a transaction of its own.';
+	END IF;
+	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
+	store := (message, mailbox, flag, before.vanished, mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid,
+			  mailbox_highestmodseq, mailbox_source, mailbox_source_key, message_mailbox, message_uid, message_modseq,
+			  message_created_modseq, message_flags,
+			  message_expunged, message_key, flag_message, flag_mailbox, flag_uid, flag_columns, notify);
+	PERFORM refuse_options(store);
+	PERFORM refuse_tables(store);
+	store := keep_options(store, before);
+
+	-- What must be locked depends on what is there, and that may change while we wait for it: once more then
+	PERFORM lock_tables(infer(store));
+	PERFORM refuse_tables(store);
+	store := infer(store);
+
+	-- Our triggers must not see what follows
+	PERFORM drop_triggers(ARRAY[message, mailbox, store.mailbox_source, flag, before.mailbox, before.mailbox_source, before.flag]);
+	added := add_columns(store);
+	PERFORM follow_mailbox_key(store, before);
+	store.vanished := find_vanished(store);
+	new_store := store.vanished IS NULL;
+	IF new_store THEN
+		store.vanished := create_vanished(store);
+	END IF;
+	PERFORM add_mailboxes(store);
+	PERFORM refuse_messages(store);
+	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
+	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
+		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
+	END IF;
+	PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
+	PERFORM create_indexes(store);
+	IF 'message_uid' = ANY (added) THEN
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT '
+			'NULL', qualified_name(message), store.message_uid);
+	END IF;
+	PERFORM create_triggers(store);
+	PERFORM notice_flags(store);
+END
+$$;
+COMMENT ON FUNCTION modseq.attach IS
+	'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, '
+	'triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that '
+	'have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name '
+	'columns; those left out are found by primary key, foreign key and usual name. message_expunged: a message is '
+	'expunged where this column is not null, not false and not 0. mailbox_source: the table whose rows, added, '
+	'renamed or removed, are rows of the mailbox table too, which has the counters beside it; its key is '
+	'mailbox_source_key. notify: send a notification on channel modseq at commit, one for each mailbox whose '
+	'HIGHESTMODSEQ was raised (not from prepared transactions). Of a store that is attached already it repairs '
+	'what is missing; options that are not given keep their values. Locks the tables against writers until the '
+	'transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), '
+	'waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the '
+	'owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, '
+	'42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804, 42883 and 42P21 for '
+	'columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique '
+	'index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, '
+	'23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in '
+	'another isolation level than READ COMMITTED.';
+
+CREATE FUNCTION modseq.detach(message regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	store modseq_internal.store;
+	tables regclass[];
+BEGIN
+	SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
+
+	-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
+	-- message table in their triggers
+	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
+	FROM our_triggers() t
+	WHERE t.tgrelid IN (
+			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
+		OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)];
+	-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name
+	IF tables IS NULL OR EXISTS (
+		SELECT FROM modseq.stores s
+		WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
+	THEN
+		RAISE 'table % is not attached to '
+			'modseq', coalesce(qualified_name(message), message::text, 'null') USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'A store is named by its message table; modseq.stores lists them.';
+	END IF;
+	PERFORM drop_triggers(tables);
+END
+$$;
+COMMENT ON FUNCTION modseq.detach(regclass) IS
+	'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of '
+	'vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); '
+	'flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes '
+	'ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, '
+	'42501 for others than the owner of the tables.';

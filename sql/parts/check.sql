@@ -1,0 +1,145 @@
+/*
+ * check(): what is wrong with a store, its tables first and then their rows.
+ */
+
+CREATE FUNCTION modseq_internal.check_schema(store modseq_internal.store) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT format('table %s is missing', substr(option, strpos(option, '=') + 1))
+	FROM pg_trigger t, unnest(trigger_options(t.oid)) AS option
+	WHERE t.tgrelid = store.message AND t.tgfoid = 'modseq.trigger_assign'::regproc
+		AND split_part(option, '=', 1) IN ('mailbox', 'mailbox_source', 'flag', 'vanished')
+		AND table_named(substr(option, strpos(option, '=') + 1)) IS NULL
+	UNION ALL
+	SELECT format('column "%s" of table %s is missing', attribute, qualified_name(relation))
+	FROM wanted_columns(store)
+	WHERE relation IS NOT NULL AND column_type(relation, attribute) IS NULL
+	UNION ALL
+	SELECT format('column "%s" of table %s has not the type of the mailbox '
+		'key', k, qualified_name(store.vanished))
+	FROM unnest(store.mailbox_key) AS k
+	WHERE column_definitions(store.vanished, ARRAY[k]) <> column_definitions(store.mailbox, ARRAY[k])
+	UNION ALL
+	SELECT format('index on %s (%s) is '
+		'missing', qualified_name(relation), array_to_string(columns, ', '))
+	FROM wanted_indexes(store)
+	WHERE NOT has_index(relation, columns, is_unique)
+	UNION ALL
+	SELECT format('trigger "%s" on table %s %s', w.name, qualified_name(w.relation),
+		CASE WHEN t.oid IS NULL THEN 'is missing'
+			 WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
+			 ELSE 'is not as modseq.attach() creates it' END)
+	FROM wanted_triggers(store) w
+	LEFT JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgname = w.name
+	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
+		OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
+		OR t.tgqual IS NOT NULL OR cardinality(t.tgattr::int2[]) > 0
+		-- The store is what the arguments of trigger_assign() say
+		OR trigger_options(t.oid) <> w.arguments AND w.function <> 'trigger_assign'
+		OR t.tgtype <>
+			CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
+			+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END
+			+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END
+$$;
+COMMENT ON FUNCTION modseq_internal.check_schema IS
+	'What is missing of the tables, columns, indexes and triggers of a store.';
+
+-- One query, so that all of it is one snapshot
+CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store) RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	RETURN QUERY EXECUTE expand_template(store, $query$
+		WITH box AS (
+			SELECT {b.key}, {b.uidnext} AS _uidnext, {b.highestmodseq} AS _modseq, b.{uidvalidity} AS _uidvalidity
+			FROM {mailbox} b),
+		live AS (
+			SELECT {m.key}, modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
+			FROM {message} m
+			WHERE {m.live}
+			GROUP BY {m.key}),
+		gone AS (
+			SELECT {v.key}, modseq.uidset_agg(v.uids) AS _uids
+			FROM {vanished} v
+			GROUP BY {v.key})
+		SELECT {box.name}, NULL::bigint, p.problem
+		FROM box, LATERAL (VALUES
+			(box._uidvalidity BETWEEN 1 AND 4294967295, 'uidvalidity is not in 1 to 4294967295'),
+			(box._uidnext <= 4294967296, 'uidnext is above 4294967296')) AS p (sound, problem)
+		WHERE sound IS NOT TRUE
+		UNION ALL
+		SELECT {m.name}, m.{uid}::bigint, p.problem
+		FROM {message} m LEFT JOIN box ON {m=box}, LATERAL (VALUES
+			(box._uidnext IS NOT NULL, 'mailbox does not exist'),
+			(m.{uid} BETWEEN 1 AND 4294967295, 'uid is not in 1 to 4294967295'),
+			(m.{uid} < box._uidnext IS NOT FALSE, 'uid is not below UIDNEXT'),
+			(m.{modseq} >= 1, 'modseq is below 1'),
+			(m.{modseq} <= box._modseq IS NOT FALSE, 'modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
+		WHERE sound IS NOT TRUE
+		UNION ALL
+		SELECT {m.name}, m.{uid}::bigint, 'duplicate uid'
+		FROM {message} m
+		GROUP BY {m.key}, m.{uid}
+		HAVING count(*) > 1
+		UNION ALL
+		SELECT {v.name}, modseq.max(v.uids), p.problem
+		FROM {vanished} v LEFT JOIN box ON {v=box}, LATERAL (VALUES
+			(box._uidnext IS NOT NULL, 'vanished messages of a mailbox that does not exist'),
+			(modseq.cardinality(v.uids) > 0, 'vanished row without a uid'),
+			(modseq.max(v.uids) < box._uidnext IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
+			(v.modseq >= 1, 'vanished modseq is below 1'),
+			(v.modseq <= box._modseq IS NOT FALSE, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
+		WHERE sound IS NOT TRUE
+		UNION ALL
+		SELECT {live.name}, u, 'vanished uid is live'
+		FROM box JOIN live ON {live=box} JOIN gone ON {gone=box},
+			modseq.unnest(live._uids OPERATOR(modseq.*) gone._uids) AS u
+		$query$ || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
+		UNION ALL
+		SELECT {m.name}, m.{uid}::bigint, 'created_modseq is not in 1 to modseq'
+		FROM {message} m
+		WHERE m.{created_modseq} BETWEEN 1 AND m.{modseq} IS NOT TRUE
+		$query$ END || CASE WHEN store.mailbox_source IS NULL THEN '' ELSE $query$
+		UNION ALL
+		SELECT {s.name}, NULL::bigint, 'mailbox has no counters'
+		FROM {source} s
+		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})
+		UNION ALL
+		SELECT {b.name}, NULL::bigint, 'mailbox has counters only'
+		FROM {mailbox} b
+		WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
+		$query$ END);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.check_rows IS
+	'What is wrong with the rows of the tables of a store.';
+
+CREATE FUNCTION modseq.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp SET row_security = off SET jit = off AS $$
+DECLARE
+	s modseq_internal.store;
+	unreadable boolean := false;
+BEGIN
+	-- Without the trigger that makes it a store, others of ours on the table tell that it was one
+	IF NOT EXISTS (SELECT FROM modseq.stores WHERE message = store)
+		AND EXISTS (SELECT FROM our_triggers() WHERE tgrelid = store)
+	THEN
+		problem := format('trigger "zz_modseq_assign" on table %s is missing', qualified_name(store));
+		RETURN NEXT;
+		RETURN;
+	END IF;
+
+	s := find_store(store);
+	FOR problem IN SELECT check_schema(s) LOOP
+		unreadable := unreadable OR problem ~ '^(table|column)';
+		RETURN NEXT;
+	END LOOP;
+	IF NOT unreadable THEN
+		RETURN QUERY SELECT * FROM check_rows(s);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq.check(regclass) IS
+	'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a '
+	'key of several columns), the UID, and the problem, which begins with what it is about: table, column, index, '
+	'trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole '
+	'store, all rows in one snapshot; takes no lock. Needs SELECT on its tables. Errors: 55000 if the table is '
+	'not attached, 42501 without the right to read all rows.';

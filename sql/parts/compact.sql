@@ -1,0 +1,57 @@
+/*
+ * compact(): old vanished rows, folded into one a mailbox.
+ */
+
+CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp SET row_security = off SET jit = off AS $$
+DECLARE
+	s CONSTANT modseq_internal.store := find_store(store);
+	folded bigint;
+BEGIN
+	IF older_than IS NULL THEN
+		RAISE 'older_than must not be null' USING
+			ERRCODE = 'null_value_not_allowed',
+			HINT = 'Pass ''0'' to fold all that has vanished.';
+	ELSIF older_than < '0' THEN
+		RAISE 'older_than must not be negative' USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = 'Pass ''0'' to fold all that has vanished.';
+	END IF;
+	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
+	EXECUTE expand_template(s, '
+		WITH horizon AS (
+			SELECT {v.key}, max(v.modseq) AS modseq
+			FROM {vanished} v
+			WHERE v.vanished_at <= clock_timestamp() - $1
+			GROUP BY {v.key}),
+		old AS MATERIALIZED (
+			SELECT v.*
+			FROM {vanished} v JOIN horizon ON {v=horizon} AND v.modseq <= horizon.modseq
+			ORDER BY {v.key}, v.modseq
+			FOR UPDATE OF v),
+		fold AS MATERIALIZED (
+			SELECT {old.key}, max(old.modseq) AS modseq, modseq.uidset_agg(old.uids) AS uids
+			FROM old
+			GROUP BY {old.key}
+			HAVING count(*) > 1),
+		kept AS (
+			UPDATE {vanished} v SET uids = fold.uids
+			FROM fold
+			WHERE {v=fold} AND v.modseq = fold.modseq),
+		gone AS (
+			DELETE FROM {vanished} v
+			USING fold
+			WHERE {v=fold} AND v.modseq < fold.modseq
+			RETURNING v.modseq)
+		SELECT count(*) FROM gone') INTO folded USING older_than;
+	RETURN folded;
+END
+$$;
+COMMENT ON FUNCTION modseq.compact(regclass, interval) IS
+	'Folds the vanished rows of each mailbox that are older than the interval (by the clock, when they vanished) '
+	'into one, and returns how many rows it removed. No UID is forgotten: a client that has seen the mod-sequence '
+	'of that row, or a later one, still gets an exact answer; one that has not gets every UID that vanished up to '
+	'it, as RFC 7162 section 3.2.6 asks. What is left is at most a range for each live message and one more. '
+	'Writers and readers go on; two calls for one store wait for each other (SHARE UPDATE EXCLUSIVE on the '
+	'vanished table). For the owner of the store. Errors: 22004, 22023 for a negative interval, 55000 if the '
+	'table is not attached, 42501, 40001 in REPEATABLE READ or SERIALIZABLE.';

@@ -1,0 +1,17 @@
+/*
+ * The event triggers: partitions that come or go.
+ */
+
+CREATE EVENT TRIGGER modseq_before ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+	EXECUTE FUNCTION modseq.event_before();
+COMMENT ON EVENT TRIGGER modseq_before IS
+	'Before a partition of a store is detached or dropped. Without it, check() reports nothing until '
+	'modseq.attach() is called again, which notices the messages that are gone.';
+
+CREATE EVENT TRIGGER modseq_after ON ddl_command_end
+	WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE')
+	EXECUTE FUNCTION modseq.event_after();
+COMMENT ON EVENT TRIGGER modseq_after IS
+	'After a partition of a store was created, attached or detached. Without it, a partition lacks triggers, '
+	'which check() reports and modseq.attach() creates.';

@@ -1,0 +1,242 @@
+/*
+ * attach(): what was not named, from the store as it was, from foreign keys, and
+ * from usual names.
+ */
+
+-- For a table that was renamed, or a store that is to be repaired
+CREATE FUNCTION modseq_internal.keep_options(store modseq_internal.store, before modseq_internal.store) RETURNS modseq_internal.store
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF before.mailbox = store.mailbox THEN
+		store.mailbox_key := coalesce(store.mailbox_key, existing_columns(store.mailbox, before.mailbox_key));
+		store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
+			(existing_columns(store.mailbox, ARRAY[before.mailbox_uidvalidity]))[1]);
+		IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
+			store.mailbox_uidnext := (existing_columns(store.mailbox, ARRAY[before.mailbox_uidnext]))[1];
+			store.mailbox_last_uid := (existing_columns(store.mailbox, ARRAY[before.mailbox_last_uid]))[1];
+		END IF;
+		store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
+			(existing_columns(store.mailbox, ARRAY[before.mailbox_highestmodseq]))[1]);
+		IF cardinality(store.mailbox_key) = cardinality(before.message_mailbox) THEN
+			store.message_mailbox := coalesce(store.message_mailbox, existing_columns(store.message, before.message_mailbox));
+		END IF;
+
+		-- A source that was renamed still has the trigger
+		store.mailbox_source := coalesce(store.mailbox_source, before.mailbox_source, (
+			SELECT t.tgrelid
+			FROM our_triggers() t
+			WHERE t.tgfoid = 'modseq.trigger_source'::regproc AND trigger_options(t.oid) = ARRAY[qualified_name(store.message)]));
+		store.mailbox_source_key := coalesce(store.mailbox_source_key,
+			existing_columns(store.mailbox_source, before.mailbox_source_key));
+	END IF;
+	store.message_uid := coalesce(store.message_uid, (existing_columns(store.message, ARRAY[before.message_uid]))[1]);
+	store.message_modseq := coalesce(store.message_modseq,
+		(existing_columns(store.message, ARRAY[before.message_modseq]))[1]);
+	store.message_created_modseq := coalesce(store.message_created_modseq,
+		(existing_columns(store.message, ARRAY[before.message_created_modseq]))[1]);
+	-- A column may become the soft-delete column that was a flag, or the other way round
+	IF before.message_expunged <> ALL (coalesce(store.message_flags, '{}')) THEN
+		store.message_expunged := coalesce(store.message_expunged,
+			(existing_columns(store.message, ARRAY[before.message_expunged]))[1]);
+	END IF;
+	store.message_flags := coalesce(store.message_flags,
+		array_remove(existing_columns(store.message, before.message_flags), store.message_expunged));
+	-- Where one of them was dropped or renamed: the others, and the usual names
+	IF store.message_flags IS NULL AND cardinality(before.message_flags) > 0 THEN
+		store.message_flags := array_remove((
+			SELECT array_agg(attname ORDER BY attnum)
+			FROM pg_attribute
+			WHERE attrelid = store.message AND attnum > 0 AND NOT attisdropped
+				AND attname = ANY (before.message_flags || usual_flags(store.message))), store.message_expunged);
+	END IF;
+	IF before.flag = store.flag THEN
+		IF num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid) = 0 THEN
+			store.message_key := (existing_columns(store.message, ARRAY[before.message_key]))[1];
+			store.flag_message := (existing_columns(store.flag, ARRAY[before.flag_message]))[1];
+			store.flag_mailbox := existing_columns(store.flag, before.flag_mailbox || before.flag_uid);
+			store.flag_uid := store.flag_mailbox[cardinality(store.flag_mailbox)];
+			store.flag_mailbox := trim_array(store.flag_mailbox, 1);
+		END IF;
+		store.flag_columns := coalesce(store.flag_columns, existing_columns(store.flag, before.flag_columns));
+	END IF;
+	store.notify := coalesce(store.notify, before.notify);
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.keep_options IS
+	'Fills options that were not given with what an earlier attach() was told or found, unless a column is gone.';
+
+CREATE FUNCTION modseq_internal.infer_mailbox(store modseq_internal.store) RETURNS modseq_internal.store
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	store.mailbox_key := coalesce(store.mailbox_key, referenced_mailbox_key(store), primary_key(store.mailbox));
+	IF store.mailbox_key IS NULL THEN
+		RAISE 'table % has no primary key', qualified_name(store.mailbox) USING
+			ERRCODE = 'invalid_foreign_key',
+			HINT = 'Add one, or name the columns of a unique index with mailbox_key.';
+	END IF;
+	IF store.mailbox_source IS NOT NULL THEN
+		store.mailbox_source_key := coalesce(store.mailbox_source_key,
+			referenced_columns(store.mailbox, store.mailbox_source, store.mailbox_key),
+			primary_key(store.mailbox_source));
+		IF store.mailbox_source_key IS NULL THEN
+			RAISE 'table % has no primary key', qualified_name(store.mailbox_source) USING
+				ERRCODE = 'invalid_foreign_key',
+				HINT = 'Add one, or name the columns of a unique index with mailbox_source_key.';
+		END IF;
+	END IF;
+	store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
+		usual_column(store.mailbox, 'uidvalidity', 'mailbox_uidvalidity', 'folder_uidvalidity', 'imap_uidvalidity'),
+		'uidvalidity');
+	IF store.mailbox_last_uid IS NULL THEN
+		store.mailbox_uidnext := coalesce(store.mailbox_uidnext,
+			usual_column(store.mailbox, 'uidnext', 'next_uid', 'mailbox_uidnext', 'mailbox_next_uid', 'folder_uidnext',
+						  'folder_next_uid', 'imap_uidnext'));
+	END IF;
+	IF store.mailbox_uidnext IS NULL THEN
+		store.mailbox_last_uid := coalesce(store.mailbox_last_uid,
+			usual_column(store.mailbox, 'last_uid', 'uid_last', 'mailbox_last_uid', 'folder_last_uid', 'imap_last_uid',
+						  'current_uid', 'folder_current_uid'));
+	END IF;
+	IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
+		store.mailbox_uidnext := 'uidnext';
+	END IF;
+	store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
+		usual_column(store.mailbox, 'highestmodseq', 'modseq', 'mailbox_highestmodseq', 'folder_highestmodseq',
+					  'imap_highestmodseq', 'mailbox_modseq', 'folder_modseq', 'modify_index'), 'highestmodseq');
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.infer_mailbox IS
+	'Finds the columns of the mailbox table that were not named.';
+
+CREATE FUNCTION modseq_internal.infer_message(store modseq_internal.store) RETURNS modseq_internal.store
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	store.message_mailbox := coalesce(store.message_mailbox,
+		referencing_columns(store.message, store.mailbox, store.mailbox_key),
+		referencing_columns(store.message, store.mailbox_source, store.mailbox_source_key),
+		usual_reference(store.message, store.mailbox_source, store.mailbox_source_key, 'mailbox', 'folder', 'box'),
+		usual_reference(store.message, store.mailbox, store.mailbox_key, 'mailbox', 'folder', 'box'));
+	IF store.message_mailbox IS NULL THEN
+		RAISE 'cannot find the mailbox key in table %', qualified_name(store.message) USING
+			ERRCODE = 'undefined_column',
+			DETAIL = format('There is no single foreign key to columns (%s) of table %s, and no column with a '
+				'usual name and the same type.',
+							array_to_string(store.mailbox_key, ', '), qualified_name(store.mailbox)),
+			HINT = 'Name the columns with message_mailbox.';
+	END IF;
+	store.message_uid := coalesce(store.message_uid,
+		usual_column(store.message, 'uid', 'imap_uid', 'message_uid', 'mail_uid', 'msg_uid', 'email_uid'), 'uid');
+	store.message_modseq := coalesce(store.message_modseq,
+		usual_column(store.message, 'modseq', 'imap_modseq', 'message_modseq', 'mail_modseq', 'msg_modseq', 'email_modseq'),
+		'modseq');
+	store.message_created_modseq := coalesce(store.message_created_modseq,
+		usual_column(store.message, 'created_modseq', 'create_modseq', 'create_seq'));
+	store.message_flags := coalesce(store.message_flags, (
+		SELECT array_agg(f ORDER BY place)
+		FROM unnest(usual_flags(store.message)) WITH ORDINALITY AS u (f, place)
+		WHERE f <> ALL (store.message_mailbox || store.message_uid || store.message_modseq)
+			AND f IS DISTINCT FROM store.message_expunged));
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.infer_message IS
+	'Finds the columns of the message table that were not named.';
+
+-- To the message table; from it, where the flags are those of a message that is in several mailboxes; or, with both of
+-- these tables, to a third one, that of the messages
+CREATE FUNCTION modseq_internal.flag_references(store modseq_internal.store) RETURNS TABLE (rank int, "column" name, key name)
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	WITH reference AS (
+		SELECT 1 AS rank, f.column, f.key
+		FROM single_references(store.flag) f
+		WHERE f.relation = store.message
+		UNION ALL
+		SELECT 2, m.key, m.column
+		FROM single_references(store.message) m
+		WHERE m.relation = store.flag
+		UNION ALL
+		SELECT 3, f.column, m.column
+		FROM single_references(store.flag) f JOIN single_references(store.message) m USING (relation, key)
+		WHERE relation NOT IN (store.mailbox, store.message, store.flag)
+			AND plain_name(f.column) ~ '^(e?mail|message|msg)' AND plain_name(m.column) ~ '^(e?mail|message|msg)')
+	SELECT * FROM reference r
+	WHERE r.rank = (SELECT min(rank) FROM reference)
+		AND coalesce(r.column = store.flag_message, true)
+		AND coalesce(r.key = store.message_key, true)
+$$;
+COMMENT ON FUNCTION modseq_internal.flag_references IS
+	'How flags name messages, going by foreign keys.';
+
+CREATE FUNCTION modseq_internal.infer_flag(store modseq_internal.store) RETURNS modseq_internal.store
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	numbers CONSTANT name[] := store.message_mailbox || store.message_uid;
+	by_key CONSTANT boolean := num_nonnulls(store.flag_message, store.message_key) > 0;		-- as the caller says
+	by_numbers name[];
+	fk record;
+BEGIN
+	IF store.flag IS NULL OR store.flag_mailbox IS NOT NULL THEN
+		RETURN store;
+	END IF;
+
+	SELECT min(f.rank) AS rank, min(f.column) AS column, min(f.key) AS key INTO fk
+	FROM flag_references(store) AS f
+	HAVING count(DISTINCT (f.column, f.key)) = 1;
+	IF fk.rank IS DISTINCT FROM 1 AND NOT by_key THEN
+		by_numbers := referencing_columns(store.flag, store.message, numbers);
+	END IF;
+
+	IF by_numbers IS NULL THEN
+		store.message_key := coalesce(store.message_key, fk.key, (
+			SELECT key[1] FROM primary_key(store.message) AS key WHERE cardinality(key) = 1));
+		store.flag_message := coalesce(store.flag_message, fk.column,
+			(usual_reference(store.flag, store.message, ARRAY[store.message_key], 'mail', 'message', 'msg'))[1]);
+		IF num_nonnulls(store.flag_message, store.message_key) = 2 THEN
+			RETURN store;
+		END IF;
+		by_numbers := usual_reference(store.flag, store.message, numbers, 'mail', 'message', 'msg');
+	END IF;
+	IF by_numbers IS NULL AND NOT by_key THEN
+		-- The messages themselves, in several mailboxes each: their key has one name in both tables
+		SELECT a.attname, key[1] INTO store.message_key, store.flag_message
+		FROM primary_key(store.flag) AS key
+		JOIN pg_attribute a ON plain_name(a.attname) = plain_name(key[1]) AND plain_name(key[1]) <> 'id'
+		WHERE cardinality(key) = 1 AND a.attrelid = store.message AND a.attnum > 0
+			AND may_hold_same_key(column_type(store.flag, key[1]), column_type(store.message, a.attname));
+		IF FOUND THEN
+			RETURN store;
+		END IF;
+	END IF;
+	IF by_numbers IS NULL OR by_key THEN
+		RAISE 'cannot find out how table % names its messages', qualified_name(store.flag) USING
+			ERRCODE = 'undefined_column',
+			HINT = 'Name the columns with flag_message and message_key, or with flag_mailbox and flag_uid.';
+	END IF;
+	store.message_key := NULL;
+	store.flag_mailbox := by_numbers[:cardinality(by_numbers) - 1];
+	store.flag_uid := by_numbers[cardinality(by_numbers)];
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.infer_flag IS
+	'Finds the columns of the flag table that were not named: a row names its message by the message''s key, or '
+	'by mailbox and UID.';
+
+CREATE FUNCTION modseq_internal.infer(given modseq_internal.store) RETURNS modseq_internal.store
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	store modseq_internal.store;
+BEGIN
+	PERFORM refuse_columns(given);		-- or nothing may be found that goes with them
+	store := infer_mailbox(given);
+	store := infer_message(store);
+	store := infer_flag(store);
+	PERFORM refuse_columns(store);
+	PERFORM refuse_keys(store);
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.infer IS
+	'Finds all columns that were not named, and refuses what cannot be served.';

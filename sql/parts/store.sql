@@ -1,0 +1,118 @@
+/*
+ * What a store is. Its whole configuration is the arguments of one of its
+ * triggers, the one that calls modseq.trigger_assign(). The view modseq.stores
+ * shows them as a row.
+ */
+
+CREATE TYPE modseq_internal.store AS (
+	message regclass,
+	mailbox regclass,
+	flag regclass,
+	vanished regclass,
+	mailbox_key name[],
+	mailbox_uidvalidity name,
+	mailbox_uidnext name,
+	mailbox_last_uid name,
+	mailbox_highestmodseq name,
+	mailbox_source regclass,
+	mailbox_source_key name[],
+	message_mailbox name[],
+	message_uid name,
+	message_modseq name,
+	message_created_modseq name,
+	message_flags name[],
+	message_expunged name,
+	message_key name,
+	flag_message name,
+	flag_mailbox name[],
+	flag_uid name,
+	flag_columns name[],
+	notify boolean);
+COMMENT ON TYPE modseq_internal.store IS
+	'A store, as the functions behind attach() and check() pass it to each other: the columns of view '
+	'modseq.stores.';
+
+-- to_regclass() will not do: it fails where the caller may not use the schema.
+CREATE FUNCTION modseq_internal.table_named(name text) RETURNS regclass
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT c.oid::regclass
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE n.nspname = (parse_ident(name))[1]::name AND c.relname = (parse_ident(name))[2]::name
+$$;
+COMMENT ON FUNCTION modseq_internal.table_named IS
+	'The table that a qualified, quoted name leads to; NULL if there is none.';
+
+-- A regclass as text leaves out the schema where search_path has it; this does not
+CREATE FUNCTION modseq_internal.qualified_name(relation regclass) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT format('%I.%I', n.nspname, c.relname)
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.oid = relation
+$$;
+COMMENT ON FUNCTION modseq_internal.qualified_name IS
+	'The qualified, quoted name of a table.';
+
+CREATE FUNCTION modseq_internal.trigger_options(trigger oid) RETURNS text[]
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_trigger_options';
+COMMENT ON FUNCTION modseq_internal.trigger_options(oid) IS
+	'The arguments of a trigger (an OID of pg_trigger), in order; NULL if there is no such trigger. Takes no '
+	'lock.';
+
+CREATE VIEW modseq.stores AS
+	SELECT t.tgrelid::regclass AS message,
+		modseq_internal.table_named(o ->> 'mailbox') AS mailbox,
+		modseq_internal.table_named(o ->> 'flag') AS flag,
+		modseq_internal.table_named(o ->> 'vanished') AS vanished,
+		(o ->> 'mailbox_key')::name[] AS mailbox_key,
+		(o ->> 'mailbox_uidvalidity')::name AS mailbox_uidvalidity,
+		(o ->> 'mailbox_uidnext')::name AS mailbox_uidnext,
+		(o ->> 'mailbox_last_uid')::name AS mailbox_last_uid,
+		(o ->> 'mailbox_highestmodseq')::name AS mailbox_highestmodseq,
+		modseq_internal.table_named(o ->> 'mailbox_source') AS mailbox_source,
+		(o ->> 'mailbox_source_key')::name[] AS mailbox_source_key,
+		(o ->> 'message_mailbox')::name[] AS message_mailbox,
+		(o ->> 'message_uid')::name AS message_uid,
+		(o ->> 'message_modseq')::name AS message_modseq,
+		(o ->> 'message_created_modseq')::name AS message_created_modseq,
+		(o ->> 'message_flags')::name[] AS message_flags,
+		(o ->> 'message_expunged')::name AS message_expunged,
+		(o ->> 'message_key')::name AS message_key,
+		(o ->> 'flag_message')::name AS flag_message,
+		(o ->> 'flag_mailbox')::name[] AS flag_mailbox,
+		(o ->> 'flag_uid')::name AS flag_uid,
+		(o ->> 'flag_columns')::name[] AS flag_columns,
+		(o ->> 'notify')::boolean IS TRUE AS notify
+	FROM pg_catalog.pg_trigger t
+	CROSS JOIN LATERAL (
+		SELECT jsonb_object_agg(split_part(option, '=', 1), substr(option, strpos(option, '=') + 1)) AS o
+		FROM unnest(modseq_internal.trigger_options(t.oid)) AS option) AS options
+	WHERE t.tgfoid = 'modseq.trigger_assign'::regproc
+		AND t.tgparentid = 0;
+GRANT SELECT ON modseq.stores TO PUBLIC;
+COMMENT ON VIEW modseq.stores IS
+	'The attached message tables, each with its other tables and with the columns that attach() was given or '
+	'found, read from the arguments of the triggers. A table that was renamed since shows as null: attach() the '
+	'store again.';
+
+CREATE FUNCTION modseq_internal.find_store(message regclass) RETURNS modseq_internal.store
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	store modseq_internal.store;
+BEGIN
+	IF message IS NULL THEN
+		RAISE 'argument "store" must not be null' USING
+			ERRCODE = 'null_value_not_allowed',
+			HINT = 'A store is named by its message table.';
+	END IF;
+	SELECT * INTO store FROM modseq.stores s WHERE s.message = find_store.message;
+	IF NOT FOUND THEN
+		RAISE 'table % is not attached to '
+			'modseq', coalesce(qualified_name(message), message::text) USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'A store is named by its message table; call modseq.attach() for it first.';
+	END IF;
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.find_store IS
+	'The store of a message table. Error 55000 if the table is not attached.';

@@ -1,0 +1,91 @@
+/*
+ * UIDVALIDITY: where new values come from, and how a mailbox gets another one.
+ */
+
+CREATE SEQUENCE modseq.uidvalidity_seq MAXVALUE 4294967295;
+COMMENT ON SEQUENCE modseq.uidvalidity_seq IS
+	'The last UIDVALIDITY that modseq.next_uidvalidity() gave out.';
+SELECT pg_catalog.pg_extension_config_dump('modseq.uidvalidity_seq', '');
+
+CREATE FUNCTION modseq.next_uidvalidity() RETURNS bigint
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_next_uidvalidity';
+COMMENT ON FUNCTION modseq.next_uidvalidity() IS
+	'A new UIDVALIDITY, 1 to 4294967295: higher than any that this function has returned in this database, and '
+	'not below the clock (seconds since 1970), so that one which was lost in a crash or with a backup is not '
+	'given out again (RFC 9051 section 2.3.1.1). Holds a lock on modseq.uidvalidity_seq while it runs. Errors: '
+	'2200H when there is none left, 25006 on a standby.';
+
+CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	max_uidvalidity CONSTANT bigint := 4294967295;
+	s CONSTANT modseq_internal.store := find_store(store);
+	new_uidvalidity bigint;
+BEGIN
+	IF mailbox IS NULL OR array_position(mailbox, NULL) IS NOT NULL THEN
+		RAISE 'mailbox must not be null' USING
+			ERRCODE = 'null_value_not_allowed',
+			HINT = 'Give the value of the mailbox key, or an array of them for a key of several columns.';
+	END IF;
+	IF cardinality(mailbox) <> cardinality(s.mailbox_key) THEN
+		RAISE 'a mailbox of store % has % key values, not %',
+			qualified_name(store), cardinality(s.mailbox_key), cardinality(mailbox) USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = format('Give a value for each of: %s.', array_to_string(s.mailbox_key, ', '));
+	END IF;
+
+	EXECUTE expand_template(s, '
+		UPDATE {mailbox} b SET {uidvalidity} = greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)
+		FROM (SELECT {$1}) AS given
+		WHERE {b=given}
+		RETURNING b.{uidvalidity}') INTO new_uidvalidity USING mailbox;
+	IF new_uidvalidity IS NULL THEN
+		RAISE 'mailbox "%" of store % does not '
+			'exist', array_to_string(mailbox, ', '), qualified_name(store) USING
+			ERRCODE = 'undefined_object',
+			HINT = format('Mailboxes are the rows of table %s.', qualified_name(s.mailbox));
+	END IF;
+	IF new_uidvalidity > max_uidvalidity THEN
+		RAISE 'UIDVALIDITY of mailbox "%" cannot rise any more', array_to_string(mailbox, ', ') USING
+			ERRCODE = 'numeric_value_out_of_range',
+			DETAIL = format('The highest UIDVALIDITY is %s.', max_uidvalidity),
+			HINT = 'Move the messages to a new mailbox.';
+	END IF;
+	RETURN new_uidvalidity;
+END
+$$;
+
+CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT modseq.reset_uidvalidity(store,
+		CASE WHEN mailbox ~ '^{' AND cardinality((find_store(store)).mailbox_key) > 1 THEN mailbox::text[]
+			 ELSE ARRAY[mailbox] END)
+$$;
+
+CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox bigint) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT modseq.reset_uidvalidity(store, ARRAY[mailbox::text])
+$$;
+
+CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox uuid) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT modseq.reset_uidvalidity(store, ARRAY[mailbox::text])
+$$;
+
+DO $comments$
+DECLARE
+	mailbox text;
+BEGIN
+	FOREACH mailbox IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
+		EXECUTE format('COMMENT ON FUNCTION modseq.reset_uidvalidity(regclass, %s) IS %L', mailbox,
+			'Gives a mailbox a new UIDVALIDITY and returns it: higher than the old one and than any that '
+			'next_uidvalidity() returned, at most 4294967295 (RFC 9051 section 2.3.1.1). Clients then forget all '
+			'that they know of the mailbox, and so are its vanished UIDs forgotten; UIDNEXT and HIGHESTMODSEQ do '
+			'not fall. The mailbox is given by its key; a text[] has an element for each key column. With the '
+			'caller''s rights on the mailbox table. Takes the row lock of the mailbox until the transaction ends. '
+			'Errors: 42704 for an unknown mailbox, 22004 for a null, 22023 for a wrong number of key columns, '
+			'22P02 for what is no value of the key''s type, 22003 when there is no higher UIDVALIDITY, 55000 if '
+			'the store is not attached.');
+	END LOOP;
+END
+$comments$;

@@ -1,0 +1,112 @@
+/*
+ * attach(): the table of vanished UIDs, which it creates, or finds and keeps.
+ */
+
+CREATE FUNCTION modseq_internal.vanished_definitions(store modseq_internal.store) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT column_definitions(store.mailbox, store.mailbox_key) || ', modseq bigint, uids '
+		'modseq.uidset, vanished_at timestamp with time zone'
+$$;
+COMMENT ON FUNCTION modseq_internal.vanished_definitions IS
+	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours.';
+
+-- With the suffix in front, the cast to name leaves of the table's name what fits
+CREATE FUNCTION modseq_internal.vanished_name(message regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT format('%I.%I', n.nspname, substr((suffix || c.relname)::name::text, length(suffix) + 1) || suffix)
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (VALUES ('_vanished')) AS v (suffix)
+	WHERE c.oid = message
+$$;
+COMMENT ON FUNCTION modseq_internal.vanished_name IS
+	'The name of the vanished table: <message table>_vanished, in its schema.';
+
+CREATE FUNCTION modseq_internal.follow_mailbox_key(store modseq_internal.store, before modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	kept CONSTANT name[] := primary_key(before.vanished);
+	old name;
+	new name;
+BEGIN
+	IF before.mailbox IS DISTINCT FROM store.mailbox OR cardinality(kept) IS DISTINCT FROM cardinality(store.mailbox_key) + 1 THEN
+		RETURN;
+	END IF;
+	-- One at a time: of two, their order could be another one now
+	FOR old, new IN SELECT * FROM unnest(trim_array(kept, 1), store.mailbox_key) AS k (old, new) WHERE k.old <> k.new LOOP
+		IF column_type(store.mailbox, old) IS NULL AND trim_array(kept, 1) = array_replace(store.mailbox_key, new, old) THEN
+			EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO '
+				'%I', qualified_name(before.vanished), old, new);
+		END IF;
+	END LOOP;
+	FOREACH new IN ARRAY store.mailbox_key LOOP
+		IF column_definitions(before.vanished, ARRAY[new]) <> column_definitions(store.mailbox, ARRAY[new])
+			AND may_hold_same_key(column_type(before.vanished, new), column_type(store.mailbox, new))
+		THEN
+			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE '
+				'%s', qualified_name(before.vanished), new,
+						   substr(column_definitions(store.mailbox, ARRAY[new]), length(quote_ident(new)) + 2));
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.follow_mailbox_key IS
+	'Lets the vanished table follow the mailbox key, of which a column was renamed or got another type of the '
+	'same kind.';
+
+CREATE FUNCTION modseq_internal.find_vanished(store modseq_internal.store) RETURNS regclass
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	-- Of a table that was renamed it is still under the old name; but a schema that was renamed took it along
+	relation CONSTANT regclass := coalesce(table_named(vanished_name(store.message)), store.vanished);
+	definitions CONSTANT text := vanished_definitions(store);
+	key CONSTANT name[] := store.mailbox_key || 'modseq'::name;
+BEGIN
+	-- The triggers write to it with its owner's rights, so it must not be just anybody's
+	IF relation IS NOT NULL AND NOT EXISTS (
+		SELECT FROM pg_class c
+		WHERE c.oid = relation AND c.relkind = 'r' AND c.relpersistence = 'p'
+			AND c.relowner = (SELECT m.relowner FROM pg_class m WHERE m.oid = store.message)
+			AND primary_key(relation) = key
+			AND definitions = column_definitions(relation, ARRAY(
+				SELECT attname FROM pg_attribute
+				WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum))
+			AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = relation AND s.message <> store.message))
+	THEN
+		RAISE 'table % exists and is not what modseq needs', qualified_name(relation) USING
+			ERRCODE = 'duplicate_table',
+			DETAIL = format('It must have columns (%s) with primary key (%s), the owner of table %s, and no other '
+				'store.',
+							definitions, array_to_string(key, ', '), qualified_name(store.message)),
+			HINT = 'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.';
+	END IF;
+	RETURN relation;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.find_vanished IS
+	'The vanished table that there is already, since an earlier attach() or out of a dump. Error 42P07 if it is '
+	'not what is needed.';
+
+-- It has no foreign key to the mailboxes, whose TRUNCATE that would prevent; our triggers keep it
+CREATE FUNCTION modseq_internal.create_vanished(store modseq_internal.store) RETURNS regclass
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	name CONSTANT text := vanished_name(store.message);
+BEGIN
+	EXECUTE format('CREATE TABLE %s (%s, PRIMARY KEY (%s, modseq))',
+		name, vanished_definitions(store),
+		(SELECT string_agg(quote_ident(k), ', ' ORDER BY place) FROM unnest(store.mailbox_key) WITH ORDINALITY AS u (k, place)));
+	EXECUTE format('
+		ALTER TABLE %s
+			ALTER COLUMN uids SET NOT NULL,
+			ALTER COLUMN vanished_at SET NOT NULL,
+			ALTER COLUMN vanished_at SET DEFAULT clock_timestamp(),
+			OWNER TO %I',
+		name, (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = store.message));
+	EXECUTE format('COMMENT ON TABLE %s IS %L', name,
+		format('UIDs that vanished from the mailboxes of %s, and the mod-sequences at which they did. Kept by '
+			'modseq.',
+			   qualified_name(store.message)));
+	RETURN table_named(name);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.create_vanished IS
+	'Creates the vanished table.';

@@ -1,0 +1,124 @@
+/*
+ * What a store consists of: attach() makes it so, check() verifies it.
+ */
+
+CREATE FUNCTION modseq_internal.wanted_columns(store modseq_internal.store)
+RETURNS TABLE (option text, relation regclass, attribute name, types regtype[], definition text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT c.option, c.relation, attribute, c.types::regtype[], c.definition
+	FROM (VALUES
+		('mailbox_key', store.mailbox, store.mailbox_key, NULL, NULL),
+		('mailbox_uidvalidity', store.mailbox, ARRAY[store.mailbox_uidvalidity], '{integer,bigint}',
+			'bigint NOT NULL DEFAULT modseq.next_uidvalidity()'),
+		('mailbox_uidnext', store.mailbox, ARRAY[store.mailbox_uidnext], '{integer,bigint}',
+			'bigint NOT NULL DEFAULT 1'),
+		('mailbox_last_uid', store.mailbox, ARRAY[store.mailbox_last_uid], '{integer,bigint}',
+			'bigint NOT NULL DEFAULT 0'),
+		('mailbox_highestmodseq', store.mailbox, ARRAY[store.mailbox_highestmodseq], '{bigint}',
+			'bigint NOT NULL DEFAULT 1'),
+		('mailbox_source_key', store.mailbox_source, store.mailbox_source_key, NULL, NULL),
+		('message_mailbox', store.message, store.message_mailbox, NULL, NULL),
+		-- NOT NULL once the messages that exist are numbered
+		('message_uid', store.message, ARRAY[store.message_uid], '{integer,bigint}',
+			'bigint'),
+		('message_modseq', store.message, ARRAY[store.message_modseq], '{bigint}',
+			'bigint NOT NULL DEFAULT 1'),
+		('message_created_modseq', store.message, ARRAY[store.message_created_modseq], '{bigint}',
+			'bigint NOT NULL DEFAULT 1'),
+		('message_flags', store.message, store.message_flags, NULL, NULL),
+		('message_expunged', store.message, ARRAY[store.message_expunged],
+			'{boolean,smallint,integer,bigint,date,timestamp,timestamptz}', NULL),
+		('message_key', store.message, ARRAY[store.message_key], NULL, NULL),
+		('flag_message', store.flag, ARRAY[store.flag_message], NULL, NULL),
+		('flag_mailbox', store.flag, store.flag_mailbox, NULL, NULL),
+		('flag_uid', store.flag, ARRAY[store.flag_uid], '{integer,bigint}', NULL),
+		('flag_columns', store.flag, store.flag_columns, NULL, NULL))
+		AS c (option, relation, attributes, types, definition),
+		unnest(c.attributes) AS attribute
+	WHERE attribute IS NOT NULL
+$$;
+COMMENT ON FUNCTION modseq_internal.wanted_columns IS
+	'The columns of a store, the types that each may have, and how those that may be added are defined.';
+
+-- Mailbox and UID must be unique; where the partitioning allows no index to say so, they are because UIDs are given
+-- out under the mailbox's lock.
+CREATE FUNCTION modseq_internal.wanted_indexes(store modseq_internal.store)
+RETURNS TABLE (relation regclass, columns name[], is_unique boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT *
+	FROM (VALUES
+		(store.message, store.message_mailbox || store.message_uid,
+			may_be_unique(store.message, store.message_mailbox || store.message_uid)),
+		(store.message, store.message_mailbox || store.message_modseq, false),
+		(store.message, ARRAY[store.message_key], false),
+		(store.flag, ARRAY[store.flag_message], false),
+		(store.flag, store.flag_mailbox || store.flag_uid, false)) AS i (relation, columns, is_unique)
+	WHERE columns[1] IS NOT NULL
+$$;
+COMMENT ON FUNCTION modseq_internal.wanted_indexes IS
+	'The indexes of a store: by what our queries look for.';
+
+-- A name decides when its trigger fires among others of its kind: zz_ after all that may still change the row; AA_
+-- before the foreign keys' RI_ConstraintTrigger, so that the change of a mailbox's key is known before ON UPDATE CASCADE
+-- brings it to the messages.
+--
+-- Partitions have them all: PostgreSQL clones those FOR EACH ROW, and the others must be created there, too.
+CREATE FUNCTION modseq_internal.wanted_triggers(store modseq_internal.store)
+RETURNS TABLE (relation regclass, name name, timing text, events text, level text, function name, arguments text[], cloned boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT p.relation, t.name, timing, events, level, function,
+		CASE WHEN function = 'trigger_assign' THEN options_of_store(store)
+			 WHEN t.relation <> store.message THEN ARRAY[qualified_name(store.message)]
+			 ELSE '{}' END,
+		p.relation <> t.relation AND level = 'ROW'
+	FROM (VALUES
+		(store.message, 'modseq_open', 'BEFORE', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_open'),
+		(store.message, 'zz_modseq_assign', 'BEFORE', 'INSERT OR UPDATE', 'ROW', 'trigger_assign'),
+		(store.message, 'modseq_collect', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_collect'),
+		(store.message, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
+		(store.message, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate'),
+		(store.message, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
+		(store.flag, 'modseq_open', 'BEFORE', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_open'),
+		(store.flag, 'modseq_collect', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_collect_flag'),
+		(store.flag, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
+		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
+		(store.flag, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
+		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
+		(store.mailbox, 'modseq_open', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_open'),
+		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
+		(store.mailbox_source, 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
+		(store.mailbox_source, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
+		AS t (relation, name, timing, events, level, function)
+	CROSS JOIN LATERAL with_partitions(t.relation) AS p (relation)
+$$;
+COMMENT ON FUNCTION modseq_internal.wanted_triggers IS
+	'The triggers of a store, and the arguments that each has.';
+
+CREATE FUNCTION modseq_internal.options_of_store(store modseq_internal.store) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT array_remove(ARRAY[
+		'mailbox=' || qualified_name(store.mailbox),
+		'vanished=' || qualified_name(store.vanished),
+		'flag=' || qualified_name(store.flag),
+		'mailbox_key=' || store.mailbox_key::text,
+		'mailbox_uidvalidity=' || store.mailbox_uidvalidity,
+		'mailbox_uidnext=' || store.mailbox_uidnext,
+		'mailbox_last_uid=' || store.mailbox_last_uid,
+		'mailbox_highestmodseq=' || store.mailbox_highestmodseq,
+		'mailbox_source=' || qualified_name(store.mailbox_source),
+		'mailbox_source_key=' || store.mailbox_source_key::text,
+		'message_mailbox=' || store.message_mailbox::text,
+		'message_uid=' || store.message_uid,
+		'message_modseq=' || store.message_modseq,
+		'message_created_modseq=' || store.message_created_modseq,
+		'message_flags=' || store.message_flags::text,
+		'message_expunged=' || store.message_expunged,
+		'message_key=' || store.message_key,
+		'flag_message=' || store.flag_message,
+		'flag_mailbox=' || store.flag_mailbox::text,
+		'flag_uid=' || store.flag_uid,
+		'flag_columns=' || store.flag_columns::text,
+		CASE WHEN store.notify THEN 'notify=true' END], NULL)
+$$;
+COMMENT ON FUNCTION modseq_internal.options_of_store IS
+	'The arguments of zz_modseq_assign: names, never OIDs, so that a dump or a shard carries them along.';

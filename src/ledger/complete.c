@@ -9,7 +9,7 @@
  * kept up on purpose (flagged.c): whoever works without modseq.lock() locks
  * message rows first and mailboxes last, and whoever calls it does the
  * opposite, so that neither kind deadlocks among its own for our sake.  (What
- * is left is in README.md: cascades, upserts, moves, and scans in other
+ * is left is in docs/concepts.md: cascades, upserts, moves, and scans in other
  * orders.)
  *
  * Memory: the statement's, see statement.c.

@@ -12,7 +12,7 @@
  * Locks: the row that a trigger is fired for is locked already; of a mailbox
  * table it is the mailbox lock.  For a row of the source, that of the mailbox
  * table is locked second.  (Whoever inserts messages does it the other way
- * round, where these have a foreign key to the source; see README.md.)
+ * round, where these have a foreign key to the source; see docs/concepts.md.)
  *
  * Memory: Datums and tuples in the trigger's per-tuple context.
  *

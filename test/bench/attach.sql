@@ -1,5 +1,5 @@
 -- Messages that have been there for long, in 1,000 mailboxes, for modseq.attach(): of a server that has no UIDs
--- yet, or if :prepared, of one that has them, after what README.md says to do beforehand.
+-- yet, or if :prepared, of one that has them, after what docs/attach.md says to do beforehand.
 CREATE EXTENSION modseq;
 CREATE SCHEMA store;
 CREATE TABLE mailbox (id bigint PRIMARY KEY, name text NOT NULL, uidnext bigint);

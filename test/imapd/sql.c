@@ -3,9 +3,9 @@
  * sql.c
  *	  Every statement of the front end.
  *
- * They are those of README.md, "What an IMAP server calls", for a schema
- * that keeps flags in a column, and with the rows of messages joined to what
- * modseq answers, so that one snapshot and one round trip have both.
+ * They are those of docs/imap.md, for a schema that keeps flags in a column,
+ * and with the rows of messages joined to what modseq answers, so that one
+ * snapshot and one round trip have both.
  *
  * A set of UIDs becomes rows by ranges(), and each range one scan of the
  * index on (mailbox_id, uid): "uid <@ set" would read all between its first

@@ -9,7 +9,7 @@ CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES box,
 INSERT INTO box SELECT i, 1001 FROM generate_series(1, 10) AS i;
 INSERT INTO mail SELECT i, i % 10 + 1, i / 10 + 1 FROM generate_series(0, 9999) AS i;
 
--- What README tells to do beforehand
+-- What docs/attach.md tells to do beforehand
 ALTER TABLE mail ADD COLUMN modseq bigint NOT NULL DEFAULT 1;
 ALTER TABLE box ADD COLUMN uidvalidity bigint NOT NULL DEFAULT modseq.next_uidvalidity(), ADD COLUMN highestmodseq bigint NOT NULL DEFAULT 1;
 CREATE UNIQUE INDEX CONCURRENTLY mail_box_uid ON mail (box_id, uid);

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_uidset;
 RESET client_min_messages;
-SET search_path = t_uidset, modseq;
+SET search_path = t_uidset, modseq, modseq_internal;
 \set SHOW_CONTEXT never
 -- The empty set is written as nothing at all
 \pset null '(null)'

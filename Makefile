@@ -17,8 +17,8 @@ PG_CPPFLAGS = -I$(TOP)/src
 DATA_built = sql/modseq--1.0.sql
 $(shell mkdir -p $(sort $(dir $(OBJS) $(DATA_built))))
 
-# The parts of the script, in this order: each uses only what those before it create. They are in a folder of
-# their own because pg_regress would take sql/check.sql for the test of that name.
+# The parts of the script, in the order in which they need each other. They are in a folder of their own because
+# pg_regress would take sql/check.sql for the test of that name.
 SQL_PARTS = schema type operator trigger function store catalog usual template wanted \
 	refuse infer vanished adopt attach check compact uidvalidity event
 
@@ -42,6 +42,9 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 
 $(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
 	cat $^ >$@
+
+# A test reads it
+installcheck: $(DATA_built)
 
 .PHONY: test versions demo soak bench
 test:

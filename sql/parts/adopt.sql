@@ -32,11 +32,10 @@ BEGIN
 			ERRCODE = 'not_null_violation',
 			HINT = 'Give it a mailbox, or delete it.';
 	ELSIF message.nulls = 0 THEN
-		RAISE 'table % has a message in mailbox "%", which does not '
-			'exist', qualified_name(store.message), message.mailbox USING
+		RAISE 'table % has a message in mailbox "%", which does not exist',
+			qualified_name(store.message), message.mailbox USING
 			ERRCODE = 'foreign_key_violation',
-			HINT = format('Create the mailbox in table %s, or delete its '
-				'messages.', qualified_name(store.mailbox));
+			HINT = format('Create the mailbox in table %s, or delete its messages.', qualified_name(store.mailbox));
 	END IF;
 END
 $$;
@@ -61,8 +60,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	uid bigint;
 BEGIN
-	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM '
-		'{mailbox} b WHERE {v=b})');
+	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
 	-- In box, _uidnext is where new UIDs start, _back which ones are live again, _new how many messages need one,
 	-- _lost what went unseen, _touched whether messages must be written, and _value the mod-sequence of all that is
@@ -86,7 +84,7 @@ BEGIN
 				greatest({b.highestmodseq}, live._modseq, gone._modseq)
 					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
 							OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
-						   THEN 1 ELSE 0 END AS _value
+							THEN 1 ELSE 0 END AS _value
 			FROM {mailbox} b
 			LEFT JOIN live ON {live=b}
 			LEFT JOIN gone ON {gone=b}
@@ -99,16 +97,17 @@ BEGIN
 		fresh AS (
 			SELECT m.tableoid, m.ctid, box._value,
 				CASE WHEN _needs_uid
-					 THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY {m.order})
-					 ELSE m.{uid} END AS _uid
+						THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY {m.order})
+						ELSE m.{uid} END AS _uid
 			FROM {message} m JOIN box ON {m=box}
-			CROSS JOIN LATERAL coalesce(m.{uid} = 0 OR m.{uid}::bigint OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
+			CROSS JOIN LATERAL coalesce(
+				m.{uid} = 0 OR m.{uid}::bigint OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
 			WHERE _needs_uid OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
 		numbered AS (
 			UPDATE {message} m SET {uid} = fresh._uid, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh._value END
-				$query$ || CASE WHEN store.message_created_modseq IS NULL THEN ''
-					ELSE ', {created_modseq} = CASE WHEN m.{uid} = fresh._uid THEN m.{created_modseq} ELSE 0 '
-						'END' END || $query$
+				$query$ || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$,
+				{created_modseq} = CASE WHEN m.{uid} = fresh._uid THEN m.{created_modseq} ELSE 0 END
+				$query$ END || $query$
 			FROM fresh
 			-- Mostly there is nothing to do, and then the messages are not read once more
 			WHERE (SELECT bool_or(_touched) FROM box) AND m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
@@ -134,8 +133,8 @@ BEGIN
 			WHERE {created_modseq} IS NULL OR {created_modseq} NOT BETWEEN 1 AND {modseq}');
 	END IF;
 
-	EXECUTE expand_template(store, 'SELECT {uid} FROM {message} WHERE {uid} NOT BETWEEN 1 AND '
-		'4294967295 LIMIT 1') INTO uid;
+	EXECUTE expand_template(store, '
+		SELECT {uid} FROM {message} WHERE {uid} NOT BETWEEN 1 AND 4294967295 LIMIT 1') INTO uid;
 	IF uid IS NOT NULL THEN
 		RAISE 'UID % in table % is out of range', uid, qualified_name(store.message) USING
 			ERRCODE = 'numeric_value_out_of_range',
@@ -159,8 +158,8 @@ BEGIN
 		HAVING count(*) > 1
 		LIMIT 1') INTO duplicate;
 	IF duplicate.uid IS NOT NULL THEN
-		RAISE unique_violation USING DETAIL = format('Mailbox "%s" has UID %s '
-			'twice.', duplicate.mailbox, duplicate.uid);
+		RAISE unique_violation USING
+			DETAIL = format('Mailbox "%s" has UID %s twice.', duplicate.mailbox, duplicate.uid);
 	END IF;
 END
 $$;

@@ -24,11 +24,10 @@ COMMENT ON FUNCTION modseq_internal.drop_triggers IS
 CREATE FUNCTION modseq_internal.lock_tables(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	tables CONSTANT regclass[] := array_remove(ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag], NULL);
+	tables CONSTANT regclass[] := array_remove(
+		ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag], NULL);
 	must_change CONSTANT boolean :=
-		EXISTS (
-			SELECT FROM wanted_columns(store)
-			WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL)
+		EXISTS (SELECT FROM missing_columns(store))
 		OR has_default(store.message, store.message_uid)
 		OR NOT has_default(store.mailbox, store.mailbox_uidvalidity)
 		OR EXISTS (SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables)));
@@ -47,20 +46,15 @@ DECLARE
 	c record;
 	added text[] := '{}';
 BEGIN
-	FOR c IN
-		SELECT * FROM wanted_columns(store)
-		WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL
-	LOOP
-		EXECUTE format('ALTER TABLE %s ADD COLUMN %I '
-			'%s', qualified_name(c.relation), c.attribute, c.definition);
+	FOR c IN SELECT * FROM missing_columns(store) LOOP
+		EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', qualified_name(c.relation), c.attribute, c.definition);
 		RAISE NOTICE 'added column "%" to table %', c.attribute, qualified_name(c.relation);
 		added := added || c.option;
 	END LOOP;
 
 	-- A default would come before the trigger, which assigns UIDs where there is none
 	IF has_default(store.message, store.message_uid) THEN
-		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP '
-			'DEFAULT', qualified_name(store.message), store.message_uid);
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', qualified_name(store.message), store.message_uid);
 		RAISE NOTICE 'dropped the default of column "%" of table %: UIDs are assigned where none is given',
 			store.message_uid, qualified_name(store.message);
 	END IF;
@@ -86,9 +80,8 @@ DECLARE
 BEGIN
 	FOR i IN SELECT * FROM wanted_indexes(store) LOOP
 		CONTINUE WHEN has_index(i.relation, i.columns, i.is_unique);
-		EXECUTE format('CREATE %s INDEX ON %s '
-			'(%s)', CASE WHEN i.is_unique THEN 'UNIQUE' END, qualified_name(i.relation),
-			(SELECT string_agg(quote_ident(c), ', ' ORDER BY place) FROM unnest(i.columns) WITH ORDINALITY AS u (c, place)));
+		EXECUTE format('CREATE %s INDEX ON %s (%s)',
+			CASE WHEN i.is_unique THEN 'UNIQUE' END, qualified_name(i.relation), quoted_list(i.columns));
 	END LOOP;
 	IF NOT may_be_unique(store.message, store.message_mailbox || store.message_uid) THEN
 		PERFORM refuse_duplicates(store);
@@ -112,7 +105,8 @@ BEGIN
 	FOR t IN SELECT * FROM wanted_triggers(store) WHERE NOT cloned LOOP
 		EXECUTE format('CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION modseq.%I(%s)',
 			t.name, t.timing, t.events, qualified_name(t.relation), t.level, t.function,
-			(SELECT string_agg(quote_literal(a), ', ' ORDER BY place) FROM unnest(t.arguments) WITH ORDINALITY AS u (a, place)));
+			(SELECT string_agg(quote_literal(a), ', ' ORDER BY place)
+				FROM unnest(t.arguments) WITH ORDINALITY AS u (a, place)));
 	END LOOP;
 END
 $$;
@@ -157,7 +151,8 @@ CREATE FUNCTION modseq.attach(
 	flag_columns name[] DEFAULT NULL,
 	notify boolean DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp SET row_security = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
+SET row_security = off SET jit = off AS $$
 DECLARE
 	before modseq_internal.store;
 	store modseq_internal.store;
@@ -171,10 +166,12 @@ BEGIN
 			HINT = 'Call it in a transaction of its own.';
 	END IF;
 	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
-	store := (message, mailbox, flag, before.vanished, mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid,
-			  mailbox_highestmodseq, mailbox_source, mailbox_source_key, message_mailbox, message_uid, message_modseq,
-			  message_created_modseq, message_flags,
-			  message_expunged, message_key, flag_message, flag_mailbox, flag_uid, flag_columns, notify);
+	store := (message, mailbox, flag, before.vanished,
+		mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid, mailbox_highestmodseq,
+		mailbox_source, mailbox_source_key,
+		message_mailbox, message_uid, message_modseq, message_created_modseq,
+		message_flags, message_expunged, message_key,
+		flag_message, flag_mailbox, flag_uid, flag_columns, notify);
 	PERFORM refuse_options(store);
 	PERFORM refuse_tables(store);
 	store := keep_options(store, before);
@@ -185,7 +182,8 @@ BEGIN
 	store := infer(store);
 
 	-- Our triggers must not see what follows
-	PERFORM drop_triggers(ARRAY[message, mailbox, store.mailbox_source, flag, before.mailbox, before.mailbox_source, before.flag]);
+	PERFORM drop_triggers(ARRAY[
+		message, mailbox, store.mailbox_source, flag, before.mailbox, before.mailbox_source, before.flag]);
 	added := add_columns(store);
 	PERFORM follow_mailbox_key(store, before);
 	store.vanished := find_vanished(store);
@@ -202,8 +200,7 @@ BEGIN
 	PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
 	PERFORM create_indexes(store);
 	IF 'message_uid' = ANY (added) THEN
-		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT '
-			'NULL', qualified_name(message), store.message_uid);
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', qualified_name(message), store.message_uid);
 	END IF;
 	PERFORM create_triggers(store);
 	PERFORM notice_flags(store);
@@ -248,8 +245,7 @@ BEGIN
 		SELECT FROM modseq.stores s
 		WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
 	THEN
-		RAISE 'table % is not attached to '
-			'modseq', coalesce(qualified_name(message), message::text, 'null') USING
+		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
 			ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'A store is named by its message table; modseq.stores lists them.';
 	END IF;

@@ -121,6 +121,13 @@ $$;
 COMMENT ON FUNCTION modseq_internal.existing_columns IS
 	'The names, if all of them are columns of the table; else NULL.';
 
+CREATE FUNCTION modseq_internal.existing_column(relation regclass, name name) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT name WHERE column_type(relation, name) IS NOT NULL
+$$;
+COMMENT ON FUNCTION modseq_internal.existing_column IS
+	'The name, if it is a column of the table; else NULL.';
+
 CREATE FUNCTION modseq_internal.foreign_keys(child regclass, parent regclass)
 RETURNS TABLE (columns name[], referenced name[])
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

@@ -14,20 +14,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM wanted_columns(store)
 	WHERE relation IS NOT NULL AND column_type(relation, attribute) IS NULL
 	UNION ALL
-	SELECT format('column "%s" of table %s has not the type of the mailbox '
-		'key', k, qualified_name(store.vanished))
+	SELECT format('column "%s" of table %s has not the type of the mailbox key', k, qualified_name(store.vanished))
 	FROM unnest(store.mailbox_key) AS k
 	WHERE column_definitions(store.vanished, ARRAY[k]) <> column_definitions(store.mailbox, ARRAY[k])
 	UNION ALL
-	SELECT format('index on %s (%s) is '
-		'missing', qualified_name(relation), array_to_string(columns, ', '))
+	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)
 	WHERE NOT has_index(relation, columns, is_unique)
 	UNION ALL
 	SELECT format('trigger "%s" on table %s %s', w.name, qualified_name(w.relation),
 		CASE WHEN t.oid IS NULL THEN 'is missing'
-			 WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
-			 ELSE 'is not as modseq.attach() creates it' END)
+				WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
+				ELSE 'is not as modseq.attach() creates it' END)
 	FROM wanted_triggers(store) w
 	LEFT JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgname = w.name
 	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
@@ -44,7 +42,8 @@ COMMENT ON FUNCTION modseq_internal.check_schema IS
 	'What is missing of the tables, columns, indexes and triggers of a store.';
 
 -- One query, so that all of it is one snapshot
-CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store) RETURNS TABLE (mailbox text, uid bigint, problem text)
+CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store)
+RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
 	RETURN QUERY EXECUTE expand_template(store, $query$
@@ -113,7 +112,8 @@ COMMENT ON FUNCTION modseq_internal.check_rows IS
 	'What is wrong with the rows of the tables of a store.';
 
 CREATE FUNCTION modseq.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp SET row_security = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp
+SET row_security = off SET jit = off AS $$
 DECLARE
 	s modseq_internal.store;
 	unreadable boolean := false;

@@ -3,7 +3,8 @@
  */
 
 CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp SET row_security = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
+SET row_security = off SET jit = off AS $$
 DECLARE
 	s CONSTANT modseq_internal.store := find_store(store);
 	folded bigint;

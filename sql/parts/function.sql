@@ -56,10 +56,11 @@ BEGIN
 			'section 3.1.3). Takes the mailbox lock first and judges by a newer snapshot, so the verdicts hold '
 			'until the transaction ends. Errors as modseq.lock(), 22004 for a null, 54000 if more than a million '
 			'of the UIDs were never assigned.'),
-		('resync', ', uidvalidity bigint, since modseq.modseq, known_uids modseq.uidset DEFAULT NULL, match_seqs '
-			'modseq.uidset DEFAULT NULL, match_uids modseq.uidset DEFAULT NULL, OUT verdict text, OUT uidvalidity '
-			'bigint, OUT uidnext bigint, OUT highestmodseq modseq.modseq, OUT vanished modseq.uidset, OUT '
-			'first_vanished modseq.modseq, OUT changed modseq.uidset',
+		('resync',
+			', uidvalidity bigint, since modseq.modseq, known_uids modseq.uidset DEFAULT NULL, '
+			'match_seqs modseq.uidset DEFAULT NULL, match_uids modseq.uidset DEFAULT NULL, '
+			'OUT verdict text, OUT uidvalidity bigint, OUT uidnext bigint, OUT highestmodseq modseq.modseq, '
+			'OUT vanished modseq.uidset, OUT first_vanished modseq.modseq, OUT changed modseq.uidset',
 			'record', 'STABLE',
 			'SELECT (QRESYNC (uidvalidity since known_uids (match_seqs match_uids))), NOOP and IDLE, in one row and '
 			'from one snapshot (RFC 7162 section 3.2.5): UIDs that vanished and UIDs of messages that changed '
@@ -75,25 +76,25 @@ BEGIN
 	LOOP
 		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
 			-- text[] may list mailboxes, so there the answer says which
-			IF f.name IN ('status', 'lock') AND t = 'text[]' THEN
-				CONTINUE;
-			END IF;
-			EXECUTE format($$CREATE FUNCTION modseq.%I(store regclass, mailbox %s%s) RETURNS %s
-				LANGUAGE C %s AS 'MODULE_PATHNAME', %L$$,
+			CONTINUE WHEN f.name IN ('status', 'lock') AND t = 'text[]';
+			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, mailbox %s%s) RETURNS %s '
+				'LANGUAGE C %s AS ''MODULE_PATHNAME'', %L',
 				f.name, t, f.arguments, f.result, f.attributes, 'modseq_' || f.name);
 		END LOOP;
 		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
 			CONTINUE WHEN f.name NOT IN ('status', 'lock');
-			EXECUTE format($$CREATE FUNCTION modseq.%I(store regclass, mailboxes %s[]) RETURNS
-				TABLE (mailbox %s, %s) LANGUAGE C %s AS 'MODULE_PATHNAME', %L$$,
-				f.name, t, CASE t WHEN 'text' THEN 'text[]' ELSE t END,
-				status_columns, replace(f.attributes, 'ROWS 1', 'ROWS 10'),
-				'modseq_' || f.name);
+			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, mailboxes %s[]) RETURNS TABLE (mailbox %s, %s) '
+				'LANGUAGE C %s AS ''MODULE_PATHNAME'', %L',
+				f.name, t, CASE t WHEN 'text' THEN 'text[]' ELSE t END, status_columns,
+				replace(f.attributes, 'ROWS 1', 'ROWS 10'), 'modseq_' || f.name);
 		END LOOP;
-		FOR p IN SELECT oid::regprocedure, prorettype FROM pg_proc
-				 WHERE pronamespace = 'modseq'::regnamespace AND proname = f.name LOOP
-			EXECUTE format('COMMENT ON FUNCTION %s IS %L', p.oid,
-				f.description || CASE WHEN p.oid::text ~ '\[\]' THEN many ELSE one END);
+		FOR p IN
+			SELECT oid::regprocedure AS signature
+			FROM pg_proc
+			WHERE pronamespace = 'modseq'::regnamespace AND proname = f.name
+		LOOP
+			EXECUTE format('COMMENT ON FUNCTION %s IS %L', p.signature,
+				f.description || CASE WHEN p.signature::text ~ '\[\]' THEN many ELSE one END);
 		END LOOP;
 	END LOOP;
 END

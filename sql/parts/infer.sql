@@ -4,40 +4,42 @@
  */
 
 -- For a table that was renamed, or a store that is to be repaired
-CREATE FUNCTION modseq_internal.keep_options(store modseq_internal.store, before modseq_internal.store) RETURNS modseq_internal.store
+CREATE FUNCTION modseq_internal.keep_options(store modseq_internal.store, before modseq_internal.store)
+RETURNS modseq_internal.store
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
 	IF before.mailbox = store.mailbox THEN
 		store.mailbox_key := coalesce(store.mailbox_key, existing_columns(store.mailbox, before.mailbox_key));
 		store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
-			(existing_columns(store.mailbox, ARRAY[before.mailbox_uidvalidity]))[1]);
+			existing_column(store.mailbox, before.mailbox_uidvalidity));
 		IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
-			store.mailbox_uidnext := (existing_columns(store.mailbox, ARRAY[before.mailbox_uidnext]))[1];
-			store.mailbox_last_uid := (existing_columns(store.mailbox, ARRAY[before.mailbox_last_uid]))[1];
+			store.mailbox_uidnext := existing_column(store.mailbox, before.mailbox_uidnext);
+			store.mailbox_last_uid := existing_column(store.mailbox, before.mailbox_last_uid);
 		END IF;
 		store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
-			(existing_columns(store.mailbox, ARRAY[before.mailbox_highestmodseq]))[1]);
+			existing_column(store.mailbox, before.mailbox_highestmodseq));
 		IF cardinality(store.mailbox_key) = cardinality(before.message_mailbox) THEN
-			store.message_mailbox := coalesce(store.message_mailbox, existing_columns(store.message, before.message_mailbox));
+			store.message_mailbox := coalesce(store.message_mailbox,
+				existing_columns(store.message, before.message_mailbox));
 		END IF;
 
 		-- A source that was renamed still has the trigger
 		store.mailbox_source := coalesce(store.mailbox_source, before.mailbox_source, (
 			SELECT t.tgrelid
 			FROM our_triggers() t
-			WHERE t.tgfoid = 'modseq.trigger_source'::regproc AND trigger_options(t.oid) = ARRAY[qualified_name(store.message)]));
+			WHERE t.tgfoid = 'modseq.trigger_source'::regproc
+				AND trigger_options(t.oid) = ARRAY[qualified_name(store.message)]));
 		store.mailbox_source_key := coalesce(store.mailbox_source_key,
 			existing_columns(store.mailbox_source, before.mailbox_source_key));
 	END IF;
-	store.message_uid := coalesce(store.message_uid, (existing_columns(store.message, ARRAY[before.message_uid]))[1]);
-	store.message_modseq := coalesce(store.message_modseq,
-		(existing_columns(store.message, ARRAY[before.message_modseq]))[1]);
+	store.message_uid := coalesce(store.message_uid, existing_column(store.message, before.message_uid));
+	store.message_modseq := coalesce(store.message_modseq, existing_column(store.message, before.message_modseq));
 	store.message_created_modseq := coalesce(store.message_created_modseq,
-		(existing_columns(store.message, ARRAY[before.message_created_modseq]))[1]);
+		existing_column(store.message, before.message_created_modseq));
 	-- A column may become the soft-delete column that was a flag, or the other way round
 	IF before.message_expunged <> ALL (coalesce(store.message_flags, '{}')) THEN
 		store.message_expunged := coalesce(store.message_expunged,
-			(existing_columns(store.message, ARRAY[before.message_expunged]))[1]);
+			existing_column(store.message, before.message_expunged));
 	END IF;
 	store.message_flags := coalesce(store.message_flags,
 		array_remove(existing_columns(store.message, before.message_flags), store.message_expunged));
@@ -51,8 +53,8 @@ BEGIN
 	END IF;
 	IF before.flag = store.flag THEN
 		IF num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid) = 0 THEN
-			store.message_key := (existing_columns(store.message, ARRAY[before.message_key]))[1];
-			store.flag_message := (existing_columns(store.flag, ARRAY[before.flag_message]))[1];
+			store.message_key := existing_column(store.message, before.message_key);
+			store.flag_message := existing_column(store.flag, before.flag_message);
 			store.flag_mailbox := existing_columns(store.flag, before.flag_mailbox || before.flag_uid);
 			store.flag_uid := store.flag_mailbox[cardinality(store.flag_mailbox)];
 			store.flag_mailbox := trim_array(store.flag_mailbox, 1);
@@ -91,19 +93,19 @@ BEGIN
 	IF store.mailbox_last_uid IS NULL THEN
 		store.mailbox_uidnext := coalesce(store.mailbox_uidnext,
 			usual_column(store.mailbox, 'uidnext', 'next_uid', 'mailbox_uidnext', 'mailbox_next_uid', 'folder_uidnext',
-						  'folder_next_uid', 'imap_uidnext'));
+							'folder_next_uid', 'imap_uidnext'));
 	END IF;
 	IF store.mailbox_uidnext IS NULL THEN
 		store.mailbox_last_uid := coalesce(store.mailbox_last_uid,
 			usual_column(store.mailbox, 'last_uid', 'uid_last', 'mailbox_last_uid', 'folder_last_uid', 'imap_last_uid',
-						  'current_uid', 'folder_current_uid'));
+							'current_uid', 'folder_current_uid'));
 	END IF;
 	IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
 		store.mailbox_uidnext := 'uidnext';
 	END IF;
 	store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
 		usual_column(store.mailbox, 'highestmodseq', 'modseq', 'mailbox_highestmodseq', 'folder_highestmodseq',
-					  'imap_highestmodseq', 'mailbox_modseq', 'folder_modseq', 'modify_index'), 'highestmodseq');
+						'imap_highestmodseq', 'mailbox_modseq', 'folder_modseq', 'modify_index'), 'highestmodseq');
 	RETURN store;
 END
 $$;
@@ -121,16 +123,15 @@ BEGIN
 	IF store.message_mailbox IS NULL THEN
 		RAISE 'cannot find the mailbox key in table %', qualified_name(store.message) USING
 			ERRCODE = 'undefined_column',
-			DETAIL = format('There is no single foreign key to columns (%s) of table %s, and no column with a '
-				'usual name and the same type.',
-							array_to_string(store.mailbox_key, ', '), qualified_name(store.mailbox)),
+			DETAIL = format('There is no single foreign key to columns (%s) of table %s, and no column with a usual '
+				'name and the same type.', array_to_string(store.mailbox_key, ', '), qualified_name(store.mailbox)),
 			HINT = 'Name the columns with message_mailbox.';
 	END IF;
 	store.message_uid := coalesce(store.message_uid,
 		usual_column(store.message, 'uid', 'imap_uid', 'message_uid', 'mail_uid', 'msg_uid', 'email_uid'), 'uid');
 	store.message_modseq := coalesce(store.message_modseq,
-		usual_column(store.message, 'modseq', 'imap_modseq', 'message_modseq', 'mail_modseq', 'msg_modseq', 'email_modseq'),
-		'modseq');
+		usual_column(store.message, 'modseq', 'imap_modseq', 'message_modseq', 'mail_modseq', 'msg_modseq',
+			'email_modseq'), 'modseq');
 	store.message_created_modseq := coalesce(store.message_created_modseq,
 		usual_column(store.message, 'created_modseq', 'create_modseq', 'create_seq'));
 	store.message_flags := coalesce(store.message_flags, (
@@ -146,7 +147,8 @@ COMMENT ON FUNCTION modseq_internal.infer_message IS
 
 -- To the message table; from it, where the flags are those of a message that is in several mailboxes; or, with both of
 -- these tables, to a third one, that of the messages
-CREATE FUNCTION modseq_internal.flag_references(store modseq_internal.store) RETURNS TABLE (rank int, "column" name, key name)
+CREATE FUNCTION modseq_internal.flag_references(store modseq_internal.store)
+RETURNS TABLE (rank int, "column" name, key name)
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WITH reference AS (
 		SELECT 1 AS rank, f.column, f.key

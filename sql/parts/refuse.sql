@@ -10,8 +10,8 @@ BEGIN
 	IF store.message IS NULL OR store.mailbox IS NULL THEN
 		RAISE 'the message table and the mailbox table must not be null' USING
 			ERRCODE = 'null_value_not_allowed',
-			HINT = 'Call modseq.attach(message, mailbox), or modseq.attach(message, mailbox, flag) with a table '
-				'of flags.';
+			HINT = 'Call modseq.attach(message, mailbox), or modseq.attach(message, mailbox, flag) with a table of '
+				'flags.';
 	END IF;
 	IF store.message = store.mailbox OR store.flag IN (store.message, store.mailbox)
 		OR store.mailbox_source IN (store.message, store.mailbox, store.flag)
@@ -55,7 +55,9 @@ BEGIN
 			ERRCODE = 'invalid_parameter_value',
 			HINT = 'Give the flag table as the third argument of modseq.attach().';
 	END IF;
-	IF num_nonnulls(store.message_key, store.flag_message) > 0 AND num_nonnulls(store.flag_mailbox, store.flag_uid) > 0 THEN
+	IF num_nonnulls(store.message_key, store.flag_message) > 0
+		AND num_nonnulls(store.flag_mailbox, store.flag_uid) > 0
+	THEN
 		RAISE 'options flag_message and message_key exclude flag_mailbox and flag_uid' USING
 			ERRCODE = 'invalid_parameter_value',
 			HINT = 'A row of the flag table names its message either by the message''s key or by mailbox and UID.';
@@ -93,7 +95,9 @@ BEGIN
 				ERRCODE = 'insufficient_privilege',
 				HINT = 'Call modseq.attach() as a role that owns the message, mailbox and flag tables.';
 		END IF;
-		IF t.relkind NOT IN ('r', 'p') OR t.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) THEN
+		IF t.relkind NOT IN ('r', 'p')
+			OR t.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+		THEN
 			RAISE '% is not a table that modseq can serve', t.name USING
 				ERRCODE = 'wrong_object_type',
 				HINT = 'Stores are made of ordinary or partitioned tables: not of views, foreign tables or system '
@@ -181,8 +185,8 @@ BEGIN
 				ERRCODE = 'datatype_mismatch',
 				DETAIL = format('For %s, modseq needs type %s.', c.option, array_to_string(c.types, ' or ')),
 				HINT = CASE WHEN c.option = 'message_expunged'
-					THEN format('Add a column that says so, as in ALTER TABLE %s ADD expunged boolean GENERATED '
-						'ALWAYS AS (...) STORED.', c.name)
+					THEN format('Add a column that says so, as in ALTER TABLE %s ADD expunged boolean GENERATED ALWAYS '
+						'AS (...) STORED.', c.name)
 					ELSE format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
 								c.name, c.attribute, c.option,
 								CASE WHEN c.definition IS NOT NULL THEN '; it is added if it does not exist' END) END;
@@ -190,15 +194,16 @@ BEGIN
 		IF c.definition IS NOT NULL AND c.attribute IN (SELECT partition_key(c.relation)) THEN
 			RAISE 'column "%" of table % is part of a partition key', c.attribute, c.name USING
 				ERRCODE = 'feature_not_supported',
-				DETAIL = format('Named by %s, it is set by triggers, which fire when the partition has been '
-					'chosen.', c.option),
+				DETAIL = format('Named by %s, it is set by triggers, which fire when the partition has been chosen.',
+					c.option),
 				HINT = 'Partition by another column, the mailbox or the date say.';
 		END IF;
 		-- UIDVALIDITY is the one number that others may hand out too. What is only read may be generated, if it is
 		-- stored; but where a message goes must be known before its row is written.
 		IF c.attgenerated = 'v'
 			OR c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option = 'message_mailbox')
-			OR (c.attgenerated <> '' OR c.attidentity = 'a') AND c.option = 'mailbox_key' AND store.mailbox_source IS NOT NULL
+			OR (c.attgenerated <> '' OR c.attidentity = 'a') AND c.option = 'mailbox_key'
+				AND store.mailbox_source IS NOT NULL
 			OR c.attidentity = 'a' AND c.definition IS NOT NULL
 			OR c.attidentity = 'd' AND c.definition IS NOT NULL AND c.option <> 'mailbox_uidvalidity'
 		THEN
@@ -219,11 +224,9 @@ RETURNS TABLE (mismatch text)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('%s against %s.',
 		CASE WHEN x IS NULL THEN 'Nothing'
-			 ELSE format('Column "%s" of table %s, type '
-				'%s,', x, qualified_name(a), column_type(a, x)) END,
+				ELSE format('Column "%s" of table %s, type %s,', x, qualified_name(a), column_type(a, x)) END,
 		CASE WHEN y IS NULL THEN 'nothing'
-			 ELSE format('column "%s" of table %s, type '
-				'%s', y, qualified_name(b), column_type(b, y)) END)
+				ELSE format('column "%s" of table %s, type %s', y, qualified_name(b), column_type(b, y)) END)
 	FROM unnest(a_columns, b_columns) AS pair (x, y)
 	WHERE num_nonnulls(x, y) > 0 AND may_hold_same_key(column_type(a, x), column_type(b, y)) IS NOT TRUE
 $$;
@@ -233,7 +236,7 @@ COMMENT ON FUNCTION modseq_internal.key_mismatches IS
 CREATE FUNCTION modseq_internal.refuse_keys(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	max_keys CONSTANT int := 8;			-- MODSEQ_MAX_KEYS in modseq.h
+	max_keys CONSTANT int := 8;			-- as MODSEQ_MAX_KEYS says in C
 	pair record;
 	key record;
 	flag record;
@@ -249,8 +252,8 @@ BEGIN
 				SELECT FROM usable_indexes(k.relation) i
 				WHERE i.is_unique AND i.columns @> k.columns AND i.columns <@ k.columns)
 	LOOP
-		RAISE 'mailbox key (%) of table % is not '
-			'unique', array_to_string(key.columns, ', '), qualified_name(key.relation) USING
+		RAISE 'mailbox key (%) of table % is not unique',
+			array_to_string(key.columns, ', '), qualified_name(key.relation) USING
 			ERRCODE = 'invalid_foreign_key',
 			HINT = format('Create a unique index on exactly these columns, or name others with %s.', key.option);
 	END LOOP;
@@ -279,7 +282,8 @@ BEGIN
 	END LOOP;
 
 	FOR key IN
-		SELECT store.mailbox AS relation, k AS attribute, column_type(store.mailbox, k) AS type, true AS hashed, true AS listed
+		SELECT store.mailbox AS relation, k AS attribute, column_type(store.mailbox, k) AS type,
+			true AS hashed, true AS listed
 		FROM unnest(store.mailbox_key) AS k
 		UNION ALL
 		SELECT store.flag, store.flag_message, t.oid::regtype, false, t.typarray <> 0
@@ -287,8 +291,7 @@ BEGIN
 		WHERE t.oid = column_type(store.flag, store.flag_message)
 	LOOP
 		IF NOT (is_sortable(key.type, key.hashed) AND key.listed) THEN
-			RAISE 'column "%" of table % cannot be a key for '
-				'modseq', key.attribute, qualified_name(key.relation) USING
+			RAISE 'column "%" of table % cannot be a key for modseq', key.attribute, qualified_name(key.relation) USING
 				ERRCODE = 'undefined_function',
 				DETAIL = format('Type %s lacks an order, a hash function or an array type.', key.type),
 				HINT = 'Name another column that is unique.';
@@ -307,12 +310,12 @@ BEGIN
 	CROSS JOIN LATERAL column_collation(k.relation, k.attribute) o
 	WHERE b.name <> o.name AND NOT (b.is_deterministic AND o.is_deterministic);
 	IF FOUND THEN
-		RAISE 'column "%" of table % has another collation than the mailbox '
-			'key', key.attribute, qualified_name(key.relation) USING
+		RAISE 'column "%" of table % has another collation than the mailbox key',
+			key.attribute, qualified_name(key.relation) USING
 			ERRCODE = 'collation_mismatch',
 			DETAIL = format('Collations %s and %s do not agree on which keys are equal.', key.other, key.mailbox),
-			HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE ... COLLATE '
-				'%s.', qualified_name(key.relation), key.attribute, key.mailbox);
+			HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE ... COLLATE %s.',
+				qualified_name(key.relation), key.attribute, key.mailbox);
 	END IF;
 
 	SELECT columns INTO wrong
@@ -320,13 +323,12 @@ BEGIN
 	WHERE is_unique AND (columns = ARRAY[store.message_uid]
 		OR store.message_modseq = ANY (columns) AND columns <@ (store.message_mailbox || store.message_modseq));
 	IF FOUND THEN
-		RAISE 'table % has a unique index on '
-			'(%)', qualified_name(store.message), array_to_string(wrong, ', ') USING
+		RAISE 'table % has a unique index on (%)', qualified_name(store.message), array_to_string(wrong, ', ') USING
 			ERRCODE = 'invalid_table_definition',
 			DETAIL = 'UIDs are unique only within a mailbox, and the messages that one statement changes share a '
 				'mod-sequence.',
-			HINT = 'Drop that index or constraint, or name another column with message_uid or message_modseq; it '
-				'is added if it does not exist.';
+			HINT = 'Drop that index or constraint, or name another column with message_uid or message_modseq; it is '
+				'added if it does not exist.';
 	END IF;
 
 	FOR flag IN
@@ -340,16 +342,13 @@ BEGIN
 	LOOP
 		-- DISTINCT looks for the equality operator where the triggers do: in the type's default operator class
 		BEGIN
-			EXECUTE format('SELECT DISTINCT %I FROM %s LIMIT '
-				'0', flag.attribute, qualified_name(flag.relation));
+			EXECUTE format('SELECT DISTINCT %I FROM %s LIMIT 0', flag.attribute, qualified_name(flag.relation));
 		EXCEPTION WHEN undefined_function THEN
-			RAISE 'changes of column "%" of table % cannot be '
-				'told', flag.attribute, qualified_name(flag.relation) USING
+			RAISE 'changes of column "%" of table % cannot be told', flag.attribute, qualified_name(flag.relation) USING
 				ERRCODE = 'undefined_function',
-				DETAIL = format('Type %s has no equality '
-					'operator.', column_type(flag.relation, flag.attribute)),
-				HINT = 'Name the columns that count with message_flags or flag_columns, and leave it out; or '
-					'change its type, as json to jsonb.';
+				DETAIL = format('Type %s has no equality operator.', column_type(flag.relation, flag.attribute)),
+				HINT = 'Name the columns that count with message_flags or flag_columns, and leave it out; or change '
+					'its type, as json to jsonb.';
 		END;
 	END LOOP;
 END

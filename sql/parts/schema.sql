@@ -8,8 +8,9 @@
  * no use by themselves. They run with their caller's rights, and anybody may
  * execute them, since anybody may own tables and attach them.
  *
- * make puts the parts together, in the order of SQL_PARTS in Makefile.
- * A part uses only what parts before it create.
+ * make puts the parts together, in the order of SQL_PARTS in Makefile: what a
+ * part refers to is in the parts before it, but for what functions in PL/pgSQL
+ * look up when they run.
  */
 
 -- complain if the script is sourced in psql, rather than via CREATE EXTENSION

@@ -52,6 +52,13 @@ $$;
 COMMENT ON FUNCTION modseq_internal.qualified_name IS
 	'The qualified, quoted name of a table.';
 
+CREATE FUNCTION modseq_internal.quoted_list(names name[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT string_agg(quote_ident(name), ', ' ORDER BY place) FROM unnest(names) WITH ORDINALITY AS n (name, place)
+$$;
+COMMENT ON FUNCTION modseq_internal.quoted_list IS
+	'Names as they are listed in SQL: quoted, with commas between them.';
+
 CREATE FUNCTION modseq_internal.trigger_options(trigger oid) RETURNS text[]
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_trigger_options';
 COMMENT ON FUNCTION modseq_internal.trigger_options(oid) IS
@@ -106,8 +113,7 @@ BEGIN
 	END IF;
 	SELECT * INTO store FROM modseq.stores s WHERE s.message = find_store.message;
 	IF NOT FOUND THEN
-		RAISE 'table % is not attached to '
-			'modseq', coalesce(qualified_name(message), message::text) USING
+		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text) USING
 			ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'A store is named by its message table; call modseq.attach() for it first.';
 	END IF;

@@ -28,8 +28,10 @@ COMMENT ON FUNCTION modseq_internal.template_key_columns IS
 
 CREATE FUNCTION modseq_internal.template_key_text(store modseq_internal.store, alias text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT CASE count(*) WHEN 1 THEN min(value) ELSE format('ARRAY[%s]::text', string_agg(value, ', ' ORDER BY place)) END
-	FROM unnest(template_key(store, alias)) WITH ORDINALITY AS k (name, place), format('%s.%I::text', alias, name) AS value
+	SELECT CASE count(*) WHEN 1 THEN min(value)
+				ELSE format('ARRAY[%s]::text', string_agg(value, ', ' ORDER BY place)) END
+	FROM unnest(template_key(store, alias)) WITH ORDINALITY AS k (name, place),
+		format('%s.%I::text', alias, name) AS value
 $$;
 COMMENT ON FUNCTION modseq_internal.template_key_text IS
 	'The text of {x.name}: the key as one text, its value or the array of the values of a composite key.';
@@ -67,7 +69,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT CASE
 		WHEN type IS NULL THEN 'true'
 		WHEN type = 'boolean'::regtype THEN format('m.%I IS NOT TRUE', store.message_expunged)
-		WHEN type = ANY ('{smallint,integer,bigint}'::regtype[]) THEN format('coalesce(m.%I, 0) = 0', store.message_expunged)
+		WHEN type = ANY ('{smallint,integer,bigint}'::regtype[])
+			THEN format('coalesce(m.%I, 0) = 0', store.message_expunged)
 		ELSE format('m.%I IS NULL', store.message_expunged) END
 	FROM column_type(store.message, store.message_expunged) AS type
 $$;
@@ -81,7 +84,7 @@ DECLARE
 	names CONSTANT jsonb := jsonb_build_object(
 		'mailbox', qualified_name(store.mailbox),
 		'source', qualified_name(store.mailbox_source),
-		'mailbox_key', (SELECT string_agg(quote_ident(k), ', ' ORDER BY place) FROM unnest(store.mailbox_key) WITH ORDINALITY AS u (k, place)),
+		'mailbox_key', quoted_list(store.mailbox_key),
 		'message', qualified_name(store.message),
 		'vanished', qualified_name(store.vanished),
 		'uidvalidity', quote_ident(store.mailbox_uidvalidity),

@@ -40,8 +40,7 @@ BEGIN
 		WHERE {b=given}
 		RETURNING b.{uidvalidity}') INTO new_uidvalidity USING mailbox;
 	IF new_uidvalidity IS NULL THEN
-		RAISE 'mailbox "%" of store % does not '
-			'exist', array_to_string(mailbox, ', '), qualified_name(store) USING
+		RAISE 'mailbox "%" of store % does not exist', array_to_string(mailbox, ', '), qualified_name(store) USING
 			ERRCODE = 'undefined_object',
 			HINT = format('Mailboxes are the rows of table %s.', qualified_name(s.mailbox));
 	END IF;
@@ -59,7 +58,7 @@ CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text) RETURNS b
 LANGUAGE sql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT modseq.reset_uidvalidity(store,
 		CASE WHEN mailbox ~ '^{' AND cardinality((find_store(store)).mailbox_key) > 1 THEN mailbox::text[]
-			 ELSE ARRAY[mailbox] END)
+				ELSE ARRAY[mailbox] END)
 $$;
 
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox bigint) RETURNS bigint

@@ -32,13 +32,19 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_tem
 	JOIN pg_type t ON t.oid = plain.type
 	LEFT JOIN pg_type element ON element.typarray = t.oid
 	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-		AND (name ~ '^(e?mail|message|msg|imap)?(is|has|flags?)?(un)?(seen|read|answered|replied|flagged|starred|deleted|draft|forwarded|(not|non)?junk|(not|non)?spam|phishing|important|mdnsent)(flag)?$'
-			 AND t.typname IN ('bool', 'int2', 'int4', 'int8', 'numeric', 'bit', 'bpchar', 'char')
-			OR name ~ '^(e?mail|message|msg)?(seen|read|answered|replied|flagged|starred|forwarded)(at|on|date)$'
-			 AND t.typname IN ('timestamptz', 'timestamp')
-			OR name ~ '^(e?mail|message|msg|imap|user|custom|system|extra|x?gm(ail)?|g)?(flags?|flagbits|flagmask|bitflags|keywords?|labels?|tags)$'
-			 AND (coalesce(element.typname, t.typname) IN ('text', 'varchar', 'bpchar', 'int2', 'int4', 'int8', 'numeric', 'uuid', 'jsonb', 'bytea', 'bit', 'varbit', 'hstore')
-				  OR element.typtype IN ('e', 'd')))
+		AND (
+			t.typname IN ('bool', 'int2', 'int4', 'int8', 'numeric', 'bit', 'bpchar', 'char')
+				AND name ~ '^(e?mail|message|msg|imap)?(is|has|flags?)?(un)?'
+					'(seen|read|answered|replied|flagged|starred|deleted|draft|forwarded'
+					'|(not|non)?junk|(not|non)?spam|phishing|important|mdnsent)(flag)?$'
+			OR t.typname IN ('timestamptz', 'timestamp')
+				AND name ~ '^(e?mail|message|msg)?(seen|read|answered|replied|flagged|starred|forwarded)(at|on|date)$'
+			OR (coalesce(element.typname, t.typname) IN (
+					'text', 'varchar', 'bpchar', 'int2', 'int4', 'int8', 'numeric', 'uuid', 'jsonb', 'bytea', 'bit',
+					'varbit', 'hstore')
+				OR element.typtype IN ('e', 'd'))
+				AND name ~ '^(e?mail|message|msg|imap|user|custom|system|extra|x?gm(ail)?|g)?'
+					'(flags?|flagbits|flagmask|bitflags|keywords?|labels?|tags)$')
 $$;
 COMMENT ON FUNCTION modseq_internal.usual_flags IS
 	'The columns of a table that look like flags, by name and by type.';
@@ -60,8 +66,8 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_tem
 		FROM noun,
 			unnest(key) WITH ORDINALITY AS k (name, place),
 			unnest(CASE WHEN cardinality(key) = 1
-				   THEN ARRAY[noun.name || '_' || k.name, k.name, noun.name || '_id', noun.name]
-				   ELSE ARRAY[noun.name || '_' || k.name, k.name] END)
+					THEN ARRAY[noun.name || '_' || k.name, k.name, noun.name || '_id', noun.name]
+					ELSE ARRAY[noun.name || '_' || k.name, k.name] END)
 				WITH ORDINALITY AS u (name, place)
 		WHERE u.name <> 'id'),
 	found AS (

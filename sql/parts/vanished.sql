@@ -4,8 +4,8 @@
 
 CREATE FUNCTION modseq_internal.vanished_definitions(store modseq_internal.store) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT column_definitions(store.mailbox, store.mailbox_key) || ', modseq bigint, uids '
-		'modseq.uidset, vanished_at timestamp with time zone'
+	SELECT column_definitions(store.mailbox, store.mailbox_key)
+		|| ', modseq bigint, uids modseq.uidset, vanished_at timestamp with time zone'
 $$;
 COMMENT ON FUNCTION modseq_internal.vanished_definitions IS
 	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours.';
@@ -20,30 +20,31 @@ $$;
 COMMENT ON FUNCTION modseq_internal.vanished_name IS
 	'The name of the vanished table: <message table>_vanished, in its schema.';
 
-CREATE FUNCTION modseq_internal.follow_mailbox_key(store modseq_internal.store, before modseq_internal.store) RETURNS void
+CREATE FUNCTION modseq_internal.follow_mailbox_key(store modseq_internal.store, before modseq_internal.store)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	kept CONSTANT name[] := primary_key(before.vanished);
+	kept CONSTANT name[] := trim_array(primary_key(before.vanished), 1);		-- without modseq
 	old name;
 	new name;
 BEGIN
-	IF before.mailbox IS DISTINCT FROM store.mailbox OR cardinality(kept) IS DISTINCT FROM cardinality(store.mailbox_key) + 1 THEN
+	IF before.mailbox IS DISTINCT FROM store.mailbox
+		OR cardinality(kept) IS DISTINCT FROM cardinality(store.mailbox_key)
+	THEN
 		RETURN;
 	END IF;
 	-- One at a time: of two, their order could be another one now
-	FOR old, new IN SELECT * FROM unnest(trim_array(kept, 1), store.mailbox_key) AS k (old, new) WHERE k.old <> k.new LOOP
-		IF column_type(store.mailbox, old) IS NULL AND trim_array(kept, 1) = array_replace(store.mailbox_key, new, old) THEN
-			EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO '
-				'%I', qualified_name(before.vanished), old, new);
+	FOR old, new IN SELECT * FROM unnest(kept, store.mailbox_key) AS k (old, new) WHERE k.old <> k.new LOOP
+		IF column_type(store.mailbox, old) IS NULL AND kept = array_replace(store.mailbox_key, new, old) THEN
+			EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', qualified_name(before.vanished), old, new);
 		END IF;
 	END LOOP;
 	FOREACH new IN ARRAY store.mailbox_key LOOP
 		IF column_definitions(before.vanished, ARRAY[new]) <> column_definitions(store.mailbox, ARRAY[new])
 			AND may_hold_same_key(column_type(before.vanished, new), column_type(store.mailbox, new))
 		THEN
-			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE '
-				'%s', qualified_name(before.vanished), new,
-						   substr(column_definitions(store.mailbox, ARRAY[new]), length(quote_ident(new)) + 2));
+			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', qualified_name(before.vanished), new,
+				substr(column_definitions(store.mailbox, ARRAY[new]), length(quote_ident(new)) + 2));
 		END IF;
 	END LOOP;
 END
@@ -73,9 +74,9 @@ BEGIN
 	THEN
 		RAISE 'table % exists and is not what modseq needs', qualified_name(relation) USING
 			ERRCODE = 'duplicate_table',
-			DETAIL = format('It must have columns (%s) with primary key (%s), the owner of table %s, and no other '
-				'store.',
-							definitions, array_to_string(key, ', '), qualified_name(store.message)),
+			DETAIL = format(
+				'It must have columns (%s) with primary key (%s), the owner of table %s, and no other store.',
+				definitions, array_to_string(key, ', '), qualified_name(store.message)),
 			HINT = 'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.';
 	END IF;
 	RETURN relation;
@@ -92,8 +93,7 @@ DECLARE
 	name CONSTANT text := vanished_name(store.message);
 BEGIN
 	EXECUTE format('CREATE TABLE %s (%s, PRIMARY KEY (%s, modseq))',
-		name, vanished_definitions(store),
-		(SELECT string_agg(quote_ident(k), ', ' ORDER BY place) FROM unnest(store.mailbox_key) WITH ORDINALITY AS u (k, place)));
+		name, vanished_definitions(store), quoted_list(store.mailbox_key));
 	EXECUTE format('
 		ALTER TABLE %s
 			ALTER COLUMN uids SET NOT NULL,
@@ -102,9 +102,8 @@ BEGIN
 			OWNER TO %I',
 		name, (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = store.message));
 	EXECUTE format('COMMENT ON TABLE %s IS %L', name,
-		format('UIDs that vanished from the mailboxes of %s, and the mod-sequences at which they did. Kept by '
-			'modseq.',
-			   qualified_name(store.message)));
+		format('UIDs that vanished from the mailboxes of %s, and the mod-sequences at which they did. Kept by modseq.',
+			qualified_name(store.message)));
 	RETURN table_named(name);
 END
 $$;

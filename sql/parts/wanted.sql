@@ -40,6 +40,16 @@ $$;
 COMMENT ON FUNCTION modseq_internal.wanted_columns IS
 	'The columns of a store, the types that each may have, and how those that may be added are defined.';
 
+CREATE FUNCTION modseq_internal.missing_columns(store modseq_internal.store)
+RETURNS TABLE (option text, relation regclass, attribute name, definition text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT option, relation, attribute, definition
+	FROM wanted_columns(store)
+	WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL
+$$;
+COMMENT ON FUNCTION modseq_internal.missing_columns IS
+	'The columns that attach() is to add to the tables of a store.';
+
 -- Mailbox and UID must be unique; where the partitioning allows no index to say so, they are because UIDs are given
 -- out under the mailbox's lock.
 CREATE FUNCTION modseq_internal.wanted_indexes(store modseq_internal.store)
@@ -59,17 +69,18 @@ COMMENT ON FUNCTION modseq_internal.wanted_indexes IS
 	'The indexes of a store: by what our queries look for.';
 
 -- A name decides when its trigger fires among others of its kind: zz_ after all that may still change the row; AA_
--- before the foreign keys' RI_ConstraintTrigger, so that the change of a mailbox's key is known before ON UPDATE CASCADE
--- brings it to the messages.
+-- before the foreign keys' RI_ConstraintTrigger, so that the change of a mailbox's key is known before ON UPDATE
+-- CASCADE brings it to the messages.
 --
 -- Partitions have them all: PostgreSQL clones those FOR EACH ROW, and the others must be created there, too.
 CREATE FUNCTION modseq_internal.wanted_triggers(store modseq_internal.store)
-RETURNS TABLE (relation regclass, name name, timing text, events text, level text, function name, arguments text[], cloned boolean)
+RETURNS TABLE (
+	relation regclass, name name, timing text, events text, level text, function name, arguments text[], cloned boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT p.relation, t.name, timing, events, level, function,
 		CASE WHEN function = 'trigger_assign' THEN options_of_store(store)
-			 WHEN t.relation <> store.message THEN ARRAY[qualified_name(store.message)]
-			 ELSE '{}' END,
+				WHEN t.relation <> store.message THEN ARRAY[qualified_name(store.message)]
+				ELSE '{}' END,
 		p.relation <> t.relation AND level = 'ROW'
 	FROM (VALUES
 		(store.message, 'modseq_open', 'BEFORE', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_open'),

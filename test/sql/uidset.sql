@@ -156,14 +156,5 @@ SELECT cardinality('1:4294967295'::uidset);
 SELECT unnest('1:4294967295'::uidset) LIMIT 2;
 SELECT unnest('4294967294:4294967295'::uidset);
 
--- None of this is without a comment
-SELECT d.classid::regclass, pg_describe_object(d.classid, d.objid, 0)
-FROM pg_depend d
-WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'modseq')
-	AND pg_describe_object(d.classid, d.objid, 0) ~ 'uidset|type modseq$|is_modseq'
-	AND pg_describe_object(d.classid, d.objid, 0) !~ '\[\]$'
-	AND obj_description(d.objid, d.classid::regclass::name) IS NULL;
-
 SET client_min_messages = warning;
 DROP SCHEMA t_uidset CASCADE;

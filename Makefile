@@ -43,8 +43,11 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 $(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
 	cat $^ >$@
 
-# A test reads it
-installcheck: $(DATA_built)
+# A test reads the script, and pg_regress compares with what is in expected/ where it puts the results.
+installcheck: $(DATA_built) link-expected
+.PHONY: link-expected
+link-expected:
+	@[ -e expected ] || ln -s $(TOP)/expected expected
 
 .PHONY: test versions demo soak bench
 test:

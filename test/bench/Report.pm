@@ -130,7 +130,7 @@ sub table_of_costs
 	return @table;
 }
 
-# What issue 5 asks for: [what, row, label, other row, other label, at most]. A row is a pattern.
+# What must not become dearer: [what, row, label, other row, other label, at most]. A row is a pattern.
 my @targets = (
 	[ 'append, many: by hand', qr/^append [0-9,]{4,}$/, 'modseq', undef, 'by_hand', 1.10 ],
 	[ 'append 1: by hand in four round trips', qr/^append 1$/, 'modseq', undef, 'by_hand', 0.75 ],

@@ -1,7 +1,5 @@
--- Seeds: row triggers in PL/pgSQL, as the document that the project grew from sketches them (a function
--- fn_assign_modseq, BEFORE ROW on messages, AFTER ROW on flags), made to work: TG_ARGV cannot carry a row's
--- values; a flag column and an expunge need a trigger too; UIDs come with the number. Each row takes a number,
--- so the mailbox's row gets a new version each time, and finding it leads through all those before.
+-- Seeds: row triggers in PL/pgSQL, as they are often proposed: BEFORE ROW on messages, AFTER ROW on flags. Each row
+-- takes a number, so the mailbox's row gets a new version each time, and finding it leads through all those before.
 
 -- == setup
 CREATE TABLE mail_vanished (

@@ -1,4 +1,4 @@
-"""RFC 7162, CONDSTORE; R numbers are those of the project's requirements."""
+"""RFC 7162, CONDSTORE."""
 
 import unittest
 
@@ -16,7 +16,7 @@ class Condstore(unittest.TestCase):
         self.b.close()
 
     def test_enabling_commands(self):
-        """Each of the eight makes FETCH carry MODSEQ, and tells HIGHESTMODSEQ if a mailbox is open (R21-R23)."""
+        """Each of the eight makes FETCH carry MODSEQ, and tells HIGHESTMODSEQ if a mailbox is open."""
         for command, selected in (
                 ("SELECT %s (CONDSTORE)", False),
                 ("EXAMINE %s (CONDSTORE)", False),
@@ -70,7 +70,7 @@ class Condstore(unittest.TestCase):
         # .SILENT leaves out the flags, not the mod-sequence; UID STORE has the UID
         answer = self.a.ok("UID STORE 2 +FLAGS.SILENT (\\Seen)")
         self.assertEqual(answer.all("FETCH"), ["2 FETCH (UID 2 MODSEQ (7))"])
-        # without a change no new value (R8), and the flags as they are
+        # without a change no new value, and the flags as they are
         self.assertEqual(self.a.ok("STORE 1 +FLAGS (\\Seen)").fetches()[1], ({"\\Seen"}, 6))
         self.assertEqual(self.a.ok("STORE 1 +FLAGS.SILENT (\\Seen)").all("FETCH"), [])
         self.assertEqual(self.a.ok("NOOP").untagged, [])
@@ -90,9 +90,9 @@ class Condstore(unittest.TestCase):
         got = answer.fetches()
         self.assertEqual(got[1], (None, 7))
         self.assertEqual(got[3], (None, 7))
-        # what others have changed is told with its flags (R41)
+        # what others have changed is told with its flags
         self.assertEqual(got[2], ({"\\Answered"}, 6))
-        # the numbers are the command's own (R37)
+        # the numbers are the command's own
         self.b.ok("STORE 1 +FLAGS (\\Deleted)")
         self.b.ok("EXPUNGE")
         self.a.ok("NOOP")
@@ -116,7 +116,7 @@ class Condstore(unittest.TestCase):
         self.assertIsNone(answer.code)
 
     def test_conditional_store_of_expunged(self):
-        """RFC 7162 example 11: NO, and MODIFIED without the expunged (R42)."""
+        """RFC 7162 example 11: NO, and MODIFIED without the expunged."""
         self.a.ok("SELECT %s (CONDSTORE)" % self.box)
         self.b.ok("SELECT " + self.box)
         self.b.ok("STORE 2 +FLAGS (\\Seen)")
@@ -148,7 +148,7 @@ class Condstore(unittest.TestCase):
         self.assertEqual(set(self.a.ok("UID FETCH 2:4 (UID) (CHANGEDSINCE 3)").fetches()), {3, 4})
 
     def test_fetch_without_modseq_has_none(self):
-        """Once enabled, only changes carry it unasked (R55)."""
+        """Once enabled, only changes carry it unasked."""
         self.a.ok("SELECT %s (CONDSTORE)" % self.box)
         self.assertEqual(self.a.ok("FETCH 1 (FLAGS)").all("FETCH"), ["1 FETCH (FLAGS ())"])
         self.assertEqual(self.a.ok("FETCH 1 (MODSEQ)").all("FETCH"), ["1 FETCH (MODSEQ (2))"])
@@ -167,7 +167,7 @@ class Condstore(unittest.TestCase):
         self.assertEqual(self.a.ok("SEARCH MODSEQ 4").untagged, ["SEARCH 3 4 (MODSEQ 5)"])
         self.assertEqual(self.a.ok("SEARCH MODSEQ 6").untagged, ["SEARCH"])
         self.assertEqual(self.a.ok('UID SEARCH MODSEQ "/flags/\\\\draft" all 5').untagged, ["SEARCH 4 (MODSEQ 5)"])
-        # the highest of all that is returned, not of those that matched the key (R49)
+        # the highest of all that is returned, not of those that matched the key
         self.assertEqual(self.a.ok("SEARCH OR MODSEQ 99 1").untagged, ["SEARCH 1 (MODSEQ 2)"])
         self.assertEqual(self.a.ok("SEARCH MODSEQ 0").untagged, ["SEARCH 1 2 3 4 (MODSEQ 5)"])
         for command, result in (
@@ -231,7 +231,7 @@ class Condstore(unittest.TestCase):
         self.assertEqual(self.a.cmd("FETCH 1 FLAGS").status, "BAD")
 
     def test_withheld_expunge(self):
-        """FETCH and STORE by number hold back EXPUNGE, and say a lower HIGHESTMODSEQ (R57)."""
+        """FETCH and STORE by number hold back EXPUNGE, and say a lower HIGHESTMODSEQ."""
         self.a.ok("SELECT %s (CONDSTORE)" % self.box)
         self.b.ok("SELECT " + self.box)
         self.b.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")      # 6
@@ -256,7 +256,7 @@ class Condstore(unittest.TestCase):
         self.assertEqual(set(self.a.ok("FETCH 3 (UID)").fetches()), {4})
 
     def test_arrived_and_gone(self):
-        """What came and went unannounced is not told (R86)."""
+        """What came and went unannounced is not told."""
         self.a.ok("SELECT %s (CONDSTORE)" % self.box)
         self.b.append(self.box, "x: y\r\n\r\n")
         self.b.ok("SELECT " + self.box)

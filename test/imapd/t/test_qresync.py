@@ -1,4 +1,4 @@
-"""RFC 7162, QRESYNC; R numbers are those of the project's requirements."""
+"""RFC 7162, QRESYNC."""
 
 import unittest
 
@@ -70,7 +70,7 @@ class Qresync(unittest.TestCase):
         self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) 2,4"])
 
     def test_sequence_match_data(self):
-        """Pairs that still match spare the client what it knows, if the past is folded (R82)."""
+        """Pairs that still match spare the client what it knows, if the past is folded."""
         v = self.uidvalidity()
         self.expunge("1")
         self.expunge("4")

@@ -8,6 +8,9 @@ SET search_path = t_counters;
 \set SHOW_CONTEXT never
 \set VERBOSITY terse
 \pset null '(null)'
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE account (name text PRIMARY KEY);
 CREATE TABLE mailbox (
@@ -29,7 +32,7 @@ CREATE TABLE mailbox_counters (owner text, folder text, PRIMARY KEY (owner, fold
 INSERT INTO mailbox_counters VALUES ('ann', 'Sent');
 SELECT modseq.attach('mail', 'mailbox_counters', mailbox_source => 'mailbox');
 SELECT mailbox, mailbox_key, mailbox_source, mailbox_source_key, message_mailbox FROM modseq.stores WHERE message = 'mail'::regclass;
-\set counters 'SELECT owner, folder, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', id, uid, modseq), \' \' ORDER BY uid) FROM mail WHERE account = owner AND box = folder) AS "id:uid:modseq", modseq.vanished_since(\'mail\', ARRAY[owner, folder], 0) AS vanished FROM mailbox_counters ORDER BY 1, 2;'
+\set counters 'SELECT mailbox[1] AS owner, mailbox[2] AS folder, uidnext, highest, messages AS "id:uid:modseq", modseq.vanished_since(\'mail\', mailbox, 0) AS vanished FROM state(\'mail\', \'id\', \'uid\', \'modseq\');'
 :counters
 SELECT count(DISTINCT uidvalidity) FROM mailbox_counters;
 SELECT tgname, tgrelid::regclass, modseq_internal.trigger_options(oid) FROM pg_trigger WHERE tgname ~ 'modseq' AND tgrelid = 'mailbox'::regclass ORDER BY 1;

@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_depart;
 SET search_path = t_depart;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE account (id bigint PRIMARY KEY);
 CREATE TABLE mailbox (id bigint PRIMARY KEY, account_id bigint REFERENCES account ON DELETE CASCADE, name text);
@@ -25,7 +28,7 @@ INSERT INTO mail (mailbox_id, sender_id) SELECT 2, 1 + i % 3 FROM generate_serie
 INSERT INTO mail_flag SELECT id, '\Seen' FROM mail;
 
 -- For each mailbox its counter, what is live and what vanished, under which value
-\set mailboxes 'SELECT b.id AS box, uidnext, highestmodseq AS highest, (SELECT modseq.uidset_agg(uid) FROM mail WHERE mailbox_id = b.id) AS live, (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM mailbox b ORDER BY 1;'
+\set mailboxes 'SELECT mailbox[1]::bigint AS box, uidnext, highest, live, vanished FROM state(\'mail\');'
 :mailboxes
 
 -- One statement: one value and one row for each mailbox

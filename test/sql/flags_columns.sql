@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_flags_columns;
 SET search_path = t_flags_columns;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY);
 CREATE TABLE mail (
@@ -21,7 +24,7 @@ CREATE TABLE mail (
 SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen,keywords,flagbits,labels,color}');
 INSERT INTO mailbox (id) VALUES (1), (2);
 INSERT INTO mail (id, mailbox_id) VALUES (11, 1), (12, 1), (21, 2);
-\set modseqs 'SELECT b.id AS box, b.highestmodseq AS highest, array_agg(m.id || \':\' || m.modseq ORDER BY m.id) AS messages FROM mailbox b JOIN mail m ON m.mailbox_id = b.id GROUP BY b.id ORDER BY b.id;'
+\set modseqs 'SELECT mailbox[1]::bigint AS box, highest, messages FROM state(\'mail\', \'id\', \'modseq\') WHERE messages <> \'\';'
 :modseqs
 
 -- What is not tracked is no flag: \Recent, the subject

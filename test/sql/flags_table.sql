@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_flags_table;
 SET search_path = t_flags_table;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text);
 CREATE TABLE mw_mail (id bigint PRIMARY KEY, mailbox_id bigint NOT NULL REFERENCES mw_mailbox);
@@ -18,7 +21,7 @@ INSERT INTO mw_mailbox (id, name) VALUES (1, 'INBOX'), (2, 'Archive');
 INSERT INTO mw_mail (id, mailbox_id) VALUES (11, 1), (12, 1), (13, 1), (21, 2), (22, 2);
 
 -- The mod-sequence of every message, by mailbox, with the mailbox's counter in front
-\set modseqs 'SELECT b.id AS box, b.highestmodseq AS highest, array_agg(m.id || \':\' || m.modseq ORDER BY m.id) AS messages FROM mw_mailbox b JOIN mw_mail m ON m.mailbox_id = b.id GROUP BY b.id ORDER BY b.id;'
+\set modseqs 'SELECT mailbox[1]::bigint AS box, highest, messages FROM state(\'mw_mail\', \'id\', \'modseq\') WHERE messages <> \'\';'
 :modseqs
 
 -- Setting a flag stamps its message, and only that one

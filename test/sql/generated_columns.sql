@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_generated;
 SET search_path = t_generated;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 --
 -- As flags
@@ -22,7 +25,7 @@ CREATE TABLE mail (
 SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen,labels,answered}');
 INSERT INTO mailbox (id) VALUES (1), (2);
 INSERT INTO mail (id, mailbox_id, status, label) SELECT i, 1, 1, 'a b' FROM generate_series(1, 6) AS i;
-\set mails 'SELECT highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', m.id, uid, modseq), \' \' ORDER BY uid) FROM mail m WHERE mailbox_id = b.id) AS "id:uid:modseq", modseq.vanished_since(\'mail\', b.id, 0) AS vanished FROM mailbox b ORDER BY b.id;'
+\set mails 'SELECT highest, messages AS "id:uid:modseq", modseq.vanished_since(\'mail\', mailbox, 0) AS vanished FROM state(\'mail\', \'id\', \'uid\', \'modseq\');'
 UPDATE mail SET status = 0 WHERE id = 1;
 UPDATE mail SET status = 3 WHERE id = 2;
 UPDATE mail SET label = 'b a b' WHERE id = 3;

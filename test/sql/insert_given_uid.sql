@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_insert;
 SET search_path = t_insert;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY, name text);
 CREATE TABLE mail (
@@ -61,7 +64,7 @@ CREATE TABLE synced (box_id int REFERENCES box, uid bigint, modseq bigint CHECK 
 SELECT modseq.attach('synced', 'box');
 INSERT INTO box (id) VALUES (1);
 INSERT INTO synced (box_id, uid, subject) VALUES (1, 5, 'five'), (1, 7, 'seven');
-\set synced 'SELECT uidnext, highestmodseq, (SELECT string_agg(concat_ws(\':\', uid, synced.modseq, seen, subject), \' \' ORDER BY uid) FROM synced) AS messages FROM box;'
+\set synced 'SELECT uidnext, highest AS highestmodseq, messages FROM state(\'synced\', \'uid\', \'modseq\', \'seen\', \'subject\');'
 INSERT INTO synced (box_id, uid, seen) VALUES (1, 7, true), (1, 8, true), (1, 5, false)
 	ON CONFLICT (box_id, uid) DO UPDATE SET seen = excluded.seen, modseq = excluded.modseq;
 :synced

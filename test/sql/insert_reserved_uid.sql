@@ -7,12 +7,15 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_reserve;
 SET search_path = t_reserve;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE box (id int PRIMARY KEY, uidvalidity bigint DEFAULT 7, uidnext int NOT NULL DEFAULT 1);
 CREATE TABLE mail (id serial, box_id int REFERENCES box ON UPDATE CASCADE, uid int, seen boolean, PRIMARY KEY (box_id, uid));
 SELECT modseq.attach('mail', 'box');
 INSERT INTO box VALUES (1), (2);
-\set show 'SELECT id, uidnext, highestmodseq, (SELECT string_agg(uid || \':\' || modseq, \' \' ORDER BY uid) FROM mail WHERE box_id = box.id) AS mail, modseq.vanished_since(\'mail\', id, 0) AS vanished, (SELECT string_agg(problem, \' \') FROM modseq.check(\'mail\')) AS problem FROM box ORDER BY id;'
+\set show 'SELECT mailbox[1]::int AS id, uidnext, highest AS highestmodseq, messages AS mail, modseq.vanished_since(\'mail\', mailbox, 0) AS vanished, problems(\'mail\') AS problem FROM state(\'mail\', \'uid\', \'modseq\');'
 
 -- One by one, and several in one statement, in any order
 BEGIN;

@@ -22,8 +22,12 @@ CREATE VIEW work AS
 		pg_stat_get_xact_tuples_updated('mail'::regclass) AS messages_updated,
 		pg_stat_get_xact_tuples_deleted('mail'::regclass) AS messages_deleted,
 		pg_stat_get_xact_tuples_inserted('mail_vanished'::regclass) AS vanished;
-\set begin 'BEGIN; SELECT * FROM work \\gset before_'
-\set end 'SELECT mailboxes - :before_mailboxes AS mailboxes, messages_inserted - :before_messages_inserted AS messages_inserted, messages_updated - :before_messages_updated AS messages_updated, messages_deleted - :before_messages_deleted AS messages_deleted, vanished - :before_vanished AS vanished FROM work; COMMIT;'
+CREATE FUNCTION work_since(before work) RETURNS work LANGUAGE sql AS $$
+	SELECT mailboxes - before.mailboxes, messages_inserted - before.messages_inserted,
+		messages_updated - before.messages_updated, messages_deleted - before.messages_deleted, vanished - before.vanished
+	FROM work $$;
+\set begin 'BEGIN; SELECT work AS before FROM work \\gset'
+\set end 'SELECT * FROM work_since(:\'before\'); COMMIT;'
 
 :begin
 INSERT INTO mail (mailbox_id) SELECT 1 FROM generate_series(1, 50000);

@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_move;
 SET search_path = t_move;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id text PRIMARY KEY, uidvalidity bigint);
 CREATE TABLE mail (
@@ -16,7 +19,7 @@ SELECT modseq.attach('mail', 'mailbox');
 INSERT INTO mailbox VALUES ('INBOX', 7), ('Archive', 8);
 INSERT INTO mail (id, mailbox) VALUES (1, 'INBOX'), (2, 'INBOX'), (3, 'INBOX'), (4, 'Archive'), (5, 'Archive');
 DELETE FROM mail WHERE id IN (2, 5);
-\set mailboxes 'SELECT b.id AS box, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', id, uid, modseq), \' \' ORDER BY uid) FROM mail WHERE mailbox = b.id) AS "id:uid:modseq", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM mailbox b ORDER BY id COLLATE "C";'
+\set mailboxes 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM state(\'mail\', \'id\', \'uid\', \'modseq\') ORDER BY mailbox COLLATE "C";'
 :mailboxes
 UPDATE mailbox SET id = 'Old mail' WHERE id = 'Archive';
 :mailboxes

@@ -7,6 +7,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_between;
 SET search_path = t_between;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id int PRIMARY KEY);
 CREATE TABLE mail (
@@ -17,7 +20,7 @@ CREATE TABLE flag (mail_id int NOT NULL REFERENCES mail ON DELETE CASCADE, name 
 SELECT modseq.attach('mail', 'mailbox', 'flag', message_flags => '{seen}');
 INSERT INTO mailbox (id) VALUES (1), (2);
 INSERT INTO mail (id, mailbox_id) SELECT i, 1 FROM generate_series(1, 6) AS i;
-\set state 'SELECT b.id AS box, b.uidnext, b.highestmodseq AS highest, modseq.vanished_since(\'mail\', b.id, 0) AS vanished, (SELECT array_agg(concat_ws(\':\', m.uid, m.modseq, m.seen) ORDER BY m.uid) FROM mail m WHERE m.mailbox_id = b.id) AS messages FROM mailbox b ORDER BY b.id; SELECT * FROM modseq.check(\'mail\');'
+\set state 'SELECT mailbox[1]::int AS box, uidnext, highest, modseq.vanished_since(\'mail\', mailbox, 0) AS vanished, messages FROM state(\'mail\', \'uid\', \'modseq\', \'seen\'); SELECT * FROM modseq.check(\'mail\');'
 
 -- One query that flags, or deletes, messages and renames their mailbox: the rename is done, but not told to us yet, when
 -- the flags are completed

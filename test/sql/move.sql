@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_move;
 SET search_path = t_move;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY, name text);
 CREATE TABLE mail (
@@ -19,7 +22,7 @@ INSERT INTO mail (id, mailbox_id) SELECT i, 1 FROM generate_series(1, 9) AS i;
 INSERT INTO mail (id, mailbox_id) SELECT i, 2 FROM generate_series(20, 22) AS i;
 
 -- For each mailbox: its counters, the messages as id:uid:modseq, and what vanished as modseq: uids
-\set mailboxes 'SELECT b.id AS box, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', id, uid, modseq), \' \' ORDER BY uid) FROM mail WHERE mailbox_id = b.id) AS "id:uid:modseq", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM mailbox b ORDER BY 1;'
+\set mailboxes 'SELECT mailbox[1]::bigint AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM state(\'mail\', \'id\', \'uid\', \'modseq\');'
 :mailboxes
 
 -- The target gives a new UID and mod-sequence, the source remembers the old UID, each under its own value

@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_partition_ddl;
 SET search_path = t_partition_ddl;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 -- By date, and the latest by mailbox too
 CREATE TABLE box (id bigint PRIMARY KEY);
@@ -20,8 +23,12 @@ INSERT INTO box VALUES (1), (2), (3);
 INSERT INTO mail SELECT 100 * day + i, 1 + i % 3, day, false FROM generate_series(1, 6) AS i, unnest('{15,25,35}'::int[]) AS day;
 
 -- For each mailbox its counters, its messages as id:uid:modseq, and what vanished; and what is unsound
-\set state 'SELECT b.id AS box, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', m.id, uid, modseq), \' \' ORDER BY uid) FROM mail m WHERE box_id = b.id) AS "id:uid:modseq", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM box b UNION ALL SELECT NULL, NULL, NULL, concat_ws(\' \', mailbox, uid), problem FROM modseq."check"(\'mail\') ORDER BY 1, 5;'
-\set triggers 'SELECT tgrelid::regclass, string_agg(tgname, \' \' ORDER BY tgname) AS triggers FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text ~ \'mail\' GROUP BY tgrelid ORDER BY tgrelid::regclass::text;'
+\set state 'SELECT mailbox[1]::bigint AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail\', \'id\', \'uid\', \'modseq\') ORDER BY 1, 5;'
+CREATE VIEW triggers AS
+	SELECT tgrelid::regclass, string_agg(tgname, ' ' ORDER BY tgname) AS triggers
+	FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text ~ 'mail'
+	GROUP BY tgrelid ORDER BY tgrelid::regclass::text;
+\set triggers 'TABLE triggers;'
 :state
 
 --

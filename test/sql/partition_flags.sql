@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_partition_tables;
 SET search_path = t_partition_tables;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 --
 -- Flags, by the message's key; the row has more than the flag, and is in one partition or another for that
@@ -23,7 +26,7 @@ INSERT INTO box VALUES (1), (2);
 INSERT INTO mail SELECT i, 1 + i / 6 FROM generate_series(1, 9) AS i;
 
 -- For each mailbox its HIGHESTMODSEQ, and its messages as uid:modseq; and what is unsound
-\set state 'SELECT b.id AS box, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', uid, modseq), \' \' ORDER BY uid) FROM mail WHERE box_id = b.id) AS "uid:modseq" FROM box b UNION ALL SELECT NULL, NULL, concat_ws(\' \', mailbox, uid, problem) FROM modseq."check"(\'mail\') ORDER BY 1, 3;'
+\set state 'SELECT mailbox[1]::bigint AS box, highest, messages AS "uid:modseq" FROM checked_state(\'mail\', \'uid\', \'modseq\') ORDER BY 1, 3;'
 INSERT INTO flag VALUES (1, 'a', 1), (2, 'a', 11), (6, 'a', 11);
 :state
 -- On a partition

@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_partition_tables;
 SET search_path = t_partition_tables;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 --
 -- Mailboxes, messages and flags by mailbox, whose key is its name; a flag names its message by mailbox and UID
@@ -24,7 +27,7 @@ ALTER TABLE flag ADD FOREIGN KEY (account, box) REFERENCES box ON UPDATE CASCADE
 SELECT tgrelid::regclass, string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger
 	WHERE tgrelid::regclass::text ~ '^box' AND NOT tgisinternal GROUP BY tgrelid ORDER BY tgrelid::regclass::text;
 
-\set state 'SELECT b.account, b.name, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', uid, modseq), \' \' ORDER BY uid) FROM mail m WHERE m.account = b.account AND box = name) AS "uid:modseq", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.account = b.account AND v.name = b.name) AS vanished FROM box b UNION ALL SELECT NULL, NULL, NULL, NULL, concat_ws(\' \', mailbox, uid), problem FROM modseq."check"(\'mail\') ORDER BY 1, 2, 6;'
+\set state 'SELECT mailbox[1]::int AS account, mailbox[2] AS name, uidnext, highest, messages AS "uid:modseq", vanished FROM checked_state(\'mail\', \'uid\', \'modseq\') ORDER BY 1, 2, 6;'
 INSERT INTO box (account, name) VALUES (1, 'a'), (1, 'b'), (2, 'a'), (2, 'x');
 INSERT INTO mail SELECT a, b, i FROM generate_series(1, 4) AS i, (SELECT account, name FROM box) AS b (a, b);
 INSERT INTO flag SELECT 'f', account, box, uid FROM mail WHERE uid < 3;
@@ -109,7 +112,7 @@ INSERT INTO folder_1 VALUES (11, 1), (12, 1);
 INSERT INTO folder VALUES (21, 2);
 INSERT INTO mail SELECT i, id, account FROM folder, generate_series(1, 2) AS i;
 DELETE FROM mail_1 WHERE id = 1;
-\set state 'SELECT b.account, b.id, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', uid, modseq), \' \' ORDER BY uid) FROM mail m WHERE m.account = b.account AND folder = b.id) AS "uid:modseq", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.account = b.account AND v.id = b.id) AS vanished FROM box b UNION ALL SELECT NULL, NULL, NULL, NULL, concat_ws(\' \', mailbox, uid), problem FROM modseq."check"(\'mail\') ORDER BY 1, 2, 6;'
+\set state 'SELECT mailbox[2]::int AS account, mailbox[1]::int AS id, uidnext, highest, messages AS "uid:modseq", vanished FROM checked_state(\'mail\', \'uid\', \'modseq\') ORDER BY 1, 2, 6;'
 :state
 UPDATE folder SET id = 13 WHERE id = 11;
 UPDATE folder SET account = 1 WHERE id = 22;

@@ -6,6 +6,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_replica;
 SET search_path = t_replica;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY, uidvalidity bigint);
 CREATE TABLE mail (id int PRIMARY KEY, mailbox_id bigint NOT NULL, seen boolean, created_modseq bigint);
@@ -13,7 +16,7 @@ CREATE TABLE mail_flag (mail_id int, flag text, PRIMARY KEY (mail_id, flag));
 SELECT modseq.attach('mail', 'mailbox', 'mail_flag', message_flags => '{seen}');
 INSERT INTO mailbox (id, uidvalidity) VALUES (1, 71);
 INSERT INTO mail (id, mailbox_id) VALUES (1, 1), (2, 1);
-\set all 'SELECT uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', uid, modseq, created_modseq), \' \' ORDER BY uid) FROM mail WHERE mailbox_id = b.id) AS "uid:modseq:created", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM mailbox b;'
+\set all 'SELECT uidnext, highest, messages AS "uid:modseq:created", vanished FROM state(\'mail\', \'uid\', \'modseq\', \'created_modseq\');'
 :all
 
 -- As a subscriber that gets everything from elsewhere: all four tables

@@ -7,6 +7,9 @@ CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA t_transactions;
 SET search_path = t_transactions;
 \set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY, name text);
 CREATE TABLE mail (
@@ -18,7 +21,7 @@ CREATE TABLE mail_flag (mail_id bigint REFERENCES mail ON DELETE CASCADE, flag t
 SELECT modseq.attach('mail', 'mailbox', 'mail_flag');
 INSERT INTO mailbox (id, name) VALUES (1, 'INBOX'), (2, 'Archive');
 -- For each mailbox: its counters, the messages as uid:modseq, and what vanished as modseq: uids
-\set mailboxes 'SELECT b.id AS box, uidnext, highestmodseq AS highest, (SELECT string_agg(concat_ws(\':\', uid, modseq), \' \' ORDER BY uid) FROM mail WHERE mailbox_id = b.id) AS "uid:modseq", (SELECT string_agg(modseq || \': \' || uids::text, \' | \' ORDER BY modseq) FROM mail_vanished v WHERE v.id = b.id) AS vanished FROM mailbox b ORDER BY 1;'
+\set mailboxes 'SELECT mailbox[1]::bigint AS box, uidnext, highest, messages AS "uid:modseq", vanished FROM state(\'mail\', \'uid\', \'modseq\');'
 
 DO $$
 BEGIN

@@ -7,6 +7,11 @@
  * mailbox is, whatever the statistics say; and rows are locked in the order in
  * which the index has them.
  *
+ * PostgreSQL plans a query again whenever it sees fit, so this is done in hooks
+ * of the planner.  They know our query by the address of its text, which is set
+ * while it runs.  To all other queries they do nothing, so they can stay: a
+ * hook that is taken away could take along another that was put on top of it.
+ *
  * Locks: none.  Memory: plans belong to the Store, or to who calls plan_scan().
  *
  *-------------------------------------------------------------------------
@@ -23,34 +28,16 @@ static planner_hook_type next_planner;
 
 static set_rel_pathlist_hook_type next_pathlist;
 
+/* The query of ours that runs, the innermost; NULL: none does */
+const PlanRun *plan_running = NULL;
+
 static bool by_range = false;	/* is a plan made that goes by ranges? */
 
-/*
- * planner_mark: what the text of such a query begins with
- *
- * PostgreSQL plans a query again whenever it sees fit, so a plan that is made
- * must tell by itself that it is ours.
- */
-const char *
-planner_mark(PlanAccess access)
+/* plan_is_running: is this the text of the query of ours that runs? */
+bool
+plan_is_running(const char *text)
 {
-	switch (access)
-	{
-		case ACCESS_INDEX:
-			return "/* modseq: by index */ ";
-		case ACCESS_RANGES:
-			return "/* modseq: by range */ ";
-		default:
-			return "";
-	}
-}
-
-static bool
-is_marked(const char *text, PlanAccess access)
-{
-	const char *mark = planner_mark(access);
-
-	return strncmp(text, mark, strlen(mark)) == 0;
+	return plan_running != NULL && plan_running->text == text;
 }
 
 /*
@@ -99,27 +86,27 @@ static bool *const settings[] = {
 };
 
 /*
- * As planner().  Queries with our mark get plans from index scans and nested
- * loops only.  The settings are ours for that moment: the application's
- * triggers, which fire when the plan runs, plan with their own.
+ * As planner().  Our query gets a plan from index scans and nested loops only.
+ * The settings are ours for that moment: the application's triggers, which fire
+ * when the plan runs, plan with their own.
  */
 static PlannedStmt *
-plan(Query *parse, const char *text, int options,
-	 ParamListInfo params PLANNER_PARAMS_COMPAT)
+plan_query(Query *parse, const char *text, int options,
+		   ParamListInfo params PLANNER_PARAMS_COMPAT)
 {
 	bool		saved[lengthof(settings)];
 	bool		saved_by_range = by_range;
 	PlannedStmt *result;
 
-	if (text == NULL ||
-		!(is_marked(text, ACCESS_INDEX) || is_marked(text, ACCESS_RANGES)))
+	if (!plan_is_running(text) ||
+		plan_access(plan_running->id) == ACCESS_ANY)
 		return plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
 	for (size_t i = 0; i < lengthof(settings); i++)
 	{
 		saved[i] = *settings[i];
 		*settings[i] = false;
 	}
-	by_range = is_marked(text, ACCESS_RANGES);
+	by_range = plan_access(plan_running->id) == ACCESS_RANGES;
 	PG_TRY();
 	{
 		result = plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
@@ -138,7 +125,7 @@ void
 planner_init(void)
 {
 	next_planner = planner_hook;
-	planner_hook = plan;
+	planner_hook = plan_query;
 	next_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = look_up_ranges;
 }

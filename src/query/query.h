@@ -5,9 +5,9 @@
  *
  * From the ground up:
  *
- *	planner.c	plans that stay on the indexes that attach() made
  *	part.c		what the texts are put together from
  *	text.c		the texts
+ *	planner.c	plans that stay on the indexes that attach() made
  *	run.c		cached plans of them, and as whom they run
  *
  *-------------------------------------------------------------------------
@@ -82,8 +82,27 @@ typedef enum PlanAccess
 /* --- text.c -------------------------------------------------------------- */
 
 extern PlanTable plan_table(PlanId id);
+extern PlanAccess plan_access(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);
+
+/* --- planner.c ------------------------------------------------------------ */
+
+/*
+ * A query of ours while it runs.  PostgreSQL may plan it again then, and plans
+ * and starts others meanwhile; ours is the one whose text is at that address.
+ */
+typedef struct PlanRun
+{
+	const Store *store;
+	PlanId		id;
+	const char *text;
+} PlanRun;
+
+extern const PlanRun *plan_running;
+
+extern bool plan_is_running(const char *text);
+extern void planner_init(void);
 
 /* --- run.c --------------------------------------------------------------- */
 
@@ -106,10 +125,5 @@ extern uint64 plan_scan(Store *store, PlanId id, Oid relid);
 extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 							 int64 *uid, bool *live);
 extern void run_init(void);
-
-/* --- planner.c ------------------------------------------------------------ */
-
-extern void planner_init(void);
-extern const char *planner_mark(PlanAccess access);
 
 #endif							/* MODSEQ_QUERY_H */

@@ -40,13 +40,8 @@
 
 static ExecutorStart_hook_type next_start;
 
-/* The stamp that is about to start, and its text; NULL: none is */
-static const Store *stamp_store;
-
-static const char *stamp_text;
-
 static bool
-is_ours(const Store *store, const Trigger *trigger)
+is_own_trigger(const Store *store, const Trigger *trigger)
 {
 	return trigger->tgoid == store->trigger_oid ||
 		trigger->tgoid == store->collect_oid;
@@ -70,13 +65,13 @@ drop_own_triggers(const Store *store, TriggerDesc *desc)
 
 	for (int i = 0; i < desc->numtriggers; i++)
 		if (fires_for_updated_row(&desc->triggers[i], TRIGGER_TYPE_BEFORE) &&
-			!is_ours(store, &desc->triggers[i]))
+			!is_own_trigger(store, &desc->triggers[i]))
 			return;
 	desc->trig_update_before_row = false;
 	desc->trig_update_after_row = false;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (is_ours(store, &desc->triggers[i]))
+		if (is_own_trigger(store, &desc->triggers[i]))
 			continue;
 		desc->triggers[n] = desc->triggers[i];
 		if (fires_for_updated_row(&desc->triggers[n], TRIGGER_TYPE_AFTER))
@@ -86,64 +81,48 @@ drop_own_triggers(const Store *store, TriggerDesc *desc)
 	desc->numtriggers = n;
 }
 
-/* As ExecutorStart(); of all queries only the stamp that is due concerns us */
+/* A stamp has started: it goes without our row triggers, where it can */
 static void
-start(QueryDesc *query, int eflags)
+start_stamp(const Store *store, QueryDesc *query)
 {
-	const Store *store = stamp_store;
-	bool		is_stamp = store != NULL && query->sourceText == stamp_text;
+	ModifyTableState *node = (ModifyTableState *) query->planstate;
+	ResultRelInfo *target;
 
-	stamp_store = NULL;
+	if (!IsA(node, ModifyTableState) || node->operation != CMD_UPDATE ||
+		node->mt_nrels != 1)
+		return;
+	target = node->resultRelInfo;
+	if (RelationGetRelid(target->ri_RelationDesc) == store->message_relid &&
+		target->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
+		!target->ri_RelationDesc->rd_rel->relispartition &&
+		target->ri_TrigDesc != NULL &&
+		ExecUpdateLockMode(query->estate, target) == LockTupleNoKeyExclusive)
+		drop_own_triggers(store, target->ri_TrigDesc);
+}
+
+/* As ExecutorStart(); of all queries only stamps concern us */
+static void
+start_query(QueryDesc *query, int eflags)
+{
 	if (next_start)
 		next_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
-	if (is_stamp && IsA(query->planstate, ModifyTableState))
-	{
-		ModifyTableState *node = (ModifyTableState *) query->planstate;
-		ResultRelInfo *target = node->resultRelInfo;
-
-		if (node->operation == CMD_UPDATE && node->mt_nrels == 1 &&
-			RelationGetRelid(target->ri_RelationDesc) == store->message_relid &&
-			target->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
-			!target->ri_RelationDesc->rd_rel->relispartition &&
-			target->ri_TrigDesc != NULL &&
-			ExecUpdateLockMode(query->estate, target) == LockTupleNoKeyExclusive)
-			drop_own_triggers(store, target->ri_TrigDesc);
-	}
-}
-
-/* SPI_execute_plan() for a plan that stamps messages */
-static int
-execute_stamp(const Store *store, SPIPlanPtr plan, Datum *params)
-{
-	int			result;
-
-	stamp_store = store;
-	stamp_text = ((CachedPlanSource *)
-				  linitial(SPI_plan_get_plan_sources(plan)))->query_string;
-	PG_TRY();
-	{
-		result = SPI_execute_plan(plan, params, NULL, false, 0);
-	}
-	PG_FINALLY();
-	{
-		/* If it failed before it started */
-		stamp_store = NULL;
-	}
-	PG_END_TRY();
-	return result;
+	if (plan_is_running(query->sourceText) &&
+		(plan_running->id == PLAN_STAMP_MESSAGE ||
+		 plan_running->id == PLAN_STAMP_MESSAGES))
+		start_stamp(plan_running->store, query);
 }
 
 void
 run_init(void)
 {
 	next_start = ExecutorStart_hook;
-	ExecutorStart_hook = start;
+	ExecutorStart_hook = start_query;
 }
 
 static SPIPlanPtr
-prepare(Store *store, PlanId id, const char *table)
+prepare_plan(Store *store, PlanId id, const char *table)
 {
 	Oid			params[MODSEQ_MAX_PARAMS];
 	char	   *text;
@@ -176,6 +155,54 @@ owners_table(const Store *store, PlanId id)
 }
 
 /*
+ * Has SPI run a plan of ours, and tells our hooks which it is.  A runner of our
+ * own, with SPI_plan_get_cached_plan() and ExecutorStart(), would need one hook
+ * less, but would have to repeat what SPI does about snapshots, rules, results
+ * and the context of errors.
+ */
+static uint64
+run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
+		 PlanMode mode)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	const PlanRun *outer = plan_running;
+	PlanRun		run = {store, id, source->query_string};
+	int			result;
+
+	plan_running = &run;
+	PG_TRY();
+	{
+		if (id > PLAN_COUNT)	/* of plan_scan() */
+			result = SPI_execute_snapshot(plan, params, NULL,
+										  GetLatestSnapshot(), InvalidSnapshot,
+										  false, true, 0);
+		else if (mode == PLAN_READ_COMMITTED)
+		{
+			/* To a snapshot before the first command nothing is done yet */
+			Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+			snapshot->curcid = FirstCommandId;
+			result = SPI_execute_snapshot(plan, params, NULL, snapshot,
+										  InvalidSnapshot, true, false, 0);
+			UnregisterSnapshot(snapshot);
+		}
+		else
+			result = SPI_execute_plan(plan, params, NULL,
+									  mode == PLAN_READ_AS_CALLER ||
+									  mode == PLAN_READ_AS_OWNER, 0);
+	}
+	PG_FINALLY();
+	{
+		plan_running = outer;
+	}
+	PG_END_TRY();
+	if (result < 0)
+		elog(ERROR, "SPI returned %s for %s", SPI_result_code_string(result),
+			 source->query_string);
+	return SPI_processed;
+}
+
+/*
  * plan_execute: run a query of ours, whose result is then in SPI_tuptable
  *
  * The caller is connected to SPI.  params are never NULL.  Returns the number
@@ -184,11 +211,11 @@ owners_table(const Store *store, PlanId id)
 uint64
 plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 {
-	bool		as_owner = mode != PLAN_AS_CALLER && mode != PLAN_READ_AS_CALLER;
-	bool		read_only = mode != PLAN_AS_OWNER && mode != PLAN_AS_CALLER;
+	bool		as_owner = mode != PLAN_AS_CALLER &&
+		mode != PLAN_READ_AS_CALLER;
 	Oid			user;
 	int			security;
-	int			result;
+	uint64		rows;
 
 	GetUserIdAndSecContext(&user, &security);
 	if (as_owner)
@@ -203,29 +230,13 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 	}
 	if (store->plans[id] == NULL)
 	{
-		store->plans[id] = prepare(store, id, NULL);
+		store->plans[id] = prepare_plan(store, id, NULL);
 		SPI_keepplan(store->plans[id]);
 	}
-	if (mode == PLAN_READ_COMMITTED)
-	{
-		/* To a snapshot before the first command nothing is done yet */
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-
-		snapshot->curcid = FirstCommandId;
-		result = SPI_execute_snapshot(store->plans[id], params, NULL, snapshot,
-									  InvalidSnapshot, true, false, 0);
-		UnregisterSnapshot(snapshot);
-	}
-	else if (id == PLAN_STAMP_MESSAGE || id == PLAN_STAMP_MESSAGES)
-		result = execute_stamp(store, store->plans[id], params);
-	else
-		result = SPI_execute_plan(store->plans[id], params, NULL, read_only, 0);
+	rows = run_plan(store, id, store->plans[id], params, mode);
 	if (as_owner)
 		SetUserIdAndSecContext(user, security);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan returned %s",
-			 SPI_result_code_string(result));
-	return SPI_processed;
+	return rows;
 }
 
 /*
@@ -240,23 +251,19 @@ plan_scan(Store *store, PlanId id, Oid relid)
 	SPIPlanPtr	plan;
 	Oid			user;
 	int			security;
-	int			result;
+	uint64		rows;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(relation_owner(relid),
 						   security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
-	plan = prepare(store, id,
-				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-											  get_rel_name(relid)));
-	result = SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(),
-								  InvalidSnapshot, false, true, 0);
+	plan = prepare_plan(store, id,
+						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												   get_rel_name(relid)));
+	rows = run_plan(store, id, plan, NULL, PLAN_AS_OWNER);
 	SetUserIdAndSecContext(user, security);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot returned %s",
-			 SPI_result_code_string(result));
 	SPI_freeplan(plan);
-	return SPI_processed;
+	return rows;
 }
 
 /*

@@ -502,6 +502,12 @@ plan_table(PlanId id)
 	return kinds[id].table;
 }
 
+PlanAccess
+plan_access(PlanId id)
+{
+	return kinds[id].access;
+}
+
 /*
  * plan_text: the text of a query, and the types of its parameters
  *
@@ -516,7 +522,6 @@ plan_text(Store *store, PlanId id, const char *table, char **text,
 	query.store = store;
 	query.table = table;
 	initStringInfo(&query.text);
-	plan_add(&query, "%s", planner_mark(kinds[id].access));
 	kinds[id].text(&query, id);
 	*text = query.text.data;
 	memcpy(params, query.params, sizeof(query.params));

@@ -1,6 +1,6 @@
 --
 -- Stamping: our own UPDATE of a message whose flags changed is one to the application's triggers, but our own row
--- triggers need not see it, unless the application has a trigger that can change what is written (src/executor.c)
+-- triggers need not see it, unless the application has a trigger that can change what is written (src/query/run.c)
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
@@ -113,6 +113,17 @@ INSERT INTO flag VALUES (11, '$Forwarded');
 SELECT calls - :before AS calls FROM calls;
 COMMIT;
 :modseqs
+
+-- A rule that has something else done first
+CREATE TABLE log (id bigint);
+CREATE RULE log AS ON UPDATE TO mail DO ALSO INSERT INTO log VALUES (new.id);
+BEGIN;
+SELECT calls AS before FROM calls \gset
+INSERT INTO flag VALUES (11, '$Logged');
+SELECT calls - :before AS calls FROM calls;
+COMMIT;
+TABLE log;
+DROP RULE log ON mail;
 
 SELECT * FROM modseq.check('mail');
 DROP SCHEMA t_stamp CASCADE;

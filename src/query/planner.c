@@ -31,13 +31,41 @@ static set_rel_pathlist_hook_type next_pathlist;
 /* The query of ours that runs, the innermost; NULL: none does */
 const PlanRun *plan_running = NULL;
 
-static bool by_range = false;	/* is a plan made that goes by ranges? */
+/*
+ * What the planner may use besides index scans and nested loops.  Settings by
+ * name would take longer to change than a short query takes to plan.
+ */
+static bool *const settings[] = {
+	&enable_bitmapscan, &enable_hashjoin, &enable_material,
+	&enable_mergejoin, &enable_seqscan, &enable_sort
+};
+
+/* Are they off now, for a query of ours? */
+static bool restricted = false;
+
+/* Then what they are for all others */
+static bool saved_settings[lengthof(settings)];
 
 /* plan_is_running: is this the text of the query of ours that runs? */
 bool
 plan_is_running(const char *text)
 {
 	return plan_running != NULL && plan_running->text == text;
+}
+
+/* Turns the settings off, or back to what they are for others */
+static void
+restrict_planner(bool on)
+{
+	if (on == restricted)
+		return;
+	for (size_t i = 0; i < lengthof(settings); i++)
+	{
+		if (on)
+			saved_settings[i] = *settings[i];
+		*settings[i] = on ? false : saved_settings[i];
+	}
+	restricted = on;
 }
 
 /*
@@ -54,7 +82,8 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (next_pathlist)
 		next_pathlist(root, rel, rti, rte);
-	if (!by_range || rte->rtekind != RTE_RELATION)
+	if (!restricted || plan_access(plan_running->id) != ACCESS_RANGES ||
+		rte->rtekind != RTE_RELATION)
 		return;
 	foreach(lc, rel->pathlist)
 	{
@@ -75,49 +104,36 @@ plan_next(Query *parse, const char *text, int options,
 }
 
 /*
- * What the planner may use besides index scans and nested loops; and JIT, which
- * a plan that looks dear, as one with a step that is off does, would pay for
- * each time.  Settings by name would take longer to change than a short query
- * takes to plan.
- */
-static bool *const settings[] = {
-	&enable_bitmapscan, &enable_hashjoin, &enable_material,
-	&enable_mergejoin, &enable_seqscan, &enable_sort, &jit_enabled
-};
-
-/*
  * As planner().  Our query gets a plan from index scans and nested loops only.
- * The settings are ours for that moment: the application's triggers, which fire
- * when the plan runs, plan with their own.
+ *
+ * While it is planned, policies, and functions in indexes and checks, may have
+ * queries of their own planned: these get the settings of the application.
  */
 static PlannedStmt *
 plan_query(Query *parse, const char *text, int options,
 		   ParamListInfo params PLANNER_PARAMS_COMPAT)
 {
-	bool		saved[lengthof(settings)];
-	bool		saved_by_range = by_range;
+	bool		ours = plan_is_running(text) &&
+		plan_access(plan_running->id) != ACCESS_ANY;
+	bool		before = restricted;
 	PlannedStmt *result;
 
-	if (!plan_is_running(text) ||
-		plan_access(plan_running->id) == ACCESS_ANY)
+	if (!ours && !restricted)
 		return plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
-	for (size_t i = 0; i < lengthof(settings); i++)
-	{
-		saved[i] = *settings[i];
-		*settings[i] = false;
-	}
-	by_range = plan_access(plan_running->id) == ACCESS_RANGES;
+	restrict_planner(ours);
 	PG_TRY();
 	{
 		result = plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);
 	}
 	PG_FINALLY();
 	{
-		for (size_t i = 0; i < lengthof(settings); i++)
-			*settings[i] = saved[i];
-		by_range = saved_by_range;
+		restrict_planner(before);
 	}
 	PG_END_TRY();
+
+	/* One that looks dear, for a step of it is off, would pay for JIT */
+	if (ours)
+		result->jitFlags = PGJIT_NONE;
 	return result;
 }
 

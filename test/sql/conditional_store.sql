@@ -1,5 +1,5 @@
 --
--- Conditional STORE: lock, unchanged_since, touch. DESIGN section 2; RFC 7162 sections 3.1.3 and 3.2
+-- Conditional STORE: lock, unchanged_since, touch (RFC 7162 sections 3.1.3 and 3.2)
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,6 +1,6 @@
 --
--- The counters of a mailbox: the next UID or the last; integer or bigint; NULL, 0 or 1 at first; on the mailbox table, or on a
--- side table, which the application keeps or modseq does
+-- The counters of a mailbox: the next UID or the last; integer or bigint; NULL, 0 or 1 at first; on the mailbox
+-- table, or on a side table, which the application keeps or modseq does
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,6 @@
 --
--- DELETE: whatever way a message goes, by cascades of all kinds, its UID is remembered
+-- DELETE: whatever way a message goes, by cascades of all kinds, its UID is remembered. Rules "departures"
+-- and "nothing is forgotten"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

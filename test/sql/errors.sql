@@ -1,5 +1,5 @@
 --
--- Bad input: a clear error with its SQLSTATE and a hint, and nothing changed. DESIGN section 3, rule 12
+-- Bad input: a clear error with its SQLSTATE and a hint, and nothing changed. Rule "whole errors"
 -- (What attach() refuses is a test of its own; so is the text of uidsets.)
 --
 SET client_min_messages = warning;

@@ -1,5 +1,6 @@
 --
--- Flags as columns of the message. DESIGN section 3, rules 2 and 7; RFC 7162 section 3.1
+-- Flags as columns of the message: what counts as a change of a flag (rule "flags"), and what it costs (rule "one value a
+-- statement"); RFC 7162 section 3.1
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,5 @@
 --
--- Flags in a table of their own. DESIGN section 3, rules 2 and 7; RFC 7162 section 3.1
+-- Flags in a table of their own. Rules "flags" and "one value a statement"; RFC 7162 section 3.1
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

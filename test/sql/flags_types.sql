@@ -1,5 +1,5 @@
 --
--- Flags by type of column: which updates change them. DESIGN section 3, rule 7
+-- Flags by type of column: which updates change them. Rule "flags"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,5 @@
 --
--- Generated columns, stored, as flags and for soft delete: BEFORE triggers do not see their new values. Issue 4
+-- Generated columns, stored, as flags and for soft delete: BEFORE triggers do not see their new values
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,5 @@
 --
--- Arrivals: every form of INSERT
+-- Arrivals: every form of INSERT. Rules "arrivals", "first value" and "one value a statement"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
@@ -142,7 +142,7 @@ SELECT * FROM modseq.check('mail');
 DROP TABLE mail, mailbox, mail_vanished;
 
 --
--- Counters as the seeds have them: 0 or NULL counts as never used, and the last UID in the place of the next
+-- Counters: 0 or NULL counts as never used, and the last UID in the place of the next
 --
 CREATE TABLE mailbox (id int PRIMARY KEY, uidvalidity int, last_uid int, highest_modseq bigint DEFAULT 0);
 CREATE TABLE mail (id serial PRIMARY KEY, mailbox_id int, uid int, modseq bigint DEFAULT 0);

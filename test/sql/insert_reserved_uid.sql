@@ -1,6 +1,6 @@
 --
 -- Applications that hand out UIDs themselves: a transaction that raises UIDNEXT may use what it so reserved, since nobody
--- else has seen UIDNEXT above it. DESIGN section 3, rule 4
+-- else has seen UIDNEXT above it. Rule "arrivals"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,6 @@
 --
--- 50,000 messages in a statement: the work grows with the rows, and the counter row is written once. Issue 2
+-- 50,000 messages in a statement: the work grows with the rows, and the counter row is written once.
+-- Rule "linear cost"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,5 @@
 --
--- Mailbox keys: the overloads of every function that takes one, and keys of other types. DESIGN section 2
+-- Mailbox keys: the overloads of every function that takes one, and keys of other types
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

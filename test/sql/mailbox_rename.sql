@@ -1,5 +1,5 @@
 --
--- A mailbox that is renamed is the same mailbox: its messages do not move, and nothing is bumped
+-- A mailbox that is renamed is the same mailbox: its messages do not move, and nothing is bumped. Rule "moves"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

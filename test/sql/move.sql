@@ -1,5 +1,5 @@
 --
--- Moves: an UPDATE of the mailbox key, or of the UID (RFC 6851 section 4.4)
+-- Moves: an UPDATE of the mailbox key, or of the UID (RFC 6851 section 4.4). Rule "moves"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,6 +1,6 @@
 --
 -- What PostgreSQL has learned since 15. A statement runs where the server knows it; elsewhere what it should tell
--- stands for its result, and another one has the same effect, so that the output is the same everywhere. Issue 4
+-- stands for its result, and another one has the same effect, so that the output is the same everywhere.
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

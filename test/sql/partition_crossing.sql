@@ -1,6 +1,6 @@
 --
 -- Messages that an UPDATE or MERGE takes to another partition: those that stay in their mailbox keep their UID, and
--- all that is told of them is what a plain table would tell. DESIGN section 3, rules 5 and 7; issue 4, item 5
+-- all that is told of them is what a plain table would tell. Rules "moves" and "flags"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

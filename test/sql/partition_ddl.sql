@@ -1,5 +1,5 @@
 --
--- Partitions of a message table that come and go: ATTACH, DETACH, CREATE and DROP, and who may. Issue 4, item 5
+-- Partitions of a message table that come and go: ATTACH, DETACH, CREATE and DROP, and who may
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,6 +1,5 @@
 --
--- Messages that are expunged by a column, and go to another partition for that. DESIGN section 3, rule 6; issue 4,
--- items 4 and 5
+-- Messages that are expunged by a column, and go to another partition for that. Rule "departures"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

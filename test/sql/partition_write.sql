@@ -1,6 +1,6 @@
 --
 -- A partitioned message table: what is written to it or to one of its partitions has the same outcome as with a
--- plain table. Issue 4, item 5
+-- plain table
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,5 +1,5 @@
 --
--- Our queries stay on the indexes that attach() made for them, whatever the statistics say. Issues 4 and 5
+-- Our queries stay on the indexes that attach() made for them, whatever the statistics say
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

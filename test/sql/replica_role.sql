@@ -1,5 +1,5 @@
 --
--- session_replication_role = replica: rows stay exactly as they arrive. DESIGN section 3, rule 11
+-- session_replication_role = replica: rows stay exactly as they arrive. Rule "replica mode"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -45,11 +45,11 @@ SELECT * FROM modseq.resync('mail', 1, 70, 2);
 SELECT * FROM modseq.resync('mail', 1, 72, 2, '1:5', '1', '1');
 SELECT * FROM modseq.resync('mail', 1, 0, 99);
 SELECT * FROM modseq.resync('mail', 1, NULL, 2);
--- A mod-sequence that the mailbox has not reached: changes were lost, so all of them are told (D11)
+-- A mod-sequence that the mailbox has not reached: changes were lost, so all of them are told
 SELECT * FROM modseq.resync('mail', 1, 71, 8);
 SELECT * FROM modseq.resync('mail', 1, 71, 9223372036854775807, '1:6');
 SELECT * FROM modseq.resync('mail', 3, 73, 2);
--- Since 0, or 1: all there is (D10)
+-- Since 0, or 1: all there is
 SELECT * FROM modseq.resync('mail', 1, 71, 0);
 SELECT * FROM modseq.resync('mail', 1, 71, 1);
 -- It is one row also as a column, and by name
@@ -104,7 +104,7 @@ SELECT verdict, vanished, first_vanished FROM modseq.resync('mail', 4, 74, 2, NU
 SELECT verdict FROM modseq.resync('mail', 4, 1, 0, NULL, '1:2', '2');
 
 --
--- All that one statement answers is of one snapshot, whatever happens meanwhile (P2)
+-- All that one statement answers is of one snapshot, whatever happens meanwhile
 --
 CREATE FUNCTION deliver() RETURNS bigint LANGUAGE sql AS $$ INSERT INTO mail (mailbox_id) VALUES (2) RETURNING uid $$;
 SELECT deliver() AS delivered, s.uidnext, s.highestmodseq, r.uidnext, r.highestmodseq, r.changed,

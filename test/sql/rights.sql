@@ -1,5 +1,5 @@
 --
--- Rights: bookkeeping runs with the owner's, answers come with the caller's
+-- Rights: bookkeeping runs with the owner's, answers come with the caller's. Rule "rights"
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -1,6 +1,6 @@
 --
--- Triggers that write to the same tables, also in an EXCEPTION block, which is a subtransaction: what they take back leaves no
--- trace
+-- Triggers that write to the same tables, also in an EXCEPTION block, which is a subtransaction: what they
+-- take back leaves no trace
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;

@@ -65,7 +65,7 @@ class Qresync(unittest.TestCase):
         answer = self.select("%d 7 1:3" % v)
         self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) 2"])
         self.assertEqual(set(answer.fetches()), {1, 3})
-        # what was never assigned is not expunged (D12)
+        # what was never assigned is not expunged
         answer = self.select("%d 7 1:4294967295" % v)
         self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) 2,4"])
 
@@ -94,7 +94,7 @@ class Qresync(unittest.TestCase):
         self.assertEqual(answer.status, "OK")
 
     def test_ahead_of_the_server(self):
-        """After a restore from a backup: everything that may have vanished, and all flags (D11)."""
+        """After a restore from a backup: everything that may have vanished, and all flags."""
         self.expunge("2")
         answer = self.select("%d 1000" % self.uidvalidity())
         self.assertEqual(answer.all("VANISHED"), ["VANISHED (EARLIER) 2"])
@@ -124,7 +124,7 @@ class Qresync(unittest.TestCase):
         self.expunge("2,6")
         self.select()
         answer = self.a.ok("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 7 VANISHED)")
-        # '*' reaches UIDNEXT - 1, though the last message is 5 (D13)
+        # '*' reaches UIDNEXT - 1, though the last message is 5
         self.assertEqual(answer.untagged, ["VANISHED (EARLIER) 2,6"])
         answer = self.a.ok("UID FETCH 1:4 (FLAGS) (VANISHED CHANGEDSINCE 6)")
         self.assertEqual(answer.untagged, ["VANISHED (EARLIER) 2"])

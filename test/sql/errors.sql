@@ -8,20 +8,9 @@ CREATE SCHEMA t_errors;
 SET search_path = t_errors;
 \pset format unaligned
 \pset tuples_only on
-
--- What a command fails with: SQLSTATE, message, detail, hint
-CREATE FUNCTION failure(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	message text;
-	detail text;
-	hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN others THEN
-	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n', SQLSTATE || ' ' || message, '    ' || nullif(detail, ''), '    ' || nullif(hint, ''));
-END $$;
+\getenv test PG_ABS_SRCDIR
+\set failure :test /include/failure.sql
+\i :failure
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY, uidvalidity bigint, uidnext int);
 CREATE TABLE mail (id int PRIMARY KEY, mailbox_id bigint, uid bigint, seen boolean);

@@ -7,6 +7,9 @@ CREATE SCHEMA t_flags_types;
 SET search_path = t_flags_types;
 \pset format unaligned
 \pset tuples_only on
+\getenv test PG_ABS_SRCDIR
+\set failure :test /include/failure.sql
+\i :failure
 
 CREATE TYPE flag AS ENUM ('seen', 'flagged', 'draft');
 CREATE DOMAIN flags AS text[];
@@ -14,14 +17,11 @@ CREATE DOMAIN word AS text;
 CREATE TYPE two AS (seen boolean, flagged boolean);
 
 -- The mod-sequence of a message, which came with NULL under 2, after the column was set to each of the values
-CREATE FUNCTION updates(type text, VARIADIC vals text[]) RETURNS text
+CREATE FUNCTION try_updates(type text, vals text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-	result text := type || ':';
+	result text;
 	v text;
-	message text;
-	detail text;
-	hint text;
 BEGIN
 	EXECUTE format('CREATE TABLE box (id int PRIMARY KEY);
 		CREATE TABLE mail (box_id int, f %s)', type);
@@ -30,16 +30,12 @@ BEGIN
 	INSERT INTO mail VALUES (1, NULL);
 	FOREACH v IN ARRAY vals LOOP
 		EXECUTE format('UPDATE mail SET f = %L', v);
-		result := result || format(' %s -> %s', coalesce(v, 'null'), (SELECT modseq FROM mail));
+		result := concat_ws(' ', result, format('%s -> %s', coalesce(v, 'null'), (SELECT modseq FROM mail)));
 	END LOOP;
-	RAISE 'undo' USING ERRCODE = 'MS001';
-EXCEPTION
-	WHEN SQLSTATE 'MS001' THEN
-		RETURN result;
-	WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-		RETURN concat_ws(E'\n    ', type || ': ' || SQLSTATE || ' ' || message, detail, hint);
+	RAISE USING MESSAGE = result, ERRCODE = 'MS001';
 END $$;
+CREATE FUNCTION updates(type text, VARIADIC vals text[]) RETURNS text
+LANGUAGE sql AS $$ SELECT type || ': ' || failure(format('SELECT try_updates(%L, %L)', type, vals)) $$;
 
 -- A flag, or bits
 SELECT updates('boolean', 'f', 't', 't', 'f', NULL);

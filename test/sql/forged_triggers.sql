@@ -21,20 +21,13 @@ INSERT INTO victim.mail SELECT md5(i::text)::uuid, 1 FROM generate_series(1, 3) 
 DELETE FROM victim.mail WHERE uid = 2;
 
 SET ROLE regress_modseq_stranger;
-CREATE FUNCTION stranger.attack(relation text, triggers text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	text text;
-	detail text;
-BEGIN
-	EXECUTE 'CREATE TABLE stranger.x ' || relation;
-	EXECUTE triggers;
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS text = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-	RETURN concat_ws(' ', SQLSTATE, text, detail);
-END
-$$;
+SET search_path = stranger;
+\getenv test PG_ABS_SRCDIR
+\set failure :test /include/failure.sql
+\i :failure
+CREATE FUNCTION stranger.attack(relation text, triggers text, statement text) RETURNS text LANGUAGE sql AS $$
+	SELECT stranger.failure(concat_ws('; ', 'CREATE TABLE stranger.x ' || relation, triggers, statement)) $$;
+RESET search_path;
 \t on
 \pset format unaligned
 

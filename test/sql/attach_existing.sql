@@ -62,7 +62,7 @@ INSERT INTO mailbox VALUES (1);
 INSERT INTO mail VALUES (1);
 SELECT modseq.attach('mail', 'mailbox');
 INSERT INTO mail VALUES (1);
-TABLE mail;
+SELECT * FROM mail ORDER BY uid;
 SELECT uidnext, highestmodseq FROM mailbox;
 SELECT * FROM modseq.check('mail');
 -- The indexes that it makes

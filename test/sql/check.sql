@@ -70,7 +70,7 @@ SELECT * FROM broken('mail', 'UPDATE mail SET mailbox_id = NULL WHERE id = 4');
 SELECT * FROM broken('mail', 'DROP INDEX mail_mailbox_id_uid_idx', 'UPDATE mail SET uid = 3 WHERE id = 3');
 
 -- Vanished UIDs
-SELECT id, modseq, uids FROM mail_vanished;
+SELECT id, modseq, uids FROM mail_vanished ORDER BY id, modseq;
 SELECT * FROM broken('mail', 'UPDATE mail_vanished SET uids = ''1:2'' WHERE id = 2');
 SELECT * FROM broken('mail', 'UPDATE mail_vanished SET uids = ''1,4:6'' WHERE id = 2');
 SELECT * FROM broken('mail', 'UPDATE mail_vanished SET uids = '''' WHERE id = 2');

@@ -23,7 +23,8 @@ DELETE FROM mail WHERE mailbox_id = 1 AND uid IN (3, 5);		-- 5
 CREATE VIEW answer AS
 	SELECT since, modseq.vanished_since('mail', 1, since) AS vanished, r.vanished AS resync, r.first_vanished, r.highestmodseq
 	FROM generate_series(0, 7) AS since,
-		modseq.resync('mail', 1, (SELECT uidvalidity FROM modseq.status('mail', 1)), since) AS r;
+		modseq.resync('mail', 1, (SELECT uidvalidity FROM modseq.status('mail', 1)), since) AS r
+	ORDER BY since;
 SELECT * FROM answer;
 
 -- Nothing is that old yet

@@ -94,7 +94,7 @@ SET session_replication_role = replica;
 INSERT INTO mailbox VALUES ('carl', 'late'), ('carl', 'later');
 DELETE FROM mailbox WHERE name = 'box 4';
 RESET session_replication_role;
-SELECT * FROM modseq.check('mail');
+SELECT * FROM modseq.check('mail') ORDER BY problem DESC, mailbox COLLATE "C";
 SELECT * FROM modseq.status('mail', ARRAY['carl', 'late']);
 INSERT INTO mail VALUES (20, 'carl', 'late') RETURNING uid, modseq;
 UPDATE mailbox SET name = 'latest' WHERE name = 'later';

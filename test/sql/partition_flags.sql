@@ -93,7 +93,7 @@ DROP TABLE flag_1;
 :state
 BEGIN;
 DROP TABLE flag_2, flag;
-SELECT highestmodseq FROM box;
+SELECT highestmodseq FROM box ORDER BY id;
 ROLLBACK;
 ALTER TABLE flag DETACH PARTITION flag_2 CONCURRENTLY;
 SELECT modseq.detach('mail');

@@ -33,7 +33,7 @@ CREATE TABLE list_mail_b (kind text, created_modseq bigint, modseq bigint NOT NU
 ALTER TABLE list_mail ATTACH PARTITION list_mail_b DEFAULT;
 SELECT tgrelid::regclass, string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger
 	WHERE tgrelid::regclass::text ~ '^(hash|list)_mail' GROUP BY tgrelid ORDER BY tgrelid::regclass::text;
-SELECT message, flag FROM modseq.stores WHERE message::text ~ '^(hash|list)_mail';
+SELECT message, flag FROM modseq.stores WHERE message::text ~ '^(hash|list)_mail' ORDER BY message::text;
 SELECT indrelid::regclass, indisunique, pg_get_indexdef(indexrelid) ~ 'uid' AS uid FROM pg_index
 	WHERE indrelid IN ('hash_mail'::regclass, 'list_mail'::regclass) ORDER BY 1, 3;
 

@@ -32,7 +32,7 @@ GRANT SELECT ON mail, mailbox, mail_vanished TO regress_modseq_check;
 SELECT uidnext, modseq FROM mailbox WHERE id = 2;
 SELECT modseq.reset_uidvalidity('mail', 2) AS new \gset
 SELECT uidnext, modseq, uidvalidity = :new AS returned, uidvalidity > 7 AS risen FROM mailbox WHERE id = 2;
-SELECT id, modseq, uids FROM mail_vanished;
+SELECT id, modseq, uids FROM mail_vanished ORDER BY id, modseq;
 SELECT * FROM modseq.check('mail');
 -- above the old one, whatever that is; once only, however often
 UPDATE mailbox SET uidvalidity = 4294967294 WHERE id = 2;

@@ -4,8 +4,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
-CREATE SCHEMA t_depart;
-SET search_path = t_depart;
+CREATE SCHEMA t_delete;
+SET search_path = t_delete;
 \set VERBOSITY terse
 \getenv test PG_ABS_SRCDIR
 \set told :test /include/told.sql
@@ -144,4 +144,4 @@ SELECT highestmodseq, modseq.vanished_since('mail_b', 1, 4) AS b FROM mailbox_b;
 SELECT * FROM modseq.check('mail_a');
 SELECT * FROM modseq.check('mail_b');
 
-DROP SCHEMA t_depart CASCADE;
+DROP SCHEMA t_delete CASCADE;

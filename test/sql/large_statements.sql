@@ -4,8 +4,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
-CREATE SCHEMA t_linear;
-SET search_path = t_linear;
+CREATE SCHEMA t_large_statements;
+SET search_path = t_large_statements;
 
 CREATE TABLE mailbox (id bigint PRIMARY KEY);
 CREATE TABLE mail (
@@ -86,4 +86,4 @@ DO $$ BEGIN FOR i IN 1..500 LOOP INSERT INTO mail (mailbox_id) VALUES (1); END L
 SELECT count(DISTINCT modseq), count(DISTINCT uid) FROM mail WHERE mailbox_id = 1;
 SELECT * FROM modseq.check('mail');
 
-DROP SCHEMA t_linear CASCADE;
+DROP SCHEMA t_large_statements CASCADE;

@@ -3,8 +3,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
-CREATE SCHEMA t_depart;
-SET search_path = t_depart;
+CREATE SCHEMA t_mailbox_delete;
+SET search_path = t_mailbox_delete;
 \set VERBOSITY terse
 \getenv test PG_ABS_SRCDIR
 \set told :test /include/told.sql
@@ -91,4 +91,4 @@ SELECT id, modseq, uids FROM mail_vanished WHERE id = 9;
 ALTER TABLE mail DROP CONSTRAINT mail_mailbox_id_fkey,
 	ADD FOREIGN KEY (mailbox_id) REFERENCES mailbox ON DELETE CASCADE;
 
-DROP SCHEMA t_depart CASCADE;
+DROP SCHEMA t_mailbox_delete CASCADE;

@@ -4,8 +4,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
-CREATE SCHEMA t_between;
-SET search_path = t_between;
+CREATE SCHEMA t_rename_midway;
+SET search_path = t_rename_midway;
 \set VERBOSITY terse
 \getenv test PG_ABS_SRCDIR
 \set told :test /include/told.sql
@@ -92,4 +92,4 @@ SELECT t.id, t.modseq = b.highestmodseq AS highest, t.parent_modseq = (SELECT mo
 FROM thread t JOIN mailbox b ON b.id = t.mailbox_id ORDER BY t.id;
 SELECT * FROM modseq.check('thread');
 
-DROP SCHEMA t_between CASCADE;
+DROP SCHEMA t_rename_midway CASCADE;

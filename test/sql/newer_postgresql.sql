@@ -4,8 +4,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
-CREATE SCHEMA t_newer;
-SET search_path = t_newer;
+CREATE SCHEMA t_newer_postgresql;
+SET search_path = t_newer_postgresql;
 \pset format unaligned
 \pset tuples_only on
 \getenv test PG_ABS_SRCDIR
@@ -117,7 +117,7 @@ BEGIN;
 ALTER TABLE mail DROP COLUMN seen;
 SELECT since(18, 'ALTER TABLE mail ADD seen boolean GENERATED ALWAYS AS (status <> 0)', 'SELECT 1', '');
 SELECT since(18, 'UPDATE mail SET status = 1', 'SELECT 1', '55000 modseq''s configuration of table "mail" is out of date');
-SELECT since(18, $$SELECT modseq.attach('mail', 'mailbox', 'mail_flag')$$, 'SELECT 1', '0A000 column "seen" of table t_newer.mail is a generated or identity column');
+SELECT since(18, $$SELECT modseq.attach('mail', 'mailbox', 'mail_flag')$$, 'SELECT 1', '0A000 column "seen" of table t_newer_postgresql.mail is a generated or identity column');
 ROLLBACK;
 DROP TABLE mail, mail_vanished, mail_flag, mailbox;
 
@@ -144,4 +144,4 @@ CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int4range);
 SELECT since(18, 'ALTER TABLE mailbox ADD PRIMARY KEY (id, during WITHOUT OVERLAPS)', 'SELECT 1', '');
 SELECT modseq.attach('mail', 'mailbox');
 
-DROP SCHEMA t_newer CASCADE;
+DROP SCHEMA t_newer_postgresql CASCADE;

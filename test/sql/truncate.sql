@@ -3,8 +3,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
-CREATE SCHEMA t_depart;
-SET search_path = t_depart;
+CREATE SCHEMA t_truncate;
+SET search_path = t_truncate;
 \set VERBOSITY terse
 \getenv test PG_ABS_SRCDIR
 \set told :test /include/told.sql
@@ -75,4 +75,4 @@ TRUNCATE mailbox, mail, mail_flag;
 SELECT count(*) FROM mail_vanished;
 ROLLBACK;
 
-DROP SCHEMA t_depart CASCADE;
+DROP SCHEMA t_truncate CASCADE;

@@ -73,7 +73,7 @@ wrong_key_width(const Store *store, int given)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("mailbox key has %d value(s), but that of table %s has %d column(s)",
-					given, store->mailbox, store->nkeys),
+					given, store->table[TABLE_MAILBOX].name, store->nkeys),
 			 store->nkeys > 1 ?
 			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes.") : 0));
 }
@@ -196,7 +196,8 @@ may_write(Oid relid)
 void
 argument_check_may_write(const Store *store)
 {
-	if (!may_write(store->message_relid) && !may_write(store->flag_relid))
+	if (!may_write(store->message_relid) &&
+		!may_write(store->table[TABLE_FLAG].relid))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
 					   get_rel_name(store->message_relid));
 }
@@ -209,7 +210,7 @@ argument_check_may_read(const Store *store)
 						  ACL_SELECT) != ACLCHECK_OK &&
 		pg_attribute_aclcheck(store->message_relid,
 							  get_attnum(store->message_relid,
-										 store_option(store, "message_uid")),
+										 store->uid.name),
 							  GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
 					   get_rel_name(store->message_relid));

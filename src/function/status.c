@@ -26,7 +26,7 @@ status_no_mailbox(const Store *store, const Datum *key)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
 			 errdetail("Table %s has no such row that you may see.",
-					   store->mailbox),
+					   store->table[TABLE_MAILBOX].name),
 			 errhint("A mailbox is given by the value of its key.")));
 }
 

@@ -108,7 +108,7 @@ check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 				 errmsg("messages of mailbox %s could not be stamped",
 						key_text(store, mailbox->key)),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
-						   store->message),
+						   store->table[TABLE_MESSAGE].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
 }
 
@@ -137,7 +137,7 @@ renumber_messages(Store *store, Mailbox *mailbox)
 				 errmsg("messages of mailbox %s could not be renumbered",
 						key_text(store, mailbox->key)),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
-						   store->message),
+						   store->table[TABLE_MESSAGE].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
 	SPI_finish();
 	pfree(set);

@@ -149,7 +149,7 @@ counter_no_mailbox(Store *store, const Datum *key)
 	ereport(ERROR,
 			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
-			 errdetail("Table %s has no such row.", store->mailbox),
+			 errdetail("Table %s has no such row.", store->table[TABLE_MAILBOX].name),
 			 errhint("Create the mailbox first.")));
 }
 
@@ -409,11 +409,12 @@ counter_settle(Store *store, Mailbox *mailbox)
 	if (uidnext == state->uidnext && highestmodseq == state->highestmodseq)
 		return;
 
-	if (store->uidnext_is_int4 && uidnext - store->has_last_uid > PG_INT32_MAX)
+	if (store->uidnext.type == INT4OID &&
+		uidnext - store->has_last_uid > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("UIDNEXT " INT64_FORMAT " of mailbox %s is out of range for column %s",
-						uidnext, key_text(store, mailbox->key), store->uidnext),
+						uidnext, key_text(store, mailbox->key), store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));
 	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
@@ -425,7 +426,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 				 errmsg("counters of mailbox %s could not be written",
 						key_text(store, mailbox->key)),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
-						   store->mailbox),
+						   store->table[TABLE_MAILBOX].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
 	SPI_finish();
 

@@ -298,7 +298,7 @@ crossing_flag_departs(Store *store, Relation rel, HeapTuple old,
 		int16		typlen;
 		bool		typbyval;
 
-		get_typlenbyval(store->flag_message_type, &typlen, &typbyval);
+		get_typlenbyval(store->flag_message.type, &typlen, &typbyval);
 		crossings->flag_message = datumCopy(message, typbyval, typlen);
 		MemoryContextSwitchTo(context);
 	}

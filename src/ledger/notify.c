@@ -103,7 +103,7 @@ notify_note(const Store *store, Mailbox *mailbox)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	wakeup = palloc(sizeof(Wakeup));
 	wakeup->mailbox = mailbox;
-	wakeup->store = json_string(store->message);
+	wakeup->store = json_string(store->table[TABLE_MESSAGE].name);
 	wakeup->key = json_key(store, mailbox->key);
 	wakeups = lappend(wakeups, wakeup);
 	MemoryContextSwitchTo(old);

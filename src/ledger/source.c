@@ -22,7 +22,7 @@
 bool
 source_supply(Store *store, Mailbox *mailbox)
 {
-	if (store->source == NULL ||
+	if (!OidIsValid(store->table[TABLE_SOURCE].relid) ||
 		plan_execute(store, PLAN_FIND_SOURCE, mailbox->key, PLAN_AS_OWNER) == 0)
 		return false;
 	plan_execute(store, PLAN_ADD_MAILBOX, mailbox->key, PLAN_AS_OWNER);

@@ -53,7 +53,7 @@ vanished_append(Store *store, Mailbox *mailbox)
 				 errmsg("vanished UIDs of mailbox %s could not be stored",
 						key_text(store, mailbox->key)),
 				 errdetail("A trigger or rule of table %s suppressed the insert.",
-						   store->vanished),
+						   store->table[TABLE_VANISHED].name),
 				 errhint("Drop it; the table belongs to modseq.")));
 	SPI_finish();
 	mailbox->state->appended = value;

@@ -52,39 +52,14 @@ plan_uidset_oid(void)
 						   ObjectIdGetDatum(get_namespace_oid("modseq", false)));
 }
 
-/* plan_key_name: what a key column is called there */
+/* plan_collate_clause: " COLLATE c" for a column that has a collation */
 const char *
-plan_key_name(const KeyColumn *key, KeySide side)
+plan_collate_clause(Oid collation)
 {
-	switch (side)
-	{
-		case KEY_OF_SOURCE:
-			return key->source;
-		case KEY_OF_MESSAGE:
-			return key->message;
-		case KEY_OF_FLAG:
-			return key->flag;
-		default:
-			return key->name;
-	}
-}
-
-/*
- * plan_collate_clause: " COLLATE c" for a column that has a collation, named
- * without quotes
- */
-const char *
-plan_collate_clause(Oid relid, const char *name)
-{
-	Oid			type;
-	int32		typmod;
-	Oid			collation;
 	HeapTuple	tuple;
 	Form_pg_collation form;
 	const char *result;
 
-	get_atttypetypmodcoll(relid, get_attnum(relid, name), &type, &typmod,
-						  &collation);
 	if (!OidIsValid(collation))
 		return "";
 	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
@@ -100,14 +75,14 @@ plan_collate_clause(Oid relid, const char *name)
 
 /* plan_add_key_columns: "t.a, t.b" in the types of the mailbox's key */
 void
-plan_add_key_columns(PlanText *query, const char *alias, KeySide side)
+plan_add_key_columns(PlanText *query, const char *alias, TableRole side)
 {
 	for (int i = 0; i < query->store->nkeys; i++)
 	{
 		KeyColumn  *key = &query->store->key[i];
 
-		plan_add(query, "%s%s.%s", i == 0 ? "" : ", ", alias, plan_key_name(key, side));
-		if (side != KEY_OF_MAILBOX)
+		plan_add(query, "%s%s.%s", i == 0 ? "" : ", ", alias, query->store->table[side].key[i].quoted);
+		if (side != TABLE_MAILBOX)
 			plan_add(query, "::%s",
 				format_type_extended(key->type, -1,
 									 FORMAT_TYPE_FORCE_QUALIFY |
@@ -120,21 +95,20 @@ plan_add_key_columns(PlanText *query, const char *alias, KeySide side)
  * that are to be had, in the types of the mailbox's key
  */
 void
-plan_add_key_equality(PlanText *query, const char *alias, KeySide side,
+plan_add_key_equality(PlanText *query, const char *alias, TableRole side,
 					  const char *format)
 {
 	for (int i = 0; i < query->store->nkeys; i++)
 	{
 		KeyColumn  *key = &query->store->key[i];
-		Oid			type = side == KEY_OF_MESSAGE ? key->message_type :
-			side == KEY_OF_SOURCE ? key->source_type : key->type;
+		Oid			type = query->store->table[side].key[i].type;
 		Oid			param_type;
 		Oid			operator = equality_operator(type, key->type, &param_type);
 
 		if (i > 0)
 			plan_add(query, " AND ");
 		generate_operator_clause(&query->text,
-								 psprintf("%s.%s", alias, plan_key_name(key, side)),
+								 psprintf("%s.%s", alias, query->store->table[side].key[i].quoted),
 								 type, operator,
 								 psprintf(format, i + 1), key->type);
 	}
@@ -142,7 +116,7 @@ plan_add_key_equality(PlanText *query, const char *alias, KeySide side,
 
 /* plan_add_key_condition: the key is that in the first parameters */
 void
-plan_add_key_condition(PlanText *query, const char *alias, KeySide side)
+plan_add_key_condition(PlanText *query, const char *alias, TableRole side)
 {
 	plan_add_key_equality(query, alias, side, "$%d");
 }
@@ -167,9 +141,9 @@ plan_live_condition(const Store *store)
 {
 	const char *expunged;
 
-	if (store->expunged == NULL)
+	if (store->expunged.quoted == NULL)
 		return "true";
-	switch (store->expunged_type)
+	switch (store->expunged.type)
 	{
 		case BOOLOID:
 			expunged = "";
@@ -184,5 +158,5 @@ plan_live_condition(const Store *store)
 			break;
 	}
 	return psprintf("CASE WHEN m.%s%s THEN 1 ELSE 0 END OPERATOR(pg_catalog.<>) 1",
-					store->expunged, expunged);
+					store->expunged.quoted, expunged);
 }

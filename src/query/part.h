@@ -22,26 +22,16 @@ typedef struct PlanText
 	Oid			params[MODSEQ_MAX_PARAMS];
 } PlanText;
 
-/* Which table's names a key column has */
-typedef enum KeySide
-{
-	KEY_OF_MAILBOX,				/* and of the vanished table */
-	KEY_OF_SOURCE,
-	KEY_OF_MESSAGE,
-	KEY_OF_FLAG
-} KeySide;
-
 extern void plan_add(PlanText *query, const char *fmt,...) pg_attribute_printf(2, 3);
 extern int	plan_add_param(PlanText *query, Oid type);
 extern Oid	plan_uidset_oid(void);
-extern const char *plan_key_name(const KeyColumn *key, KeySide side);
-extern const char *plan_collate_clause(Oid relid, const char *name);
+extern const char *plan_collate_clause(Oid collation);
 extern void plan_add_key_columns(PlanText *query, const char *alias,
-								 KeySide side);
+								 TableRole side);
 extern void plan_add_key_equality(PlanText *query, const char *alias,
-								  KeySide side, const char *format);
+								  TableRole side, const char *format);
 extern void plan_add_key_condition(PlanText *query, const char *alias,
-								   KeySide side);
+								   TableRole side);
 extern void plan_add_key_params(PlanText *query);
 extern const char *plan_live_condition(const Store *store);
 

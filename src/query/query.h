@@ -60,16 +60,6 @@ typedef enum PlanId
 	PLAN_RESET_MAILBOXES
 } PlanId;
 
-/* As the owner of which table a query runs */
-typedef enum PlanTable
-{
-	TABLE_MESSAGE,
-	TABLE_MAILBOX,
-	TABLE_SOURCE,
-	TABLE_VANISHED,
-	TABLE_GIVEN					/* the one that plan_scan() is told */
-} PlanTable;
-
 /* How its plan must find the rows, whatever the statistics say */
 typedef enum PlanAccess
 {
@@ -81,7 +71,7 @@ typedef enum PlanAccess
 
 /* --- text.c -------------------------------------------------------------- */
 
-extern PlanTable plan_table(PlanId id);
+extern TableRole plan_table(PlanId id);
 extern PlanAccess plan_access(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);

@@ -136,24 +136,6 @@ prepare_plan(Store *store, PlanId id, const char *table)
 	return plan;
 }
 
-/* The table whose owner a plan runs as */
-static Oid
-owners_table(const Store *store, PlanId id)
-{
-	switch (plan_table(id))
-	{
-		case TABLE_MAILBOX:
-			return store->mailbox_relid;
-		case TABLE_SOURCE:
-			return store->source_relid;
-		case TABLE_VANISHED:
-			return store->vanished_relid;
-		default:
-			Assert(plan_table(id) == TABLE_MESSAGE);
-			return store->message_relid;
-	}
-}
-
 /*
  * Has SPI run a plan of ours, and tells our hooks which it is.  A runner of our
  * own, with SPI_plan_get_cached_plan() and ExecutorStart(), would need one hook
@@ -211,6 +193,7 @@ run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
 uint64
 plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 {
+	const StoreTable *owned = &store->table[plan_table(id)];
 	bool		as_owner = mode != PLAN_AS_CALLER &&
 		mode != PLAN_READ_AS_CALLER;
 	Oid			user;
@@ -219,7 +202,7 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 
 	GetUserIdAndSecContext(&user, &security);
 	if (as_owner)
-		SetUserIdAndSecContext(relation_owner(owners_table(store, id)),
+		SetUserIdAndSecContext(relation_owner(owned->relid),
 							   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_NOFORCE_RLS);
 	if (store->plans == NULL)
@@ -257,9 +240,7 @@ plan_scan(Store *store, PlanId id, Oid relid)
 	SetUserIdAndSecContext(relation_owner(relid),
 						   security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
-	plan = prepare_plan(store, id,
-						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												   get_rel_name(relid)));
+	plan = prepare_plan(store, id, relation_name(relid));
 	rows = run_plan(store, id, plan, NULL, PLAN_AS_OWNER);
 	SetUserIdAndSecContext(user, security);
 	SPI_freeplan(plan);

@@ -28,7 +28,7 @@ add_counters(PlanText *query)
 
 	plan_add(query,
 			 "b.%s::pg_catalog.int8, b.%s::pg_catalog.int8, b.%s::pg_catalog.int8",
-			 store->uidvalidity, store->uidnext, store->highestmodseq);
+			 store->uidvalidity.quoted, store->uidnext.quoted, store->highestmodseq.quoted);
 }
 
 /*
@@ -47,11 +47,11 @@ mailbox_query(PlanText *query, PlanId id)
 	{
 		plan_add(query,
 			"UPDATE %s AS b SET %s = GREATEST(b.%s, 1) OPERATOR(pg_catalog.+) 1 WHERE ",
-			store->mailbox, store->highestmodseq, store->highestmodseq);
-		plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
+			store->table[TABLE_MAILBOX].name, store->highestmodseq.quoted, store->highestmodseq.quoted);
+		plan_add_key_condition(query, "b", TABLE_MAILBOX);
 		plan_add(query,
 				 " AND (b.%s OPERATOR(pg_catalog.=) " INT64_FORMAT ") IS NOT TRUE RETURNING ",
-				 store->highestmodseq, MODSEQ_MAX);
+				 store->highestmodseq.quoted, MODSEQ_MAX);
 		add_counters(query);
 		return;
 	}
@@ -60,15 +60,15 @@ mailbox_query(PlanText *query, PlanId id)
 		uidnext = plan_add_param(query, INT8OID);
 		highestmodseq = plan_add_param(query, INT8OID);
 		plan_add(query, "UPDATE %s AS b SET %s = $%d, %s = $%d WHERE ",
-			store->mailbox, store->uidnext, uidnext,
-			store->highestmodseq, highestmodseq);
-		plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
+			store->table[TABLE_MAILBOX].name, store->uidnext.quoted, uidnext,
+			store->highestmodseq.quoted, highestmodseq);
+		plan_add_key_condition(query, "b", TABLE_MAILBOX);
 		return;
 	}
 	plan_add(query, "SELECT ");
 	add_counters(query);
-	plan_add(query, " FROM %s AS b WHERE ", store->mailbox);
-	plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
+	plan_add(query, " FROM %s AS b WHERE ", store->table[TABLE_MAILBOX].name);
+	plan_add_key_condition(query, "b", TABLE_MAILBOX);
 	if (id == PLAN_LOCK_MAILBOX)
 		plan_add(query, " FOR NO KEY UPDATE");
 }
@@ -91,8 +91,8 @@ mailboxes_query(PlanText *query, PlanId id)
 	plan_add(query, ") WITH ORDINALITY AS k (");
 	for (int i = 0; i < store->nkeys; i++)
 		plan_add(query, "k%d, ", i + 1);
-	plan_add(query, "n), %s AS b WHERE ", store->mailbox);
-	plan_add_key_equality(query, "b", KEY_OF_MAILBOX, "k.k%d");
+	plan_add(query, "n), %s AS b WHERE ", store->table[TABLE_MAILBOX].name);
+	plan_add_key_equality(query, "b", TABLE_MAILBOX, "k.k%d");
 
 	/* No sort, where each mailbox is looked up by the index */
 	plan_add(query, " ORDER BY k.n");
@@ -106,7 +106,7 @@ add_key_list(PlanText *query, bool params)
 		if (params)
 			plan_add(query, "%s$%d", i == 0 ? "" : ", ", i + 1);
 		else
-			plan_add(query, "%s%s", i == 0 ? "" : ", ", query->store->key[i].name);
+			plan_add(query, "%s%s", i == 0 ? "" : ", ", query->store->table[TABLE_MAILBOX].key[i].quoted);
 }
 
 /* "SET a = $3, b = $4": another key, whose values are the next parameters */
@@ -115,14 +115,14 @@ add_new_key(PlanText *query)
 {
 	plan_add(query, " SET ");
 	for (int i = 0; i < query->store->nkeys; i++)
-		plan_add(query, "%s%s = $%d", i == 0 ? "" : ", ", query->store->key[i].name,
+		plan_add(query, "%s%s = $%d", i == 0 ? "" : ", ", query->store->table[TABLE_MAILBOX].key[i].quoted,
 			plan_add_param(query, query->store->key[i].type));
 }
 
 /* Rows of a table, by the mailbox table's key, that have none in another */
 static void
 delete_orphans(PlanText *query, const char *table, const char *other,
-			   KeySide side)
+			   TableRole side)
 {
 	Store	   *store = query->store;
 
@@ -131,18 +131,17 @@ delete_orphans(PlanText *query, const char *table, const char *other,
 	for (int i = 0; i < store->nkeys; i++)
 	{
 		KeyColumn  *key = &store->key[i];
-		Oid			type = side == KEY_OF_SOURCE ? key->source_type : key->type;
+		Oid			type = store->table[side].key[i].type;
 		Oid			param_type;
 		Oid			operator = equality_operator(type, key->type, &param_type);
 
 		if (i > 0)
 			plan_add(query, " AND ");
 		generate_operator_clause(&query->text,
-								 psprintf("b.%s", plan_key_name(key, side)), type,
-								 operator, psprintf("o.%s", key->name),
+								 psprintf("b.%s", store->table[side].key[i].quoted), type,
+								 operator, psprintf("o.%s", store->table[TABLE_MAILBOX].key[i].quoted),
 								 key->type);
-		plan_add(query, "%s", plan_collate_clause(store->mailbox_relid,
-										list_nth(store_list_option(store, "mailbox_key"), i)));
+		plan_add(query, "%s", plan_collate_clause(key->collation));
 	}
 	plan_add(query, ")");
 }
@@ -158,14 +157,14 @@ side_table_query(PlanText *query, PlanId id)
 
 	if (id == PLAN_CLEAR_MAILBOXES)
 	{
-		delete_orphans(query, store->mailbox, store->source, KEY_OF_SOURCE);
+		delete_orphans(query, store->table[TABLE_MAILBOX].name, store->table[TABLE_SOURCE].name, TABLE_SOURCE);
 		return;
 	}
 	plan_add_key_params(query);
 	switch (id)
 	{
 		case PLAN_ADD_MAILBOX:
-			plan_add(query, "INSERT INTO %s (", store->mailbox);
+			plan_add(query, "INSERT INTO %s (", store->table[TABLE_MAILBOX].name);
 			add_key_list(query, false);
 			plan_add(query, ") VALUES (");
 			add_key_list(query, true);
@@ -174,28 +173,28 @@ side_table_query(PlanText *query, PlanId id)
 			plan_add(query, ") DO NOTHING");
 			return;
 		case PLAN_RENAME_MAILBOX:
-			plan_add(query, "UPDATE %s AS b", store->mailbox);
+			plan_add(query, "UPDATE %s AS b", store->table[TABLE_MAILBOX].name);
 			add_new_key(query);
 			break;
 		case PLAN_REMOVE_MAILBOX:
-			plan_add(query, "DELETE FROM %s AS b", store->mailbox);
+			plan_add(query, "DELETE FROM %s AS b", store->table[TABLE_MAILBOX].name);
 			break;
 		default:
 			Assert(id == PLAN_FIND_SOURCE);
-			plan_add(query, "SELECT FROM %s AS b WHERE ", store->source);
-			plan_add_key_condition(query, "b", KEY_OF_SOURCE);
+			plan_add(query, "SELECT FROM %s AS b WHERE ", store->table[TABLE_SOURCE].name);
+			plan_add_key_condition(query, "b", TABLE_SOURCE);
 			return;
 	}
 	plan_add(query, " WHERE ");
-	plan_add_key_condition(query, "b", KEY_OF_MAILBOX);
+	plan_add_key_condition(query, "b", TABLE_MAILBOX);
 }
 
 /* "key and live": which messages of a mailbox clients know of */
 static void
 add_message_condition(PlanText *query)
 {
-	plan_add_key_condition(query, "m", KEY_OF_MESSAGE);
-	if (query->store->expunged != NULL)
+	plan_add_key_condition(query, "m", TABLE_MESSAGE);
+	if (query->store->expunged.quoted != NULL)
 		plan_add(query, " AND %s", plan_live_condition(query->store));
 }
 
@@ -204,7 +203,7 @@ static void
 message_select(PlanText *query, const char *from)
 {
 	plan_add(query, "SELECT m.%s::pg_catalog.int8, m.%s::pg_catalog.int8 FROM %s%s AS m WHERE ",
-		query->store->uid, query->store->modseq, from, query->store->message);
+		query->store->uid.quoted, query->store->modseq.quoted, from, query->store->table[TABLE_MESSAGE].name);
 	add_message_condition(query);
 }
 
@@ -220,7 +219,7 @@ message_query(PlanText *query, PlanId id)
 	Oid			uidset = plan_uidset_oid();
 	const char *in_range =
 	psprintf(" AND m.%s OPERATOR(pg_catalog.>=) r.lo AND m.%s OPERATOR(pg_catalog.<=) r.hi",
-			 store->uid, store->uid);
+			 store->uid.quoted, store->uid.quoted);
 	int			value;
 
 	plan_add_key_params(query);
@@ -229,25 +228,25 @@ message_query(PlanText *query, PlanId id)
 		case PLAN_STAMP_MESSAGES:
 			value = plan_add_param(query, INT8OID);
 			plan_add(query, "UPDATE %s AS m SET %s = $%d FROM modseq.ranges($%d) AS r WHERE ",
-				store->message, store->modseq, value, plan_add_param(query, uidset));
+				store->table[TABLE_MESSAGE].name, store->modseq.quoted, value, plan_add_param(query, uidset));
 			add_message_condition(query);
 			plan_add(query, "%s AND (m.%s OPERATOR(pg_catalog.=) $%d) IS NOT TRUE",
-				in_range, store->modseq, value);
+				in_range, store->modseq.quoted, value);
 			break;
 		case PLAN_STAMP_MESSAGE:
 			value = plan_add_param(query, INT8OID);
 			plan_add(query, "UPDATE %s AS m SET %s = $%d WHERE ",
-				store->message, store->modseq, value);
+				store->table[TABLE_MESSAGE].name, store->modseq.quoted, value);
 			add_message_condition(query);
-			plan_add(query, " AND m.%s OPERATOR(pg_catalog.=) $%d", store->uid,
+			plan_add(query, " AND m.%s OPERATOR(pg_catalog.=) $%d", store->uid.quoted,
 				plan_add_param(query, INT8OID));
 			plan_add(query, " AND (m.%s OPERATOR(pg_catalog.=) $%d) IS NOT TRUE",
-				store->modseq, value);
+				store->modseq.quoted, value);
 			break;
 		case PLAN_RENUMBER_MESSAGES:
 			/* By UID, so that the new ones are in the same order */
 			plan_add(query, "UPDATE %s AS m SET %s = NULL FROM modseq.ranges($%d) AS r WHERE ",
-				store->message, store->uid, plan_add_param(query, uidset));
+				store->table[TABLE_MESSAGE].name, store->uid.quoted, plan_add_param(query, uidset));
 			add_message_condition(query);
 			plan_add(query, "%s", in_range);
 			break;
@@ -262,9 +261,9 @@ message_query(PlanText *query, PlanId id)
 			break;
 		case PLAN_ANY_MESSAGE:
 			/* Also one that is expunged: the unique index has its UID */
-			plan_add(query, "SELECT 1 FROM %s AS m WHERE ", store->message);
-			plan_add_key_condition(query, "m", KEY_OF_MESSAGE);
-			plan_add(query, " AND m.%s OPERATOR(pg_catalog.=) $%d", store->uid,
+			plan_add(query, "SELECT 1 FROM %s AS m WHERE ", store->table[TABLE_MESSAGE].name);
+			plan_add_key_condition(query, "m", TABLE_MESSAGE);
+			plan_add(query, " AND m.%s OPERATOR(pg_catalog.=) $%d", store->uid.quoted,
 				plan_add_param(query, INT8OID));
 			break;
 		case PLAN_UNSTAMPED_MESSAGES:
@@ -272,19 +271,19 @@ message_query(PlanText *query, PlanId id)
 			message_select(query, psprintf("modseq.ranges($%d) AS r, ",
 										   plan_add_param(query, uidset)));
 			plan_add(query, "%s AND (m.%s OPERATOR(pg_catalog.>=) $%d) IS NOT TRUE LIMIT 1",
-				in_range, store->modseq, value);
+				in_range, store->modseq.quoted, value);
 			break;
 		case PLAN_CHANGED_MESSAGES:
 			/* The order makes the index on (mailbox, modseq) the only choice */
 			message_select(query, "");
 			plan_add(query, " AND m.%s OPERATOR(pg_catalog.>) $%d ORDER BY m.%s",
-				store->modseq, plan_add_param(query, INT8OID), store->modseq);
+				store->modseq.quoted, plan_add_param(query, INT8OID), store->modseq.quoted);
 			break;
 		default:
 			Assert(id == PLAN_MESSAGE_NUMBERS);
 			message_select(query, "");
 			plan_add(query, " AND m.%s OPERATOR(pg_catalog.<=) $%d ORDER BY m.%s",
-				store->uid, plan_add_param(query, INT8OID), store->uid);
+				store->uid.quoted, plan_add_param(query, INT8OID), store->uid.quoted);
 			break;
 	}
 }
@@ -304,43 +303,42 @@ any_message_query(PlanText *query, PlanId id)
 	bool		one;
 	int			value;
 
-	if (store->flag_message != NULL)
-		operator = equality_operator(store->message_key_type,
-								 store->flag_message_type, &param_type);
+	if (store->flag_message.quoted != NULL)
+		operator = equality_operator(store->message_key.type,
+								 store->flag_message.type, &param_type);
 	plan_add(query, "SELECT ");
-	if (id == PLAN_ALL_FLAGGED && store->flag_message == NULL)
+	if (id == PLAN_ALL_FLAGGED && store->flag_message.quoted == NULL)
 	{
-		plan_add_key_columns(query, "f", KEY_OF_FLAG);
+		plan_add_key_columns(query, "f", TABLE_FLAG);
 		plan_add(query, ", f.%s::pg_catalog.int8, true FROM %s AS f",
-			store->flag_uid, query->table);
+			store->flag_uid.quoted, query->table);
 		return;
 	}
-	plan_add_key_columns(query, "m", KEY_OF_MESSAGE);
+	plan_add_key_columns(query, "m", TABLE_MESSAGE);
 	plan_add(query, ", m.%s::pg_catalog.int8, %s FROM %s AS m WHERE ",
-		store->uid, plan_live_condition(store),
-		id == PLAN_ALL_MESSAGES ? query->table : store->message);
+		store->uid.quoted, plan_live_condition(store),
+		id == PLAN_ALL_MESSAGES ? query->table : store->table[TABLE_MESSAGE].name);
 	if (id == PLAN_ALL_MESSAGES)
 	{
-		plan_add(query, "m.%s IS NOT NULL", store->uid);
+		plan_add(query, "m.%s IS NOT NULL", store->uid.quoted);
 		return;
 	}
 	if (id == PLAN_ALL_FLAGGED)
 	{
 		plan_add(query, "EXISTS (SELECT FROM %s AS f WHERE ", query->table);
 		generate_operator_clause(&query->text,
-								 psprintf("m.%s", store->message_key),
-								 store->message_key_type, operator,
-								 psprintf("f.%s", store->flag_message),
-								 store->flag_message_type);
-		plan_add(query, "%s)", plan_collate_clause(store->message_relid,
-										 store_option(store, "message_key")));
+								 psprintf("m.%s", store->message_key.quoted),
+								 store->message_key.type, operator,
+								 psprintf("f.%s", store->flag_message.quoted),
+								 store->flag_message.type);
+		plan_add(query, "%s)", plan_collate_clause(store->message_key.collation));
 		return;
 	}
 	one = id == PLAN_FIND_MESSAGE || id == PLAN_LOCK_MESSAGE;
 	value = plan_add_param(query, one ? store->flag_key_type :
 					  get_array_type(store->flag_key_type));
-	generate_operator_clause(&query->text, psprintf("m.%s", store->message_key),
-							 store->message_key_type, operator,
+	generate_operator_clause(&query->text, psprintf("m.%s", store->message_key.quoted),
+							 store->message_key.type, operator,
 							 psprintf(one ? "$%d" : "ANY ($%d)", value),
 							 one ? store->flag_key_type : param_type);
 	if (id == PLAN_LOCK_MESSAGE)
@@ -349,8 +347,8 @@ any_message_query(PlanText *query, PlanId id)
 	{
 		plan_add(query, " ORDER BY ");
 		for (int i = 0; i < store->nkeys; i++)
-			plan_add(query, "m.%s, ", store->key[i].message);
-		plan_add(query, "m.%s FOR NO KEY UPDATE", store->uid);
+			plan_add(query, "m.%s, ", store->table[TABLE_MESSAGE].key[i].quoted);
+		plan_add(query, "m.%s FOR NO KEY UPDATE", store->uid.quoted);
 	}
 }
 
@@ -367,25 +365,25 @@ bulk_query(PlanText *query, PlanId id)
 	{
 		case PLAN_ALL_MAILBOXES:
 			plan_add(query, "SELECT ");
-			plan_add_key_columns(query, "b", KEY_OF_MAILBOX);
+			plan_add_key_columns(query, "b", TABLE_MAILBOX);
 			plan_add(query, ", 1::pg_catalog.int8, true FROM %s AS b", query->table);
 			break;
 		case PLAN_ALL_SOURCES:
 			plan_add(query, "SELECT ");
-			plan_add_key_columns(query, "b", KEY_OF_SOURCE);
+			plan_add_key_columns(query, "b", TABLE_SOURCE);
 			plan_add(query, ", 1::pg_catalog.int8, true FROM %s AS b", query->table);
 			break;
 		case PLAN_RESET_MAILBOXES:
 			plan_add(query,
 				"UPDATE %s AS b SET %s = GREATEST(modseq.next_uidvalidity(), b.%s::pg_catalog.int8 OPERATOR(pg_catalog.+) 1)",
-				query->table, store->uidvalidity, store->uidvalidity);
+				query->table, store->uidvalidity.quoted, store->uidvalidity.quoted);
 			break;
 		case PLAN_LAST_UIDS:
 			/* Positions, for a type's own order needs no operator's name */
 			plan_add(query, "SELECT ");
-			plan_add_key_columns(query, "m", KEY_OF_MESSAGE);
+			plan_add_key_columns(query, "m", TABLE_MESSAGE);
 			plan_add(query, ", COALESCE(pg_catalog.max(m.%s)::pg_catalog.int8, 0), true FROM %s AS m GROUP BY ",
-				store->uid, query->table);
+				store->uid.quoted, query->table);
 			for (int i = 1; i <= store->nkeys; i++)
 				plan_add(query, "%s%d", i == 1 ? "" : ", ", i);
 			plan_add(query, " ORDER BY ");
@@ -396,11 +394,11 @@ bulk_query(PlanText *query, PlanId id)
 			Assert(id == PLAN_TOUCH_MESSAGES);
 			/* A nested loop, as planner.c has it, keeps the order */
 			plan_add(query, "UPDATE %s AS m SET %s = m.%s FROM (SELECT o.tableoid AS part, o.ctid AS place FROM %s AS o ORDER BY ",
-				query->table, store->uid, store->uid, query->table);
+				query->table, store->uid.quoted, store->uid.quoted, query->table);
 			for (int i = 0; i < store->nkeys; i++)
-				plan_add(query, "o.%s, ", store->key[i].message);
+				plan_add(query, "o.%s, ", store->table[TABLE_MESSAGE].key[i].quoted);
 			plan_add(query, "o.%s, o.tableoid, o.ctid) AS o WHERE m.tableoid OPERATOR(pg_catalog.=) o.part AND m.ctid OPERATOR(pg_catalog.=) o.place",
-				store->uid);
+				store->uid.quoted);
 			break;
 	}
 }
@@ -413,14 +411,14 @@ vanished_query(PlanText *query, PlanId id)
 
 	if (id == PLAN_CLEAR_VANISHED)
 	{
-		delete_orphans(query, store->vanished, store->mailbox, KEY_OF_MAILBOX);
+		delete_orphans(query, store->table[TABLE_VANISHED].name, store->table[TABLE_MAILBOX].name, TABLE_MAILBOX);
 		return;
 	}
 	plan_add_key_params(query);
 	switch (id)
 	{
 		case PLAN_APPEND_VANISHED:
-			plan_add(query, "INSERT INTO %s (", store->vanished);
+			plan_add(query, "INSERT INTO %s (", store->table[TABLE_VANISHED].name);
 			add_key_list(query, false);
 			plan_add(query, ", modseq, uids) VALUES (");
 			add_key_list(query, true);
@@ -429,21 +427,21 @@ vanished_query(PlanText *query, PlanId id)
 			return;
 		case PLAN_READ_VANISHED:
 			plan_add(query, "SELECT v.modseq, v.uids FROM %s AS v WHERE v.modseq OPERATOR(pg_catalog.>) $%d AND ",
-				store->vanished, plan_add_param(query, INT8OID));
-			plan_add_key_condition(query, "v", KEY_OF_MAILBOX);
+				store->table[TABLE_VANISHED].name, plan_add_param(query, INT8OID));
+			plan_add_key_condition(query, "v", TABLE_MAILBOX);
 			plan_add(query, " ORDER BY v.modseq");
 			return;
 		case PLAN_RENAME_VANISHED:
-			plan_add(query, "UPDATE %s AS v", store->vanished);
+			plan_add(query, "UPDATE %s AS v", store->table[TABLE_VANISHED].name);
 			add_new_key(query);
 			break;
 		default:
 			Assert(id == PLAN_DROP_VANISHED);
-			plan_add(query, "DELETE FROM %s AS v", store->vanished);
+			plan_add(query, "DELETE FROM %s AS v", store->table[TABLE_VANISHED].name);
 			break;
 	}
 	plan_add(query, " WHERE ");
-	plan_add_key_condition(query, "v", KEY_OF_MAILBOX);
+	plan_add_key_condition(query, "v", TABLE_MAILBOX);
 }
 
 /* --- all of them ----------------------------------------------------------- */
@@ -452,7 +450,7 @@ vanished_query(PlanText *query, PlanId id)
 typedef struct PlanKind
 {
 	void		(*text) (PlanText *query, PlanId id);
-	PlanTable	table;
+	TableRole	table;
 	PlanAccess	access;
 } PlanKind;
 
@@ -486,17 +484,17 @@ static const PlanKind kinds[] = {
 	[PLAN_RENAME_VANISHED] = {vanished_query, TABLE_VANISHED, ACCESS_INDEX},
 	[PLAN_DROP_VANISHED] = {vanished_query, TABLE_VANISHED, ACCESS_INDEX},
 	[PLAN_CLEAR_VANISHED] = {vanished_query, TABLE_VANISHED, ACCESS_ANY},
-	[PLAN_ALL_MESSAGES] = {any_message_query, TABLE_GIVEN, ACCESS_ANY},
-	[PLAN_ALL_FLAGGED] = {any_message_query, TABLE_GIVEN, ACCESS_ANY},
-	[PLAN_ALL_MAILBOXES] = {bulk_query, TABLE_GIVEN, ACCESS_ANY},
-	[PLAN_ALL_SOURCES] = {bulk_query, TABLE_GIVEN, ACCESS_ANY},
-	[PLAN_LAST_UIDS] = {bulk_query, TABLE_GIVEN, ACCESS_ANY},
+	[PLAN_ALL_MESSAGES] = {any_message_query, TABLE_MESSAGE, ACCESS_ANY},
+	[PLAN_ALL_FLAGGED] = {any_message_query, TABLE_FLAG, ACCESS_ANY},
+	[PLAN_ALL_MAILBOXES] = {bulk_query, TABLE_MAILBOX, ACCESS_ANY},
+	[PLAN_ALL_SOURCES] = {bulk_query, TABLE_SOURCE, ACCESS_ANY},
+	[PLAN_LAST_UIDS] = {bulk_query, TABLE_MESSAGE, ACCESS_ANY},
 	/* In the order of their UIDs, by their place in the table */
-	[PLAN_TOUCH_MESSAGES] = {bulk_query, TABLE_GIVEN, ACCESS_INDEX},
-	[PLAN_RESET_MAILBOXES] = {bulk_query, TABLE_GIVEN, ACCESS_ANY}
+	[PLAN_TOUCH_MESSAGES] = {bulk_query, TABLE_MESSAGE, ACCESS_INDEX},
+	[PLAN_RESET_MAILBOXES] = {bulk_query, TABLE_MAILBOX, ACCESS_ANY}
 };
 
-PlanTable
+TableRole
 plan_table(PlanId id)
 {
 	return kinds[id].table;

@@ -33,7 +33,7 @@ typedef struct StoreEntry
 typedef struct ShapeKey
 {
 	Oid			relid;
-	ShapeRole	role;
+	TableRole	role;
 } ShapeKey;
 
 typedef struct ShapeEntry
@@ -158,7 +158,7 @@ store_get(Oid message_relid)
 				 errmsg("relation with OID %u does not exist", message_relid)));
 	watch_table(message_relid);
 	started = store_generation;
-	trigger = relation_find_trigger(rel, "trigger_assign");
+	trigger = relation_find_trigger(rel, role_triggers[TABLE_MESSAGE]);
 	if (trigger == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -193,17 +193,11 @@ store_get(Oid message_relid)
  * they do is done with its owner's rights, so the store must know the table.
  */
 static void
-check_role(Relation rel, ShapeRole role, Store *store)
+check_role(Relation rel, TableRole role, Store *store)
 {
 	Oid			table = RelationGetRelid(rel);
-	Oid			wanted = store->message_relid;
+	Oid			wanted = store->table[role].relid;
 
-	if (role == SHAPE_MAILBOX)
-		wanted = store->mailbox_relid;
-	else if (role == SHAPE_SOURCE)
-		wanted = store->source_relid;
-	else if (role == SHAPE_FLAG)
-		wanted = store->flag_relid;
 	if (table != wanted &&
 		!(rel->rd_rel->relispartition &&
 		  list_member_oid(get_partition_ancestors(table), wanted)))
@@ -212,48 +206,7 @@ check_role(Relation rel, ShapeRole role, Store *store)
 				 errmsg("table \"%s\" does not belong to the store that its trigger names",
 						RelationGetRelationName(rel)),
 				 errhint("Drop the trigger, or call modseq.attach() for %s again.",
-						 store->message)));
-}
-
-/* The shape of rel in that role, from the cache if it is up to date */
-static RowShape *
-get_shape(Relation rel, ShapeRole role, Oid (*find_store) (Relation, Trigger *),
-		  Trigger *trigger)
-{
-	ShapeKey	key = {0};
-	ShapeEntry *entry;
-	bool		found;
-	uint64		started;
-	MemoryContext context;
-	MemoryContext old;
-	RowShape   *shape;
-	Store	   *store;
-
-	key.relid = RelationGetRelid(rel);
-	key.role = role;
-	entry = hash_search(shapes, &key, HASH_FIND, NULL);
-	if (entry != NULL && entry->shape != NULL &&
-		entry->generation == store_generation)
-		return entry->shape;
-
-	watch_table(key.relid);
-	started = store_generation;
-	store = store_get(find_store(rel, trigger));
-	check_role(rel, role, store);
-	context = AllocSetContextCreate(CurrentMemoryContext, "modseq row shape",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	shape = shape_build(rel, role, store);
-	MemoryContextSwitchTo(old);
-
-	entry = hash_search(shapes, &key, HASH_ENTER, &found);
-	if (found && entry->shape != NULL)
-		retire_context(entry->context);
-	MemoryContextSetParent(context, CacheMemoryContext);
-	entry->context = context;
-	entry->shape = shape;
-	entry->generation = started;
-	return shape;
+						 store->table[TABLE_MESSAGE].name)));
 }
 
 /*
@@ -262,9 +215,10 @@ get_shape(Relation rel, ShapeRole role, Oid (*find_store) (Relation, Trigger *),
  * whose trigger is not a clone of its parent's.
  */
 static Oid
-message_table_of(Relation rel, Trigger *unused)
+message_table_of(Relation rel)
 {
-	Trigger    *trigger = relation_find_trigger(rel, "trigger_assign");
+	const char *function = role_triggers[TABLE_MESSAGE];
+	Trigger    *trigger = relation_find_trigger(rel, function);
 	List	   *ancestors;
 	ListCell   *lc;
 
@@ -277,7 +231,7 @@ message_table_of(Relation rel, Trigger *unused)
 
 		bool		is_store;
 
-		trigger = relation_find_trigger(ancestor, "trigger_assign");
+		trigger = relation_find_trigger(ancestor, function);
 		is_store = trigger != NULL && !trigger->tgisclone;
 		table_close(ancestor, AccessShareLock);
 		if (is_store)
@@ -306,27 +260,46 @@ named_message_table(Relation rel, Trigger *trigger)
 	return relid;
 }
 
-/* The shape of a message table, or of a partition of one */
+/*
+ * shape_get: the shape of a store's table, or of a partition of one, in the
+ * role that it has in the store that its trigger belongs to
+ */
 RowShape *
-shape_of_messages(Relation rel)
+shape_get(Relation rel, TableRole role, Trigger *trigger)
 {
-	return get_shape(rel, SHAPE_MESSAGE, message_table_of, NULL);
-}
+	ShapeKey	key = {0};
+	ShapeEntry *entry;
+	bool		found;
+	uint64		started;
+	MemoryContext context;
+	MemoryContext old;
+	RowShape   *shape;
+	Store	   *store;
 
-RowShape *
-shape_of_mailboxes(Relation rel, Trigger *trigger)
-{
-	return get_shape(rel, SHAPE_MAILBOX, named_message_table, trigger);
-}
+	key.relid = RelationGetRelid(rel);
+	key.role = role;
+	entry = hash_search(shapes, &key, HASH_FIND, NULL);
+	if (entry != NULL && entry->shape != NULL &&
+		entry->generation == store_generation)
+		return entry->shape;
 
-RowShape *
-shape_of_sources(Relation rel, Trigger *trigger)
-{
-	return get_shape(rel, SHAPE_SOURCE, named_message_table, trigger);
-}
+	watch_table(key.relid);
+	started = store_generation;
+	store = store_get(role == TABLE_MESSAGE ? message_table_of(rel) :
+					  named_message_table(rel, trigger));
+	check_role(rel, role, store);
+	context = AllocSetContextCreate(CurrentMemoryContext, "modseq row shape",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	shape = shape_build(rel, role, store);
+	MemoryContextSwitchTo(old);
 
-RowShape *
-shape_of_flags(Relation rel, Trigger *trigger)
-{
-	return get_shape(rel, SHAPE_FLAG, named_message_table, trigger);
+	entry = hash_search(shapes, &key, HASH_ENTER, &found);
+	if (found && entry->shape != NULL)
+		retire_context(entry->context);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	entry->context = context;
+	entry->shape = shape;
+	entry->generation = started;
+	return shape;
 }

@@ -30,6 +30,13 @@
 #include "utils/typcache.h"
 #include "utils/varlena.h"
 
+const char *const role_triggers[TABLE_ROLES] = {
+	[TABLE_MESSAGE] = "trigger_assign",
+	[TABLE_MAILBOX] = "trigger_mailbox",
+	[TABLE_SOURCE] = "trigger_source",
+	[TABLE_FLAG] = "trigger_collect_flag"
+};
+
 /* relation_owner: the role that owns a table or sequence */
 Oid
 relation_owner(Oid relid)
@@ -47,8 +54,9 @@ relation_owner(Oid relid)
 char *
 relation_name(Oid relid)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
+	const char *schema = get_namespace_name(get_rel_namespace(relid));
+
+	return quote_qualified_identifier(schema, get_rel_name(relid));
 }
 
 /* Rules can rewrite an UPDATE so that it returns nothing, which is an error */
@@ -187,6 +195,17 @@ relation_has_trigger(Oid relid, const char *function)
 	return found;
 }
 
+/* relation_role: what a table is to a store, by its row triggers */
+TableRole
+relation_role(Oid relid)
+{
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		if (role_triggers[role] != NULL &&
+			relation_has_trigger(relid, role_triggers[role]))
+			return role;
+	return TABLE_NONE;
+}
+
 /* relation_find_trigger: the trigger that calls modseq.<function>(), or NULL */
 Trigger *
 relation_find_trigger(Relation rel, const char *function)
@@ -195,9 +214,7 @@ relation_find_trigger(Relation rel, const char *function)
 	Oid			funcid;
 
 	/* The lookup may rebuild the relation's cache entry, and its triggers */
-	funcid = LookupFuncName(list_make2(makeString("modseq"),
-									   makeString(pstrdup(function))),
-							0, NULL, true);
+	funcid = our_function(function);
 	trigdesc = rel->trigdesc;
 	if (trigdesc == NULL)
 		return NULL;

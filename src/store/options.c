@@ -3,8 +3,9 @@
  * options.c
  * 	  The configuration that attach() wrote.
  *
- * It is in the arguments of one trigger of the message table, the one that calls
- * modseq.trigger_assign(), as name=value.
+ * It is in the arguments of one trigger of the message table, the one that
+ * calls modseq.trigger_assign(), as name=value.  No other file knows the names
+ * of the options: here they become fields of the Store.
  *
  * Locks: none.  Memory: the caller's context.
  *
@@ -40,35 +41,58 @@ store_out_of_date(Oid message_relid, const char *detail, const char *name)
 			 errhint("Call modseq.attach() for this table again.")));
 }
 
-/* store_option: the value of "name=value" in the configuration, or NULL */
-const char *
-store_option(const Store *store, const char *name)
+/* What the value of an option is, and what it becomes in the Store */
+typedef enum OptionKind
 {
-	size_t		len = strlen(name);
-	ListCell   *lc;
+	OPTION_TABLE,				/* a qualified name: StoreTable */
+	OPTION_KEY,					/* an array of columns: StoreTable's key */
+	OPTION_COLUMN,				/* its name: Column */
+	OPTION_LAST_UID,			/* the same, for what holds the last UID */
+	OPTION_COLUMNS,				/* an array of names: List of strings */
+	OPTION_SWITCH				/* true, if it is there: bool */
+} OptionKind;
 
-	foreach(lc, store->options)
-	{
-		const char *option = lfirst(lc);
-
-		if (strncmp(option, name, len) == 0 && option[len] == '=')
-			return option + len + 1;
-	}
-	return NULL;
-}
-
-/* store_list_option: one that holds an array of names, as List of strings */
-List *
-store_list_option(const Store *store, const char *name)
+typedef struct Option
 {
-	const char *value = store_option(store, name);
+	const char *name;
+	OptionKind	kind;
+	size_t		field;
+} Option;
+
+static const Option known_options[] = {
+	{"mailbox", OPTION_TABLE, offsetof(Store, table[TABLE_MAILBOX])},
+	{"mailbox_source", OPTION_TABLE, offsetof(Store, table[TABLE_SOURCE])},
+	{"vanished", OPTION_TABLE, offsetof(Store, table[TABLE_VANISHED])},
+	{"flag", OPTION_TABLE, offsetof(Store, table[TABLE_FLAG])},
+	{"mailbox_key", OPTION_KEY, offsetof(Store, table[TABLE_MAILBOX])},
+	{"mailbox_source_key", OPTION_KEY, offsetof(Store, table[TABLE_SOURCE])},
+	{"message_mailbox", OPTION_KEY, offsetof(Store, table[TABLE_MESSAGE])},
+	{"flag_mailbox", OPTION_KEY, offsetof(Store, table[TABLE_FLAG])},
+	{"mailbox_uidvalidity", OPTION_COLUMN, offsetof(Store, uidvalidity)},
+	{"mailbox_uidnext", OPTION_COLUMN, offsetof(Store, uidnext)},
+	{"mailbox_last_uid", OPTION_LAST_UID, offsetof(Store, uidnext)},
+	{"mailbox_highestmodseq", OPTION_COLUMN, offsetof(Store, highestmodseq)},
+	{"message_uid", OPTION_COLUMN, offsetof(Store, uid)},
+	{"message_modseq", OPTION_COLUMN, offsetof(Store, modseq)},
+	{"message_created_modseq", OPTION_COLUMN, offsetof(Store, created_modseq)},
+	{"message_flags", OPTION_COLUMNS, offsetof(Store, flags)},
+	{"message_expunged", OPTION_COLUMN, offsetof(Store, expunged)},
+	{"message_key", OPTION_COLUMN, offsetof(Store, message_key)},
+	{"flag_message", OPTION_COLUMN, offsetof(Store, flag_message)},
+	{"flag_uid", OPTION_COLUMN, offsetof(Store, flag_uid)},
+	{"flag_columns", OPTION_COLUMNS, offsetof(Store, flag_columns)},
+	{"notify", OPTION_SWITCH, offsetof(Store, notify)}
+};
+
+/* The elements of an array of names, as strings */
+static List *
+parse_names(const char *value)
+{
 	List	   *result = NIL;
 	Datum		array;
 	Datum	   *elems;
 	int			nelems;
 
-	if (value == NULL)
-		return NIL;
 	array = OidInputFunctionCall(F_ARRAY_IN, unconstify(char *, value),
 								 TEXTOID, -1);
 	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
@@ -76,6 +100,103 @@ store_list_option(const Store *store, const char *name)
 	for (int i = 0; i < nelems; i++)
 		result = lappend(result, TextDatumGetCString(elems[i]));
 	return result;
+}
+
+static void
+parse_key(StoreTable *table, const char *value)
+{
+	List	   *names = parse_names(value);
+
+	table->nkeys = list_length(names);
+	for (int i = 0; i < Min(table->nkeys, MODSEQ_MAX_KEYS); i++)
+		table->key[i].name = list_nth(names, i);
+}
+
+static void
+parse_option(Store *store, OptionKind kind, void *field, const char *value)
+{
+	switch (kind)
+	{
+		case OPTION_TABLE:
+			((StoreTable *) field)->name = pstrdup(value);
+			break;
+		case OPTION_KEY:
+			parse_key(field, value);
+			break;
+		case OPTION_LAST_UID:
+			store->has_last_uid = true;
+			/* FALLTHROUGH */
+		case OPTION_COLUMN:
+			((Column *) field)->name = pstrdup(value);
+			break;
+		case OPTION_COLUMNS:
+			*((List **) field) = parse_names(value);
+			break;
+		case OPTION_SWITCH:
+			*((bool *) field) = true;
+			break;
+	}
+}
+
+/* Has that table a key as wide as the mailbox's? */
+static bool
+has_key(const Store *store, TableRole role)
+{
+	return store->table[role].nkeys == store->nkeys;
+}
+
+/* What every store has must be there, and go together */
+static void
+check_options(Store *store)
+{
+	const StoreTable *table = store->table;
+
+	if (table[TABLE_MAILBOX].name == NULL || table[TABLE_VANISHED].name == NULL)
+		store_out_of_date(store->message_relid,
+						  _("Option \"%s\" is missing."),
+						  table[TABLE_MAILBOX].name ? "vanished" : "mailbox");
+	store->nkeys = table[TABLE_MAILBOX].nkeys;
+	if (store->nkeys < 1 || store->nkeys > MODSEQ_MAX_KEYS ||
+		!has_key(store, TABLE_MESSAGE) ||
+		(table[TABLE_FLAG].nkeys > 0 && !has_key(store, TABLE_FLAG)) ||
+		(table[TABLE_SOURCE].nkeys > 0 && !has_key(store, TABLE_SOURCE)) ||
+		(table[TABLE_SOURCE].nkeys == 0 && table[TABLE_SOURCE].name != NULL))
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+						  "mailbox_key");
+	if (store->uidvalidity.name == NULL || store->uidnext.name == NULL ||
+		store->highestmodseq.name == NULL || store->uid.name == NULL ||
+		store->modseq.name == NULL)
+		store_out_of_date(store->message_relid,
+						  _("An option is missing beside \"%s\"."),
+						  "mailbox_key");
+	if (table[TABLE_FLAG].name != NULL &&
+		(store->flag_message.name == NULL || store->message_key.name == NULL) &&
+		(store->flag_uid.name == NULL || table[TABLE_FLAG].nkeys == 0))
+		store_out_of_date(store->message_relid,
+						  _("It lacks the key of table %s."),
+						  table[TABLE_FLAG].name);
+}
+
+/*
+ * options_parse: the names of tables and columns, from the configuration
+ *
+ * Error 55000 if it cannot be that of a store, whatever the tables are.
+ */
+void
+options_parse(Store *store, char **options, int n)
+{
+	for (int i = 0; i < n; i++)
+		for (size_t k = 0; k < lengthof(known_options); k++)
+		{
+			size_t		len = strlen(known_options[k].name);
+
+			if (strncmp(options[i], known_options[k].name, len) == 0 &&
+				options[i][len] == '=')
+				parse_option(store, known_options[k].kind,
+							 (char *) store + known_options[k].field,
+							 options[i] + len + 1);
+		}
+	check_options(store);
 }
 
 /*

@@ -44,20 +44,21 @@ attribute_of(Relation rel, Store *store, const char *name, Oid *type)
 						  _("Column \"%s\" does not exist."), name);
 	if (generated_kind(rel, attnum) == ATTRIBUTE_GENERATED_VIRTUAL)
 		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" is a virtual generated column now."), name);
+						  _("Column \"%s\" is a virtual generated column now."),
+						  name);
 	*type = getBaseType(get_atttype(RelationGetRelid(rel), attnum));
 	return attnum;
 }
 
 /*
  * Where a column that holds numbers of ours stands; none if there is no such
- * option.  modseqs are bigint, other numbers, whose type is told, integer or
+ * column.  modseqs are bigint, other numbers, whose type is told, integer or
  * bigint.
  */
 static AttrNumber
-number_attribute(Relation rel, Store *store, const char *option, Oid *type)
+number_attribute(Relation rel, Store *store, const Column *column, Oid *type)
 {
-	const char *name = store_option(store, option);
+	const char *name = column->name;
 	AttrNumber	attnum;
 	Oid			found;
 
@@ -74,18 +75,18 @@ number_attribute(Relation rel, Store *store, const char *option, Oid *type)
 
 /* Where the mailbox key stands in rel, and how to make it the mailbox's type */
 static void
-shape_key(Relation rel, RowShape *shape, const char *option)
+shape_key(Relation rel, RowShape *shape, TableRole role)
 {
 	Store	   *store = shape->store;
-	List	   *names = store_list_option(store, option);
 
 	for (int i = 0; i < store->nkeys; i++)
 	{
 		KeyAttribute *key = &shape->key[i];
+		const char *name = store->table[role].key[i].name;
 		Oid			type;
 		Oid			cast;
 
-		key->attnum = attribute_of(rel, store, list_nth(names, i), &type);
+		key->attnum = attribute_of(rel, store, name, &type);
 		if (type == store->key[i].type)
 			continue;
 		switch (find_coercion_pathway(store->key[i].type, type,
@@ -104,7 +105,7 @@ shape_key(Relation rel, RowShape *shape, const char *option)
 		}
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" cannot be converted to the mailbox key's type."),
-						  list_nth(names, i));
+						  name);
 	}
 }
 
@@ -112,7 +113,7 @@ shape_key(Relation rel, RowShape *shape, const char *option)
 static void
 shape_expunged(Relation rel, RowShape *shape)
 {
-	const char *name = store_option(shape->store, "message_expunged");
+	const char *name = shape->store->expunged.name;
 
 	if (name == NULL)
 		return;
@@ -153,11 +154,17 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 		typcache = lookup_type_cache(flag->type, TYPECACHE_EQ_OPR_FINFO);
 		if (!OidIsValid(typcache->eq_opr))
 			store_out_of_date(shape->store->message_relid,
-						_("Column \"%s\" has a type without equality."),
-						lfirst(lc));
+							  _("Column \"%s\" has a type without equality."),
+							  lfirst(lc));
 		fmgr_info_cxt(typcache->eq_opr_finfo.fn_oid, &flag->eq,
 					  CurrentMemoryContext);
 	}
+}
+
+static bool
+is_named(const Column *column, const char *name)
+{
+	return column->name != NULL && strcmp(column->name, name) == 0;
 }
 
 /*
@@ -169,9 +176,6 @@ static List *
 flag_columns(Relation rel, Store *store)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
-	const char *flag_message = store_option(store, "flag_message");
-	const char *flag_uid = store_option(store, "flag_uid");
-	List	   *flag_mailbox = store_list_option(store, "flag_mailbox");
 	List	   *names = NIL;
 	ListCell   *lc;
 
@@ -185,13 +189,11 @@ flag_columns(Relation rel, Store *store)
 	foreach(lc, names)
 	{
 		const char *name = lfirst(lc);
-		ListCell   *key;
-		bool		names_message =
-			(flag_message != NULL && strcmp(name, flag_message) == 0) ||
-			(flag_uid != NULL && strcmp(name, flag_uid) == 0);
+		bool		names_message = is_named(&store->flag_message, name) ||
+			is_named(&store->flag_uid, name);
 
-		foreach(key, flag_mailbox)
-			if (strcmp(name, lfirst(key)) == 0)
+		for (int i = 0; i < store->table[TABLE_FLAG].nkeys; i++)
+			if (is_named(&store->table[TABLE_FLAG].key[i], name))
 				names_message = true;
 		if (names_message)
 			names = foreach_delete_current(names, lc);
@@ -203,61 +205,56 @@ flag_columns(Relation rel, Store *store)
 static AttrNumber
 flag_message_attribute(Relation rel, Store *store)
 {
-	const char *name = store_option(store, "flag_message");
+	const char *name = store->flag_message.name;
 	AttrNumber	attnum;
 	Oid			type;
 
 	if (name == NULL)
 		return InvalidAttrNumber;
 	attnum = attribute_of(rel, store, name, &type);
-	if (type != store->flag_message_type)
+	if (type != store->flag_message.type)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" has another type now."), name);
 	return attnum;
 }
 
 RowShape *
-shape_build(Relation rel, ShapeRole role, Store *store)
+shape_build(Relation rel, TableRole role, Store *store)
 {
 	RowShape   *shape = palloc0(sizeof(RowShape));
 
 	shape->store = store;
+	if (store->table[role].nkeys > 0)
+		shape_key(rel, shape, role);
 	switch (role)
 	{
-		case SHAPE_MESSAGE:
-			shape_key(rel, shape, "message_mailbox");
-			shape->uid = number_attribute(rel, store, "message_uid",
+		case TABLE_MESSAGE:
+			shape->uid = number_attribute(rel, store, &store->uid,
 										  &shape->uid_type);
-			shape->modseq = number_attribute(rel, store, "message_modseq", NULL);
+			shape->modseq = number_attribute(rel, store, &store->modseq, NULL);
 			shape->created_modseq =
-				number_attribute(rel, store, "message_created_modseq", NULL);
+				number_attribute(rel, store, &store->created_modseq, NULL);
 			shape_flags(rel, shape, store->flags);
 			shape_expunged(rel, shape);
 			break;
-		case SHAPE_MAILBOX:
-			shape_key(rel, shape, "mailbox_key");
+		case TABLE_MAILBOX:
 			shape->uidvalidity = number_attribute(rel, store,
-												  "mailbox_uidvalidity",
+												  &store->uidvalidity,
 												  &shape->uidvalidity_type);
-			shape->uidnext = number_attribute(rel, store,
-											  store->has_last_uid ?
-											  "mailbox_last_uid" :
-											  "mailbox_uidnext",
+			shape->uidnext = number_attribute(rel, store, &store->uidnext,
 											  &shape->uidnext_type);
 			shape->highestmodseq = number_attribute(rel, store,
-													"mailbox_highestmodseq",
+													&store->highestmodseq,
 													NULL);
 			break;
-		case SHAPE_SOURCE:
-			shape_key(rel, shape, "mailbox_source_key");
-			break;
-		case SHAPE_FLAG:
-			if (store->flag_uid != NULL)
-				shape_key(rel, shape, "flag_mailbox");
-			shape->uid = number_attribute(rel, store, "flag_uid",
+		case TABLE_FLAG:
+			shape->uid = number_attribute(rel, store, &store->flag_uid,
 										  &shape->uid_type);
 			shape->flag_message = flag_message_attribute(rel, store);
 			shape_flags(rel, shape, flag_columns(rel, store));
+			break;
+		default:
+			Assert(role == TABLE_SOURCE);
 			break;
 	}
 	return shape;

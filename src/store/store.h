@@ -54,17 +54,40 @@ is_uid(int64 uid)
 /* RFC 7162 section 7: mod-sequences are 63 bits wide */
 #define MODSEQ_MAX			PG_INT64_MAX
 
-/* One column of a mailbox key, as the mailbox table has it */
+/* The tables of a store */
+typedef enum TableRole
+{
+	TABLE_NONE = -1,
+	TABLE_MESSAGE,
+	TABLE_MAILBOX,				/* it has the counters */
+	TABLE_SOURCE,				/* whose side table that is, if it is one */
+	TABLE_FLAG,
+	TABLE_VANISHED,
+	TABLE_ROLES					/* how many there are */
+} TableRole;
+
+/* A column of one of these tables */
+typedef struct Column
+{
+	const char *name;			/* NULL: the store has none such */
+	const char *quoted;			/* the same, ready for SQL */
+	Oid			type;			/* not a domain */
+	Oid			collation;
+} Column;
+
+typedef struct StoreTable
+{
+	Oid			relid;			/* InvalidOid: the store has none such */
+	const char *name;			/* qualified, ready for SQL */
+	int			nkeys;			/* as many as the store has, or 0 */
+	Column		key[MODSEQ_MAX_KEYS];	/* what mailbox a row is of */
+} StoreTable;
+
+/* What there is to know of values in a column of a mailbox key */
 typedef struct KeyColumn
 {
-	const char *name;			/* quoted, in the mailbox table */
-	const char *source;			/* quoted, in the source, or NULL */
-	const char *message;		/* quoted, in the message table */
-	const char *flag;			/* quoted, in the flag table, or NULL */
 	Oid			type;			/* in the mailbox table; not a domain */
-	Oid			source_type;	/* in the source; not a domain */
-	Oid			message_type;	/* in the message table; not a domain */
-	Oid			input_type;		/* in the mailbox table, perhaps a domain */
+	Oid			input_type;		/* the same, perhaps a domain */
 	int32		typmod;
 	Oid			collation;
 	int16		typlen;
@@ -74,52 +97,38 @@ typedef struct KeyColumn
 } KeyColumn;
 
 /*
- * What attach() set up, read from the arguments of the store's triggers.
- * Table and column names are quoted, ready for SQL.  A Store never changes:
- * when one of its tables does, a new one is built, and the old one remains
- * readable until the end of the transaction.
+ * What attach() set up, read from the arguments of the store's triggers.  A
+ * Store never changes: when one of its tables does, a new one is built, and
+ * the old one remains readable until the end of the transaction.
  */
 typedef struct Store
 {
 	uint64		epoch;			/* another one when its keys mean something
 								 * else: see store_get() */
 	MemoryContext context;		/* that it lives in */
-	Oid			message_relid;
+	Oid			message_relid;	/* what the store is known by */
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			collect_oid;	/* of the one after each row */
-	Oid			mailbox_relid;
-	Oid			source_relid;	/* InvalidOid unless that is a side table */
+	StoreTable	table[TABLE_ROLES];
 	bool		mailbox_has_rules;
-	Oid			vanished_relid;
-	Oid			flag_relid;		/* InvalidOid without a flag table */
-	const char *message;		/* qualified table names */
-	const char *mailbox;
-	const char *source;
-	const char *vanished;
-	const char *flag;
 	int			nkeys;
 	KeyColumn	key[MODSEQ_MAX_KEYS];
-	const char *uidvalidity;	/* columns of the mailbox table */
-	const char *uidnext;
-	const char *highestmodseq;
+	Column		uidvalidity;	/* of the mailbox table */
+	Column		uidnext;
+	Column		highestmodseq;
 	bool		has_last_uid;	/* uidnext holds the last UID, not the next */
-	bool		uidnext_is_int4;
 	bool		uid_is_unique;	/* there is a unique index on mailbox and UID */
-	const char *uid;			/* columns of the message table */
-	const char *modseq;
-	const char *created_modseq; /* or NULL */
-	List	   *flags;			/* flag columns, unquoted */
-	const char *expunged;		/* the soft-delete column, or NULL */
-	Oid			expunged_type;	/* not a domain */
-	const char *message_key;	/* what flag_message refers to, or NULL */
-	Oid			message_key_type;	/* not a domain */
-	const char *flag_message;	/* columns of the flag table, or NULL */
-	Oid			flag_message_type;	/* not a domain */
-	Oid			flag_key_type;	/* the same, for a query's parameter */
-	const char *flag_uid;		/* with KeyColumn.flag, or NULL */
-	List	   *flag_columns;	/* unquoted; NIL: every column counts */
+	Column		uid;			/* of the message table */
+	Column		modseq;
+	Column		created_modseq; /* perhaps none */
+	Column		expunged;		/* the soft-delete column; perhaps none */
+	List	   *flags;			/* names of its flag columns */
+	Column		message_key;	/* what flag_message refers to, or none */
+	Column		flag_message;	/* of the flag table, or none */
+	Oid			flag_key_type;	/* its type, for a query's parameter */
+	Column		flag_uid;		/* goes with a mailbox key, or none */
+	List	   *flag_columns;	/* names; NIL: every column counts */
 	bool		notify;			/* send a notification at commit? */
-	List	   *options;		/* "name=value", as the trigger has them */
 	int			nplans;			/* of its queries, as query/run.c counts them */
 	SPIPlanPtr *plans;			/* NULL until the first of them runs */
 } Store;
@@ -171,52 +180,44 @@ typedef struct RowShape
 	FlagAttribute *flags;
 } RowShape;
 
-/* --- cache.c ---------------------------------------------------------------- */
+/* --- cache.c ------------------------------------------------------------- */
 
 extern Store *store_get(Oid message_relid);
-extern RowShape *shape_of_messages(Relation rel);
-extern RowShape *shape_of_mailboxes(Relation rel, Trigger *trigger);
-extern RowShape *shape_of_sources(Relation rel, Trigger *trigger);
-extern RowShape *shape_of_flags(Relation rel, Trigger *trigger);
+extern RowShape *shape_get(Relation rel, TableRole role, Trigger *trigger);
 extern void store_at_transaction_end(void);
 extern void store_init(void);
 
-/* --- build.c ---------------------------------------------------------------- */
+/* --- build.c ------------------------------------------------------------- */
 
 extern Store *store_build(Relation rel, Trigger *trigger);
+extern Store *store_describe(Relation rel, char **options, int n);
 
-/* --- shape.c ---------------------------------------------------------------- */
+/* --- shape.c ------------------------------------------------------------- */
 
-/* What a table of a store is to it */
-typedef enum ShapeRole
-{
-	SHAPE_MESSAGE,
-	SHAPE_MAILBOX,
-	SHAPE_SOURCE,
-	SHAPE_FLAG
-} ShapeRole;
+extern RowShape *shape_build(Relation rel, TableRole role, Store *store);
 
-extern RowShape *shape_build(Relation rel, ShapeRole role, Store *store);
+/* --- catalog.c ----------------------------------------------------------- */
 
-/* --- catalog.c -------------------------------------------------------------- */
+/* The functions of the row triggers by which a table's role is known */
+extern const char *const role_triggers[TABLE_ROLES];
 
 extern Oid	relation_owner(Oid relid);
 extern char *relation_name(Oid relid);
 extern bool relation_has_rules(Oid relid);
 extern bool relation_has_trigger(Oid relid, const char *function);
+extern TableRole relation_role(Oid relid);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern Oid	table_named(const char *name);
 extern bool unique_index_exists(Relation rel, List *columns);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 
-/* --- options.c -------------------------------------------------------------- */
+/* --- options.c ----------------------------------------------------------- */
 
-extern const char *store_option(const Store *store, const char *name);
-extern List *store_list_option(const Store *store, const char *name);
+extern void options_parse(Store *store, char **options, int n);
 extern void store_out_of_date(Oid message_relid, const char *detail,
 							  const char *name);
 
-/* --- key.c ------------------------------------------------------------------- */
+/* --- key.c --------------------------------------------------------------- */
 
 extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 						TupleDesc desc, Datum *key);
@@ -231,12 +232,12 @@ extern uint32 key_hash(const Store *store, const Datum *key);
 extern Datum *key_copy(const Store *store, const Datum *key);
 extern char *key_text(const Store *store, const Datum *key);
 
-/* --- flags.c ----------------------------------------------------------------- */
+/* --- flags.c ------------------------------------------------------------- */
 
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 							 HeapTuple new, TupleDesc desc, bool before);
 
-/* --- watch.c ----------------------------------------------------------------- */
+/* --- watch.c ------------------------------------------------------------- */
 
 extern uint64 store_generation;
 

@@ -34,9 +34,9 @@ check_snapshot(Store *store, const Datum *key)
 				 errhint("The transaction might succeed if retried.")));
 }
 
-/* bulk_messages_leave: all messages of that table, of whichever mailbox */
-void
-bulk_messages_leave(Store *store, Oid relid)
+/* All messages of that table vanish, of whichever mailbox */
+static void
+messages_leave(Store *store, Oid relid)
 {
 	uint64		rows;
 
@@ -57,9 +57,9 @@ bulk_messages_leave(Store *store, Oid relid)
 	SPI_finish();
 }
 
-/* bulk_flags_change: those of all messages that rows of that table belong to */
-void
-bulk_flags_change(Store *store, Oid relid)
+/* All messages that rows of that table belong to have other flags */
+static void
+flags_change(Store *store, Oid relid)
 {
 	SPI_connect();
 	flagged_stamp(store, plan_scan(store, PLAN_ALL_FLAGGED, relid));
@@ -94,21 +94,30 @@ forget_mailbox(Store *store, Datum *key)
 	counter_row_gone(known_mailbox(store, key));
 }
 
-/* bulk_mailboxes_leave: their history goes with them */
+/* bulk_leave: the rows of that table, which has that role, are about to go */
 void
-bulk_mailboxes_leave(Store *store, Oid relid)
+bulk_leave(Store *store, TableRole role, Oid relid)
 {
-	for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, forget_mailbox);
+	switch (role)
+	{
+		case TABLE_MESSAGE:
+			messages_leave(store, relid);
+			break;
+		case TABLE_MAILBOX:
+			/* Their history goes with them */
+			for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, forget_mailbox);
+			break;
+		case TABLE_SOURCE:
+			/* And the rows that the side table has for them */
+			for_each_mailbox(store, PLAN_ALL_SOURCES, relid, source_remove);
+			break;
+		default:
+			flags_change(store, relid);
+			break;
+	}
 }
 
-/* bulk_sources_leave: and the rows that side tables have for them */
-void
-bulk_sources_leave(Store *store, Oid relid)
-{
-	for_each_mailbox(store, PLAN_ALL_SOURCES, relid, source_remove);
-}
-
-/* --- messages that come -------------------------------------------------------- */
+/* --- rows that come ------------------------------------------------------------ */
 
 /* Updates each message, and the triggers see that it arrives */
 static void
@@ -127,14 +136,14 @@ touch_messages(Store *store, Oid relid)
 }
 
 /*
- * bulk_messages_arrive: the messages of a table that is a partition now
+ * The messages of a table that is a partition now arrive
  *
  * Whatever UIDs and mod-sequences they have may have been used, so each gets
  * new ones, in the order of mailbox and old UID.  New UIDs start above the old
  * ones, too, since an index that holds both for a moment may be unique.
  */
-void
-bulk_messages_arrive(Store *store, Oid relid)
+static void
+messages_arrive(Store *store, Oid relid)
 {
 	uint64		rows;
 
@@ -159,18 +168,33 @@ bulk_messages_arrive(Store *store, Oid relid)
 	SPI_finish();
 }
 
-/* bulk_mailboxes_arrive: clients that knew of them before start over */
-void
-bulk_mailboxes_arrive(Store *store, Oid relid)
+/* Clients that knew of these mailboxes before start over */
+static void
+mailboxes_arrive(Store *store, Oid relid)
 {
 	SPI_connect();
 	plan_scan(store, PLAN_RESET_MAILBOXES, relid);
 	SPI_finish();
 }
 
-/* bulk_sources_arrive: side tables have rows for them, too */
+/* bulk_arrive: the rows of that table, which has that role, have come */
 void
-bulk_sources_arrive(Store *store, Oid relid)
+bulk_arrive(Store *store, TableRole role, Oid relid)
 {
-	for_each_mailbox(store, PLAN_ALL_SOURCES, relid, source_add);
+	switch (role)
+	{
+		case TABLE_MESSAGE:
+			messages_arrive(store, relid);
+			break;
+		case TABLE_MAILBOX:
+			mailboxes_arrive(store, relid);
+			break;
+		case TABLE_SOURCE:
+			/* The side table has rows for them, too */
+			for_each_mailbox(store, PLAN_ALL_SOURCES, relid, source_add);
+			break;
+		default:
+			flags_change(store, relid);
+			break;
+	}
 }

@@ -45,23 +45,6 @@
 PG_FUNCTION_INFO_V1(modseq_event_before);
 PG_FUNCTION_INFO_V1(modseq_event_after);
 
-/* What a table is to a store, by its row triggers */
-typedef enum TableRole
-{
-	ROLE_NONE,
-	ROLE_MESSAGE,
-	ROLE_MAILBOX,
-	ROLE_SOURCE,				/* of a mailbox table that is a side table */
-	ROLE_FLAG
-} TableRole;
-
-static const char *const role_triggers[] = {
-	[ROLE_MESSAGE] = "trigger_assign",
-	[ROLE_MAILBOX] = "trigger_mailbox",
-	[ROLE_SOURCE] = "trigger_source",
-	[ROLE_FLAG] = "trigger_collect_flag"
-};
-
 /* The parse tree of a call as an event trigger; an error if it is none */
 static Node *
 event_command(FunctionCallInfo fcinfo)
@@ -74,36 +57,19 @@ event_command(FunctionCallInfo fcinfo)
 	return ((EventTriggerData *) fcinfo->context)->parsetree;
 }
 
-static TableRole
-table_role(Oid relid)
-{
-	for (TableRole role = ROLE_MESSAGE; role <= ROLE_FLAG; role++)
-		if (relation_has_trigger(relid, role_triggers[role]))
-			return role;
-	return ROLE_NONE;
-}
-
 /* The store of a table, which is locked, that has that role */
 static Store *
 table_store(Oid relid, TableRole role)
 {
 	Relation	rel = table_open(relid, NoLock);
 	Trigger    *trigger = relation_find_trigger(rel, role_triggers[role]);
-	Store	   *store;
+	Store	   *store = shape_get(rel, role, trigger)->store;
 
-	if (role == ROLE_MESSAGE)
-		store = shape_of_messages(rel)->store;
-	else if (role == ROLE_MAILBOX)
-		store = shape_of_mailboxes(rel, trigger)->store;
-	else if (role == ROLE_SOURCE)
-		store = shape_of_sources(rel, trigger)->store;
-	else
-		store = shape_of_flags(rel, trigger)->store;
 	table_close(rel, NoLock);
 	return store;
 }
 
-/* --- rows that leave --------------------------------------------------------------- */
+/* --- rows that leave ----------------------------------------------------- */
 
 /* Whoever may not DROP or DETACH is told so by PostgreSQL, and locks nothing */
 static bool
@@ -135,8 +101,8 @@ find_partition(const RangeVar *name, const RangeVar *from, TableRole *role)
 
 	if (!OidIsValid(relid) || !get_rel_relispartition(relid))
 		return InvalidOid;
-	*role = table_role(relid);
-	if (*role == ROLE_NONE)
+	*role = relation_role(relid);
+	if (*role == TABLE_NONE)
 		return InvalidOid;
 	return (from != NULL ? may_detach(relid, from) : may_drop(relid)) ?
 		relid : InvalidOid;
@@ -168,14 +134,7 @@ rows_leave(const RangeVar *name, const RangeVar *from)
 		find_all_inheritors(relid, AccessExclusiveLock, NULL);
 		store = table_store(relid, role);
 		statement_open();
-		if (role == ROLE_MESSAGE)
-			bulk_messages_leave(store, relid);
-		else if (role == ROLE_MAILBOX)
-			bulk_mailboxes_leave(store, relid);
-		else if (role == ROLE_SOURCE)
-			bulk_sources_leave(store, relid);
-		else
-			bulk_flags_change(store, relid);
+		bulk_leave(store, role, relid);
 		statement_close();
 		return;
 	}
@@ -205,8 +164,10 @@ goes_with_ancestor(Oid relid, List *relids)
 	ListCell   *lc;
 
 	foreach(lc, ancestors)
+	{
 		if (list_member_oid(relids, lfirst_oid(lc)))
 			return true;
+	}
 	return false;
 }
 
@@ -252,6 +213,7 @@ modseq_event_before(PG_FUNCTION_ARGS)
 		castNode(DropStmt, command)->removeType == OBJECT_TABLE)
 		before_drop(castNode(DropStmt, command));
 	if (IsA(command, AlterTableStmt))
+	{
 		foreach(lc, castNode(AlterTableStmt, command)->cmds)
 		{
 			AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
@@ -260,10 +222,11 @@ modseq_event_before(PG_FUNCTION_ARGS)
 				before_detach(castNode(AlterTableStmt, command),
 							  castNode(PartitionCmd, part->def));
 		}
+	}
 	return PointerGetDatum(NULL);
 }
 
-/* --- rows that come ---------------------------------------------------------------- */
+/* --- rows that come ------------------------------------------------------ */
 
 static void
 after_create(CreateStmt *create)
@@ -275,7 +238,7 @@ after_create(CreateStmt *create)
 	relid = get_relname_relid(create->relation->relname,
 							  RangeVarGetCreationNamespace(create->relation));
 	if (OidIsValid(relid) && get_rel_relispartition(relid) &&
-		table_role(relid) != ROLE_NONE)
+		relation_role(relid) != TABLE_NONE)
 		clone_complete_partition(relid);
 }
 
@@ -287,19 +250,12 @@ after_attach(PartitionCmd *attach)
 	Store	   *store;
 
 	if (!OidIsValid(relid) || !get_rel_relispartition(relid) ||
-		(role = table_role(relid)) == ROLE_NONE)
+		(role = relation_role(relid)) == TABLE_NONE)
 		return;
 	clone_complete_partition(relid);
 	store = table_store(relid, role);
 	statement_open();
-	if (role == ROLE_MESSAGE)
-		bulk_messages_arrive(store, relid);
-	else if (role == ROLE_MAILBOX)
-		bulk_mailboxes_arrive(store, relid);
-	else if (role == ROLE_SOURCE)
-		bulk_sources_arrive(store, relid);
-	else
-		bulk_flags_change(store, relid);
+	bulk_arrive(store, role, relid);
 	statement_close();
 }
 
@@ -310,13 +266,13 @@ after_detach(PartitionCmd *detach)
 	ListCell   *lc;
 
 	if (!OidIsValid(relid) || get_rel_relispartition(relid) ||
-		table_role(relid) != ROLE_NONE)
+		relation_role(relid) != TABLE_NONE)
 		return;
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 		clone_take_triggers(lfirst_oid(lc));
 }
 
-/* Other commands may make partitions too: later versions split and merge them */
+/* Other commands may make partitions too: later versions split and merge */
 static void
 after_alter(AlterTableStmt *alter)
 {
@@ -335,11 +291,13 @@ after_alter(AlterTableStmt *alter)
 	}
 	if (!OidIsValid(relid) ||
 		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE ||
-		table_role(relid) == ROLE_NONE)
+		relation_role(relid) == TABLE_NONE)
 		return;
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
 		if (get_rel_relispartition(lfirst_oid(lc)))
 			clone_give_triggers(lfirst_oid(lc));
+	}
 }
 
 /*
@@ -367,8 +325,10 @@ modseq_event_after(PG_FUNCTION_ARGS)
 	else if (IsA(command, CreateSchemaStmt))
 	{
 		foreach(lc, castNode(CreateSchemaStmt, command)->schemaElts)
+		{
 			if (IsA(lfirst(lc), CreateStmt))
 				after_create(lfirst_node(CreateStmt, lc));
+		}
 	}
 	return PointerGetDatum(NULL);
 }

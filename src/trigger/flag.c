@@ -55,7 +55,7 @@ same_message(const RowChange *change)
 		int16		typlen;
 		bool		typbyval;
 
-		get_typlenbyval(change->store->flag_message_type, &typlen, &typbyval);
+		get_typlenbyval(change->store->flag_message.type, &typlen, &typbyval);
 		return oldnull == newnull &&
 			(oldnull || datumIsEqual(old, new, typbyval, typlen));
 	}
@@ -99,7 +99,7 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 	RowChange change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, &change);
 
-	change.shape = shape_of_flags(data->tg_relation, data->tg_trigger);
+	change.shape = shape_get(data->tg_relation, TABLE_FLAG, data->tg_trigger);
 	change.store = change.shape->store;
 	if (data->tg_relation->rd_rel->relispartition)
 	{

@@ -157,7 +157,8 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	Datum		from[MODSEQ_MAX_KEYS];
 	Datum		to[MODSEQ_MAX_KEYS];
 
-	change.shape = shape_of_mailboxes(data->tg_relation, data->tg_trigger);
+	change.shape = shape_get(data->tg_relation, TABLE_MAILBOX,
+							 data->tg_trigger);
 	change.store = change.shape->store;
 	if (change.new != NULL &&
 		row_get_key(change.shape, change.new, change.desc, to))
@@ -205,7 +206,7 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	bool		has_old;
 	bool		has_new;
 
-	change.shape = shape_of_sources(data->tg_relation, data->tg_trigger);
+	change.shape = shape_get(data->tg_relation, TABLE_SOURCE, data->tg_trigger);
 	change.store = change.shape->store;
 	has_old = change.old != NULL &&
 		row_get_key(change.shape, change.old, change.desc, from);

@@ -52,8 +52,9 @@ no_mailbox_given(const RowChange *change)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
-			 errmsg("message in table %s has no mailbox", change->store->message),
-			 errdetail("Column %s is null.", change->store->key[0].message),
+			 errmsg("message in table %s has no mailbox",
+					change->store->table[TABLE_MESSAGE].name),
+			 errdetail("Column %s is null.", change->store->table[TABLE_MESSAGE].key[0].quoted),
 			 errhint("Every message of a store is in a mailbox.")));
 }
 
@@ -175,7 +176,8 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("UID " INT64_FORMAT " is out of range for column %s of table %s",
-						uid, store->uid, store->message),
+						uid, store->uid.quoted,
+						store->table[TABLE_MESSAGE].name),
 				 errhint("Change the type of the column to bigint.")));
 	if (change->may_cross)
 		crossing_note(change->rel, change->old, mailbox, uid, true);
@@ -324,7 +326,8 @@ modseq_trigger_assign(PG_FUNCTION_ARGS)
 	RowChange change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, &change);
 
-	change.shape = shape_of_messages(data->tg_relation);
+	change.shape = shape_get(data->tg_relation, TABLE_MESSAGE,
+							 data->tg_trigger);
 	change.store = change.shape->store;
 	if (change.old == NULL)
 		return PointerGetDatum(assign_insert(&change));
@@ -339,7 +342,7 @@ changed_after_us(const RowChange *change)
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("message in table %s was changed after modseq had numbered it",
-					change->store->message),
+					change->store->table[TABLE_MESSAGE].name),
 			 errdetail("Another BEFORE trigger changed its mailbox, UID or mod-sequence."),
 			 errhint("Triggers fire in the order of their names; give that trigger a name before \"zz_modseq_assign\".")));
 }
@@ -458,7 +461,8 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	Datum	   *from = NULL;
 	Datum	   *to = NULL;
 
-	change.shape = shape_of_messages(data->tg_relation);
+	change.shape = shape_get(data->tg_relation, TABLE_MESSAGE,
+							 data->tg_trigger);
 	change.store = change.shape->store;
 	if (change.new != NULL)
 	{

@@ -44,13 +44,8 @@ extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 
 /* --- bulk.c ---------------------------------------------------------------- */
 
-extern void bulk_messages_leave(Store *store, Oid relid);
-extern void bulk_flags_change(Store *store, Oid relid);
-extern void bulk_mailboxes_leave(Store *store, Oid relid);
-extern void bulk_sources_leave(Store *store, Oid relid);
-extern void bulk_messages_arrive(Store *store, Oid relid);
-extern void bulk_mailboxes_arrive(Store *store, Oid relid);
-extern void bulk_sources_arrive(Store *store, Oid relid);
+extern void bulk_leave(Store *store, TableRole role, Oid relid);
+extern void bulk_arrive(Store *store, TableRole role, Oid relid);
 
 /* --- clone.c --------------------------------------------------------------- */
 

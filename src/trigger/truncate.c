@@ -28,22 +28,25 @@ PG_FUNCTION_INFO_V1(modseq_trigger_truncate_source);
  * that lacks the trigger is looked after by the table that the statement named.
  */
 static void
-collect_truncated(Store *store, Relation rel, const char *function,
-				  void (*collect) (Store *store, Oid relid))
+collect_truncated(TriggerData *data, TableRole role, const char *function)
 {
+	Relation	rel = data->tg_relation;
+	Store	   *store = shape_get(rel, role, data->tg_trigger)->store;
 	List	   *partitions;
 	ListCell   *lc;
 
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
-		collect(store, RelationGetRelid(rel));
+		bulk_leave(store, role, RelationGetRelid(rel));
 		return;
 	}
 	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
 	foreach(lc, partitions)
+	{
 		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_PARTITIONED_TABLE &&
 			!relation_has_trigger(lfirst_oid(lc), function))
-			collect(store, lfirst_oid(lc));
+			bulk_leave(store, role, lfirst_oid(lc));
+	}
 }
 
 /*
@@ -55,11 +58,10 @@ collect_truncated(Store *store, Relation rel, const char *function,
 Datum
 modseq_trigger_truncate(PG_FUNCTION_ARGS)
 {
-	Relation	rel = trigger_data(fcinfo)->tg_relation;
+	TriggerData *data = trigger_data(fcinfo);
 
 	statement_open();
-	collect_truncated(shape_of_messages(rel)->store, rel, "trigger_truncate",
-					  bulk_messages_leave);
+	collect_truncated(data, TABLE_MESSAGE, "trigger_truncate");
 	return PointerGetDatum(NULL);
 }
 
@@ -73,11 +75,9 @@ Datum
 modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	RowShape   *shape = shape_of_flags(data->tg_relation, data->tg_trigger);
 
 	statement_open();
-	collect_truncated(shape->store, data->tg_relation, "trigger_truncate_flag",
-					  bulk_flags_change);
+	collect_truncated(data, TABLE_FLAG, "trigger_truncate_flag");
 	return PointerGetDatum(NULL);
 }
 
@@ -92,8 +92,8 @@ Datum
 modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	Store	   *store = shape_of_mailboxes(data->tg_relation,
-										   data->tg_trigger)->store;
+	Store	   *store = shape_get(data->tg_relation, TABLE_MAILBOX,
+								  data->tg_trigger)->store;
 
 	counter_rows_gone(store);
 	vanished_clear(store);
@@ -102,15 +102,15 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 }
 
 /*
- * modseq.trigger_truncate_source(message): AFTER TRUNCATE of the source, or of a
- * partition of it; rows of mailboxes that are gone go too
+ * modseq.trigger_truncate_source(message): AFTER TRUNCATE of the source, or of
+ * a partition of it; rows of mailboxes that are gone go too
  */
 Datum
 modseq_trigger_truncate_source(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	RowShape   *shape = shape_of_sources(data->tg_relation, data->tg_trigger);
 
-	source_clear(shape->store);
+	source_clear(shape_get(data->tg_relation, TABLE_SOURCE,
+						   data->tg_trigger)->store);
 	return PointerGetDatum(NULL);
 }

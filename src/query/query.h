@@ -5,8 +5,8 @@
  *
  * From the ground up:
  *
- *	part.c		what the texts are put together from
- *	text.c		the texts
+ *	expand.c	from a query with braces to SQL for a store
+ *	text.c		the queries
  *	planner.c	plans that stay on the indexes that attach() made
  *	run.c		cached plans of them, and as whom they run
  *
@@ -53,6 +53,7 @@ typedef enum PlanId
 	/* For plan_scan(), which keeps none */
 	PLAN_ALL_MESSAGES,
 	PLAN_ALL_FLAGGED,
+	PLAN_ALL_FLAGGED_UIDS,
 	PLAN_ALL_MAILBOXES,
 	PLAN_ALL_SOURCES,
 	PLAN_LAST_UIDS,
@@ -65,9 +66,15 @@ typedef enum PlanAccess
 {
 	ACCESS_ANY,
 	ACCESS_INDEX,				/* by an index that attach() made */
-	ACCESS_RANGES				/* by such an index, for each range of UIDs, or
-								 * each key, that it is given */
+	ACCESS_RANGES				/* by such an index, for each range of UIDs,
+								 * or each key, that it is given */
 } PlanAccess;
+
+/* --- expand.c ------------------------------------------------------------ */
+
+extern int	expand_query(const Store *store, const char *table,
+						 const char *params, const char *text, char **sql,
+						 Oid types[MODSEQ_MAX_PARAMS]);
 
 /* --- text.c -------------------------------------------------------------- */
 

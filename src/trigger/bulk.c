@@ -62,7 +62,10 @@ static void
 flags_change(Store *store, Oid relid)
 {
 	SPI_connect();
-	flagged_stamp(store, plan_scan(store, PLAN_ALL_FLAGGED, relid));
+	flagged_stamp(store, plan_scan(store,
+								   store->flag_message.name != NULL ?
+								   PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS,
+								   relid));
 	SPI_finish();
 }
 

@@ -1,0 +1,446 @@
+/*-------------------------------------------------------------------------
+ *
+ * expand.c
+ *	  From a query with braces, for any store, to SQL for one.
+ *
+ * The language is explained in text.c.  Every name that comes out is qualified
+ * and quoted, and every operator is written OPERATOR(schema.name), so that no
+ * search_path matters.  (We do not set search_path: an application's own
+ * triggers fire on these statements and must find their tables, as they do on
+ * a foreign key's.)
+ *
+ * Locks: none, but for AccessShareLock on a message table while it is read.
+ *
+ * Memory: the caller's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "query/query.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(modseq_query_text);
+
+/* What stands for a longer text, which may have braces again */
+static const struct Abbreviation
+{
+	const char *name;
+	const char *text;
+}			abbreviations[] = {
+	{"m.uid", "m.{uid}::pg_catalog.int8"},
+	{"m.modseq", "m.{modseq}::pg_catalog.int8"},
+	{"m.id", "m.{message_key}"},
+	{"m in r", "m.{uid} {>=} r.lo AND m.{uid} {<=} r.hi"},
+	{"f.uid", "f.{flag_uid}::pg_catalog.int8"},
+	{"f.id", "f.{flag_message}"},
+	{"b.counters", "b.{uidvalidity}::pg_catalog.int8,"
+	" b.{uidnext}::pg_catalog.int8, b.{highestmodseq}::pg_catalog.int8"},
+	{"b.uidnext",
+	"GREATEST(b.{uidnext}::pg_catalog.int8 {+} {next_minus_stored}, 1)"},
+	{"b.highestmodseq", "GREATEST(b.{highestmodseq}::pg_catalog.int8, 1)"}
+};
+
+/* A text while its braces are replaced */
+typedef struct Expansion
+{
+	const Store *store;
+	const char *table;			/* {table}, or NULL */
+	StringInfoData text;
+	int			nparams;
+	Oid			type[MODSEQ_MAX_PARAMS];
+	const char *param[MODSEQ_MAX_PARAMS];	/* names, without $ */
+} Expansion;
+
+static void expand(Expansion *query, const char *text);
+
+static void
+unknown(const char *token)
+{
+	elog(ERROR, "unknown {%s} in a query of modseq's", token);
+}
+
+/* The same type whatever the search_path, and without a type modifier */
+static const char *
+type_name(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY |
+								FORMAT_TYPE_TYPEMOD_GIVEN);
+}
+
+/* --- parameters ---------------------------------------------------------- */
+
+static void
+add_param(Expansion *query, const char *name, Oid type)
+{
+	if (query->nparams == MODSEQ_MAX_PARAMS)
+		elog(ERROR, "too many parameters");
+	query->param[query->nparams] = name;
+	query->type[query->nparams++] = type;
+}
+
+/* A parameter of that name: what it stands for decides on the types */
+static void
+declare_param(Expansion *query, const char *name)
+{
+	const Store *store = query->store;
+	Oid			schema = get_namespace_oid("modseq", false);
+	bool		keys = strcmp(name, "keys") == 0;
+
+	if (keys || strcmp(name, "key") == 0 || strcmp(name, "new_key") == 0)
+		for (int i = 0; i < store->nkeys; i++)
+			add_param(query, name, keys ? get_array_type(store->key[i].type) :
+					  store->key[i].type);
+	else if (strcmp(name, "id") == 0)
+		add_param(query, name, store->flag_key_type);
+	else if (strcmp(name, "ids") == 0)
+		add_param(query, name, get_array_type(store->flag_key_type));
+	else if (strcmp(name, "uids") == 0)
+		add_param(query, name,
+				  GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+								  CStringGetDatum("uidset"),
+								  ObjectIdGetDatum(schema)));
+	else
+		add_param(query, name, INT8OID);
+}
+
+/* The number of a parameter; of a key, that of its first column */
+static int
+find_param(const Expansion *query, const char *name)
+{
+	for (int i = 0; i < query->nparams; i++)
+		if (strcmp(query->param[i], name) == 0)
+			return i + 1;
+	unknown(name);
+	return 0;
+}
+
+/* {$name}: all that have the name, with commas between them */
+static void
+expand_param(Expansion *query, const char *name)
+{
+	const char *format = strcmp(name, "keys") == 0 ?
+		"%spg_catalog.unnest($%d)" : "%s$%d";
+	int			first = find_param(query, name);
+
+	for (int i = first; i <= query->nparams; i++)
+		if (strcmp(query->param[i - 1], name) == 0)
+			appendStringInfo(&query->text, format, i == first ? "" : ", ", i);
+}
+
+/* --- mailbox keys -------------------------------------------------------- */
+
+/* The table whose names a row has */
+static const StoreTable *
+table_of_row(const Expansion *query, const char *row)
+{
+	TableRole	role = TABLE_MAILBOX;
+
+	if (strcmp(row, "m") == 0 || strcmp(row, "live") == 0)
+		role = TABLE_MESSAGE;
+	else if (strcmp(row, "f") == 0)
+		role = TABLE_FLAG;
+	else if (strcmp(row, "s") == 0)
+		role = TABLE_SOURCE;
+	return &query->store->table[role];
+}
+
+/* {x.key}, {x.mailbox}, {x.name}; and if row is NULL {key} and {$1} */
+static void
+expand_key(Expansion *query, const char *row, const char *what)
+{
+	const Store *store = query->store;
+	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+	const StoreTable *table = row ? table_of_row(query, row) : mailbox;
+	bool		as_mailbox = strcmp(what, "mailbox") == 0 && table != mailbox;
+	bool		as_text = strcmp(what, "name") == 0;
+	bool		as_array = as_text && store->nkeys > 1;
+
+	appendStringInfoString(&query->text, as_array ? "ARRAY[" : "");
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		const char *column = table->key[i].quoted;
+
+		appendStringInfoString(&query->text, i == 0 ? "" : ", ");
+		if (strcmp(what, "$1") == 0)
+			/* Without a type modifier "character" means one character */
+			appendStringInfo(&query->text, "($1[%d])::%s AS ", i + 1,
+							 type_name(store->key[i].input_type));
+		else if (row != NULL)
+			appendStringInfo(&query->text, "%s.", row);
+		appendStringInfoString(&query->text, column);
+		if (as_mailbox || as_text)
+			appendStringInfo(&query->text, "::%s",
+							 type_name(as_text ? TEXTOID : store->key[i].type));
+	}
+	appendStringInfoString(&query->text,
+						   as_array ? "]::pg_catalog.text" : "");
+}
+
+/* " COLLATE c": two columns may have different ones */
+static void
+expand_collation(Expansion *query, Oid collation)
+{
+	HeapTuple	tuple;
+	Form_pg_collation form;
+	const char *schema;
+
+	if (!OidIsValid(collation))
+		return;
+	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	schema = get_namespace_name(form->collnamespace);
+	appendStringInfo(&query->text, " COLLATE %s",
+					 quote_qualified_identifier(schema,
+												NameStr(form->collname)));
+	ReleaseSysCache(tuple);
+}
+
+/* {x=y}, {x=$key} */
+static void
+expand_same_mailbox(Expansion *query, const char *row, const char *other)
+{
+	const Store *store = query->store;
+	const StoreTable *left = table_of_row(query, row);
+	const StoreTable *right = table_of_row(query, other);
+	bool		is_param = other[0] == '$';
+	int			first = is_param ? find_param(query, other + 1) : 0;
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		Oid			type = is_param ? store->key[i].type : right->key[i].type;
+		Oid			unused;
+		Oid			operator = equality_operator(left->key[i].type, type,
+												 &unused);
+
+		appendStringInfoString(&query->text, i == 0 ? "" : " AND ");
+		generate_operator_clause(&query->text,
+								 psprintf("%s.%s", row, left->key[i].quoted),
+								 left->key[i].type, operator,
+								 is_param ? psprintf("$%d", first + i) :
+								 psprintf("%s.%s", other, right->key[i].quoted),
+								 type);
+		if (!is_param)
+			expand_collation(query, store->key[i].collation);
+	}
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+/* {m.id=f.id}, {m.id=$id}, {m.id=$ids} */
+static void
+expand_same_message(Expansion *query, const char *other)
+{
+	const Store *store = query->store;
+	const Column *key = &store->message_key;
+	Oid			type = store->flag_message.type;
+	Oid			param_type;
+	Oid			operator = equality_operator(key->type, type, &param_type);
+	char	   *right = psprintf("f.%s", store->flag_message.quoted);
+
+	if (strcmp(other, "$id") == 0)
+	{
+		type = store->flag_key_type;
+		right = psprintf("$%d", find_param(query, "id"));
+	}
+	else if (strcmp(other, "$ids") == 0)
+	{
+		type = param_type;
+		right = psprintf("ANY ($%d)", find_param(query, "ids"));
+	}
+	generate_operator_clause(&query->text, psprintf("m.%s", key->quoted),
+							 key->type, operator, right, type);
+	if (other[0] != '$')
+		expand_collation(query, key->collation);
+}
+
+/*
+ * {m.live}: null, false and 0 in the soft-delete column say so, as in key.c.
+ *
+ * It is written so that it hides from the planner: with an index of the
+ * application's on that column, or with statistics that say how few are live,
+ * other plans look cheaper than those on our indexes, which find the messages
+ * by UID or by mod-sequence.
+ */
+static void
+expand_live(Expansion *query)
+{
+	switch (query->store->expunged.type)
+	{
+		case InvalidOid:
+			expand(query, "true");
+			break;
+		case BOOLOID:
+			expand(query, "CASE WHEN m.{expunged} THEN 1 ELSE 0 END {<>} 1");
+			break;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			expand(query,
+				   "CASE WHEN m.{expunged} {<>} 0 THEN 1 ELSE 0 END {<>} 1");
+			break;
+		default:
+			expand(query, "CASE WHEN m.{expunged} IS NOT NULL"
+				   " THEN 1 ELSE 0 END {<>} 1");
+			break;
+	}
+}
+
+/* --- all of it ----------------------------------------------------------- */
+
+/* The name of a table or column */
+static const char *
+find_name(const Expansion *query, const char *name)
+{
+	const Store *store = query->store;
+	const char *const names[][2] = {
+		{"message", store->table[TABLE_MESSAGE].name},
+		{"mailbox", store->table[TABLE_MAILBOX].name},
+		{"source", store->table[TABLE_SOURCE].name},
+		{"flag", store->table[TABLE_FLAG].name},
+		{"vanished", store->table[TABLE_VANISHED].name},
+		{"table", query->table},
+		{"uid", store->uid.quoted},
+		{"modseq", store->modseq.quoted},
+		{"created_modseq", store->created_modseq.quoted},
+		{"expunged", store->expunged.quoted},
+		{"message_key", store->message_key.quoted},
+		{"flag_message", store->flag_message.quoted},
+		{"flag_uid", store->flag_uid.quoted},
+		{"uidvalidity", store->uidvalidity.quoted},
+		{"uidnext", store->uidnext.quoted},
+		{"highestmodseq", store->highestmodseq.quoted},
+		{"next_minus_stored", store->has_last_uid ? "1" : "0"},
+		{"{", "{"}
+	};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (strcmp(name, names[i][0]) == 0 && names[i][1] != NULL)
+			return names[i][1];
+	unknown(name);
+	return NULL;
+}
+
+/* What stands in one pair of braces */
+static void
+expand_braces(Expansion *query, char *token)
+{
+	char	   *equals = strchr(token, '=');
+	char	   *dot = strchr(token, '.');
+
+	for (size_t i = 0; i < lengthof(abbreviations); i++)
+		if (strcmp(token, abbreviations[i].name) == 0)
+		{
+			expand(query, abbreviations[i].text);
+			return;
+		}
+	if (strcmp(token, "m.live") == 0)
+		expand_live(query);
+	else if (strspn(token, "=<>+-") == strlen(token))
+		appendStringInfo(&query->text, "OPERATOR(pg_catalog.%s)", token);
+	else if (strcmp(token, "key") == 0 || strcmp(token, "$1") == 0)
+		expand_key(query, NULL, token);
+	else if (token[0] == '$')
+		expand_param(query, token + 1);
+	else if (strncmp(token, "m.id=", 5) == 0)
+		expand_same_message(query, token + 5);
+	else if (equals != NULL)
+	{
+		*equals = '\0';
+		expand_same_mailbox(query, token, equals + 1);
+	}
+	else if (dot != NULL)
+	{
+		*dot = '\0';
+		if (strcmp(dot + 1, "key") != 0 && strcmp(dot + 1, "mailbox") != 0 &&
+			strcmp(dot + 1, "name") != 0)
+			unknown(dot + 1);
+		expand_key(query, token, dot + 1);
+	}
+	else
+		appendStringInfoString(&query->text, find_name(query, token));
+}
+
+static void
+expand(Expansion *query, const char *text)
+{
+	const char *brace;
+
+	while ((brace = strchr(text, '{')) != NULL)
+	{
+		const char *end = strchr(brace, '}');
+
+		if (end == NULL)
+			elog(ERROR, "missing } in a query of modseq's");
+		appendBinaryStringInfo(&query->text, text, brace - text);
+		expand_braces(query, pnstrdup(brace + 1, end - brace - 1));
+		text = end + 1;
+	}
+	appendStringInfoString(&query->text, text);
+}
+
+/*
+ * expand_query: the SQL for a store, and the types of its parameters
+ *
+ * params are their names; table is what {table} stands for, or NULL.  Returns
+ * how many parameters there are.
+ */
+int
+expand_query(const Store *store, const char *table, const char *params,
+			 const char *text, char **sql, Oid types[MODSEQ_MAX_PARAMS])
+{
+	Expansion	query = {0};
+	char	   *names = pstrdup(params);
+	char	   *name;
+
+	query.store = store;
+	query.table = table;
+	initStringInfo(&query.text);
+	while ((name = strsep(&names, " ")) != NULL)
+		if (name[0] != '\0')
+			declare_param(&query, name);
+	expand(&query, text);
+	*sql = query.text.data;
+	memcpy(types, query.type, sizeof(query.type));
+	return query.nparams;
+}
+
+/*
+ * modseq_query_text(message regclass, options text[], text text) -> text
+ *
+ * The same for attach(), check() and others, without parameters of ours.  The
+ * store need not be one yet: it is described by the options that its trigger
+ * has or will have, and no cache is looked into.  Error 55000 if the options
+ * do not fit the tables.
+ */
+Datum
+modseq_query_text(PG_FUNCTION_ARGS)
+{
+	Relation	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Oid			unused[MODSEQ_MAX_PARAMS];
+	Store	   *store;
+	Datum	   *options;
+	char	  **strings;
+	char	   *sql;
+	int			n;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false,
+					  TYPALIGN_INT, &options, NULL, &n);
+	strings = palloc(sizeof(char *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		strings[i] = TextDatumGetCString(options[i]);
+	store = store_describe(rel, strings, n);
+	relation_close(rel, AccessShareLock);
+	expand_query(store, NULL, "", text_to_cstring(PG_GETARG_TEXT_PP(2)), &sql,
+				 unused);
+	PG_RETURN_TEXT_P(cstring_to_text(sql));
+}

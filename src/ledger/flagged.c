@@ -46,9 +46,9 @@ all_locked(Store *store, uint64 rows)
 	return true;
 }
 
-/* flagged_stamp: the live messages in SPI_tuptable are to be stamped */
-void
-flagged_stamp(Store *store, uint64 rows)
+/* The live messages in SPI_tuptable are to be stamped */
+static void
+stamp_found(Store *store, uint64 rows)
 {
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -88,7 +88,7 @@ find_messages(Store *store, ArrayBuildState *keys, bool lock)
 	rows = plan_execute(store, id, &param, PLAN_AS_OWNER);
 	found = lock || all_locked(store, rows);
 	if (found)
-		flagged_stamp(store, rows);
+		stamp_found(store, rows);
 	SPI_finish();
 	return found;
 }

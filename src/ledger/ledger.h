@@ -159,8 +159,12 @@ extern bool statement_is_completing(void);
 extern Crossings *statement_crossings(void);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Store *store, const Datum *key, int64 uid);
+extern void statement_vanish_set(Store *store, const Datum *key,
+								 const UidSet *set);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
+extern void statement_stamp_set(Store *store, const Datum *key,
+								const UidSet *set);
 extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
@@ -224,7 +228,6 @@ extern bool crossing_is_arriving(Relation rel);
 /* --- flagged.c --------------------------------------------------------------- */
 
 extern void flagged_find(List *list);
-extern void flagged_stamp(Store *store, uint64 rows);
 extern void flagged_lock(List *mailboxes);
 
 /* --- vanished.c -------------------------------------------------------------- */

@@ -129,6 +129,17 @@ statement_vanish(Store *store, const Datum *key, int64 uid)
 		uidset_builder_add(&state->vanished, (uint32) uid, (uint32) uid);
 }
 
+/* statement_vanish_set: the same for all UIDs of a set */
+void
+statement_vanish_set(Store *store, const Datum *key, const UidSet *set)
+{
+	Mailbox    *mailbox = known_mailbox(store, key);
+
+	statement_list(mailbox);
+	uidset_builder_add_ranges(&mailbox->state->vanished, uidset_ranges(set),
+							  uidset_nranges(set));
+}
+
 /*
  * statement_renumber: that message was undeleted, and its UID has vanished; it
  * needs another one
@@ -158,6 +169,18 @@ statement_stamp(Store *store, const Datum *key, int64 uid)
 {
 	statement_stamped(store, key, uid);
 	known_mailbox(store, key)->state->restamp = true;
+}
+
+/* statement_stamp_set: the same for all UIDs of a set */
+void
+statement_stamp_set(Store *store, const Datum *key, const UidSet *set)
+{
+	Mailbox    *mailbox = known_mailbox(store, key);
+
+	statement_list(mailbox);
+	uidset_builder_add_ranges(&mailbox->state->stamped, uidset_ranges(set),
+							  uidset_nranges(set));
+	mailbox->state->restamp = true;
 }
 
 /* statement_stamp_flagged: the same, from a flag table that names UIDs */

@@ -119,6 +119,7 @@ typedef enum PlanMode
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern uint64 plan_scan(Store *store, PlanId id, Oid relid);
+extern bool plan_get_key(const Store *store, uint64 row, Datum *key);
 extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 							 int64 *uid, bool *live);
 extern void run_init(void);

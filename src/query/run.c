@@ -248,6 +248,26 @@ plan_scan(Store *store, PlanId id, Oid relid)
 }
 
 /*
+ * plan_get_key: the mailbox key that a row of SPI_tuptable begins with
+ *
+ * False if a part is NULL: it is no mailbox.
+ */
+bool
+plan_get_key(const Store *store, uint64 row, Datum *key)
+{
+	bool		isnull;
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		key[i] = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+							   i + 1, &isnull);
+		if (isnull)
+			return false;
+	}
+	return true;
+}
+
+/*
  * plan_get_message: the mailbox key and UID in a row of SPI_tuptable, as the
  * queries for messages of any mailbox return them, and whether it is live
  *
@@ -262,12 +282,8 @@ plan_get_message(const Store *store, uint64 row, Datum *key, int64 *uid,
 	Datum		value;
 	bool		isnull;
 
-	for (int i = 0; i < store->nkeys; i++)
-	{
-		key[i] = SPI_getbinval(tuple, desc, i + 1, &isnull);
-		if (isnull)
-			return false;
-	}
+	if (!plan_get_key(store, row, key))
+		return false;
 	value = SPI_getbinval(tuple, desc, store->nkeys + 1, &isnull);
 	if (isnull)
 		return false;

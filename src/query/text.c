@@ -228,29 +228,35 @@ static const QueryText queries[] = {
 
 	/* --- tables that come or go: they are locked, see bulk.c ------------- */
 
+	/* A row a mailbox, ascending; what is no UID no client can know of */
 	[PLAN_ALL_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "",
-		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {table} AS m"
-		" WHERE m.{uid} IS NOT NULL"
+		"SELECT {m.mailbox}, modseq.uidset_agg({m.uid}) FROM {table} AS m"
+		" WHERE {m.live} AND {m.uid} {>=} 1 AND {m.uid} {<=} 4294967295"
+		" GROUP BY {m.key} ORDER BY {m.key}"
 	},
 	[PLAN_ALL_FLAGGED] = {TABLE_FLAG, ACCESS_ANY, "",
-		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
-		" WHERE EXISTS (SELECT FROM {table} AS f WHERE {m.id=f.id})"
+		"SELECT {m.mailbox}, modseq.uidset_agg({m.uid}) FROM {message} AS m"
+		" WHERE {m.live} AND {m.uid} {>=} 1 AND {m.uid} {<=} 4294967295"
+		" AND EXISTS (SELECT FROM {table} AS f WHERE {m.id=f.id})"
+		" GROUP BY {m.key} ORDER BY {m.key}"
 	},
 	[PLAN_ALL_FLAGGED_UIDS] = {TABLE_FLAG, ACCESS_ANY, "",
-		"SELECT {f.mailbox}, {f.uid}, true FROM {table} AS f"
+		"SELECT {f.mailbox}, modseq.uidset_agg({f.uid}) FROM {table} AS f"
+		" WHERE {f.uid} {>=} 1 AND {f.uid} {<=} 4294967295"
+		" GROUP BY {f.key} ORDER BY {f.key}"
 	},
 	[PLAN_ALL_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "",
-		"SELECT {b.mailbox}, 1::pg_catalog.int8, true FROM {table} AS b"
+		"SELECT {b.mailbox} FROM {table} AS b"
 	},
 	[PLAN_ALL_SOURCES] = {TABLE_SOURCE, ACCESS_ANY, "",
-		"SELECT {s.mailbox}, 1::pg_catalog.int8, true FROM {table} AS s"
+		"SELECT {s.mailbox} FROM {table} AS s"
 	},
 	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "",
 		"UPDATE {table} AS b SET {uidvalidity} = GREATEST("
 		"modseq.next_uidvalidity(), b.{uidvalidity}::pg_catalog.int8 {+} 1)"
 	},
 	[PLAN_LAST_UIDS] = {TABLE_MESSAGE, ACCESS_ANY, "",
-		"SELECT {m.mailbox}, COALESCE(pg_catalog.max({m.uid}), 0), true"
+		"SELECT {m.mailbox}, COALESCE(pg_catalog.max({m.uid}), 0)"
 		" FROM {table} AS m"
 		" GROUP BY {m.key} ORDER BY {m.key}"
 	},

@@ -4,7 +4,8 @@
  *	  Whole tables that come or go: by TRUNCATE, or as partitions.
  *
  * No row trigger fires for these rows, so they are read: before they go, or
- * when they have come.
+ * when they have come.  PostgreSQL reads them, and gives us a row a mailbox,
+ * with the set of its UIDs.
  *
  * Locks: the table is locked against writers by then, so that what is read is
  * all there is.  Reading takes a new snapshot, also in REPEATABLE READ, where
@@ -13,7 +14,8 @@
  * are taken when the statement is completed, ascending, but for that check, and
  * for messages that come: theirs before the first is numbered, ascending.
  *
- * Memory: SPI's, and what statement.c collects.
+ * Memory: SPI's, of a size with the mailboxes and the ranges of their UIDs, and
+ * what statement.c collects.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +23,50 @@
 
 #include "access/xact.h"
 #include "utils/lsyscache.h"
+
+/*
+ * Does something to each mailbox that a table is of.  The query's rows have its
+ * key, and perhaps a value.
+ */
+static void
+for_each_mailbox(Store *store, PlanId id, Oid relid,
+				 void (*do_it) (Store *store, Datum *key, Datum value))
+{
+	uint64		rows;
+
+	SPI_connect();
+	rows = plan_scan(store, id, relid);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Datum		key[MODSEQ_MAX_PARAMS];
+		Datum		value = (Datum) 0;
+		bool		isnull;
+
+		if (!plan_get_key(store, i, key))
+			continue;
+		if (SPI_tuptable->tupdesc->natts > store->nkeys)
+			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+								  store->nkeys + 1, &isnull);
+		do_it(store, key, value);
+	}
+	SPI_finish();
+}
+
+/* All messages that rows of that table belong to have other flags */
+static void
+stamp(Store *store, Datum *key, Datum uids)
+{
+	statement_stamp_set(store, key, DatumGetUidSetP(uids));
+}
+
+static void
+flags_change(Store *store, Oid relid)
+{
+	for_each_mailbox(store, store->flag_message.name != NULL ?
+					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
+}
+
+/* --- rows that go -------------------------------------------------------- */
 
 static void
 check_snapshot(Store *store, const Datum *key)
@@ -34,67 +80,27 @@ check_snapshot(Store *store, const Datum *key)
 				 errhint("The transaction might succeed if retried.")));
 }
 
-/* All messages of that table vanish, of whichever mailbox */
 static void
-messages_leave(Store *store, Oid relid)
+vanish(Store *store, Datum *key, Datum uids)
 {
-	uint64		rows;
-
-	SPI_connect();
-	rows = plan_scan(store, PLAN_ALL_MESSAGES, relid);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		key[MODSEQ_MAX_KEYS];
-		int64		uid;
-		bool		live;
-
-		if (!plan_get_message(store, i, key, &uid, &live) || !live)
-			continue;
-		if (IsolationUsesXactSnapshot())
-			check_snapshot(store, key);
-		statement_vanish(store, key, uid);
-	}
-	SPI_finish();
+	if (IsolationUsesXactSnapshot())
+		check_snapshot(store, key);
+	statement_vanish_set(store, key, DatumGetUidSetP(uids));
 }
 
-/* All messages that rows of that table belong to have other flags */
+/* The history of a mailbox goes with it */
 static void
-flags_change(Store *store, Oid relid)
-{
-	SPI_connect();
-	flagged_stamp(store, plan_scan(store,
-								   store->flag_message.name != NULL ?
-								   PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS,
-								   relid));
-	SPI_finish();
-}
-
-/* What is done to each mailbox that a table names */
-static void
-for_each_mailbox(Store *store, PlanId id, Oid relid,
-				 void (*do_it) (Store *store, Datum *key))
-{
-	uint64		rows;
-
-	SPI_connect();
-	rows = plan_scan(store, id, relid);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		key[MODSEQ_MAX_PARAMS];
-		int64		unused;
-		bool		live;
-
-		if (plan_get_message(store, i, key, &unused, &live))
-			do_it(store, key);
-	}
-	SPI_finish();
-}
-
-static void
-forget_mailbox(Store *store, Datum *key)
+forget_mailbox(Store *store, Datum *key, Datum unused)
 {
 	vanished_drop(store, key);
 	counter_row_gone(known_mailbox(store, key));
+}
+
+/* And so does the row that a side table has for it */
+static void
+remove_from_side_table(Store *store, Datum *key, Datum unused)
+{
+	source_remove(store, key);
 }
 
 /* bulk_leave: the rows of that table, which has that role, are about to go */
@@ -104,15 +110,14 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 	switch (role)
 	{
 		case TABLE_MESSAGE:
-			messages_leave(store, relid);
+			for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, vanish);
 			break;
 		case TABLE_MAILBOX:
-			/* Their history goes with them */
 			for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, forget_mailbox);
 			break;
 		case TABLE_SOURCE:
-			/* And the rows that the side table has for them */
-			for_each_mailbox(store, PLAN_ALL_SOURCES, relid, source_remove);
+			for_each_mailbox(store, PLAN_ALL_SOURCES, relid,
+							 remove_from_side_table);
 			break;
 		default:
 			flags_change(store, relid);
@@ -120,55 +125,43 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 	}
 }
 
-/* --- rows that come ------------------------------------------------------------ */
+/* --- rows that come ------------------------------------------------------ */
 
-/* Updates each message, and the triggers see that it arrives */
+/* New UIDs start above those that the messages of a mailbox come with */
 static void
-touch_messages(Store *store, Oid relid)
+skip_uids(Store *store, Datum *key, Datum last_uid)
 {
+	Mailbox    *mailbox = known_mailbox(store, key);
+
+	if (!counter_lock(store, mailbox))
+		counter_no_mailbox(store, key);
+	counter_skip_uids(mailbox, DatumGetInt64(last_uid));
+}
+
+/*
+ * The messages of a table that is a partition now arrive.
+ *
+ * Whatever UIDs and mod-sequences they have may have been used, so each gets
+ * new ones, in the order of mailbox and old UID.  New UIDs start above the old
+ * ones, too, since an index that holds both for a moment may be unique.  Each
+ * is updated, and the triggers see that it arrives.
+ */
+static void
+messages_arrive(Store *store, Oid relid)
+{
+	for_each_mailbox(store, PLAN_LAST_UIDS, relid, skip_uids);
 	crossing_set_arriving(relid);
 	PG_TRY();
 	{
+		SPI_connect();
 		plan_scan(store, PLAN_TOUCH_MESSAGES, relid);
+		SPI_finish();
 	}
 	PG_FINALLY();
 	{
 		crossing_set_arriving(InvalidOid);
 	}
 	PG_END_TRY();
-}
-
-/*
- * The messages of a table that is a partition now arrive
- *
- * Whatever UIDs and mod-sequences they have may have been used, so each gets
- * new ones, in the order of mailbox and old UID.  New UIDs start above the old
- * ones, too, since an index that holds both for a moment may be unique.
- */
-static void
-messages_arrive(Store *store, Oid relid)
-{
-	uint64		rows;
-
-	SPI_connect();
-	rows = plan_scan(store, PLAN_LAST_UIDS, relid);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		key[MODSEQ_MAX_KEYS];
-		int64		uid;
-		bool		live;
-		Mailbox    *mailbox;
-
-		if (!plan_get_message(store, i, key, &uid, &live))
-			continue;
-		mailbox = known_mailbox(store, key);
-		if (!counter_lock(store, mailbox))
-			counter_no_mailbox(store, key);
-		counter_skip_uids(mailbox, uid);
-	}
-	if (rows > 0)
-		touch_messages(store, relid);
-	SPI_finish();
 }
 
 /* Clients that knew of these mailboxes before start over */
@@ -178,6 +171,13 @@ mailboxes_arrive(Store *store, Oid relid)
 	SPI_connect();
 	plan_scan(store, PLAN_RESET_MAILBOXES, relid);
 	SPI_finish();
+}
+
+/* A side table has a row for each, too */
+static void
+add_to_side_table(Store *store, Datum *key, Datum unused)
+{
+	source_add(store, key);
 }
 
 /* bulk_arrive: the rows of that table, which has that role, have come */
@@ -193,8 +193,8 @@ bulk_arrive(Store *store, TableRole role, Oid relid)
 			mailboxes_arrive(store, relid);
 			break;
 		case TABLE_SOURCE:
-			/* The side table has rows for them, too */
-			for_each_mailbox(store, PLAN_ALL_SOURCES, relid, source_add);
+			for_each_mailbox(store, PLAN_ALL_SOURCES, relid,
+							 add_to_side_table);
 			break;
 		default:
 			flags_change(store, relid);

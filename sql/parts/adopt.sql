@@ -9,7 +9,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
 	IF store.mailbox_source IS NOT NULL THEN
 		EXECUTE expand_template(store, '
-			INSERT INTO {mailbox} ({mailbox_key})
+			INSERT INTO {mailbox} ({key})
 			SELECT {s.key} FROM {source} s WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})');
 	END IF;
 END
@@ -58,6 +58,10 @@ COMMENT ON FUNCTION modseq_internal.refuse_messages IS
 CREATE FUNCTION modseq_internal.adopt(store modseq_internal.store, new_modseq boolean, new_store boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
+	-- Where they have no UID; {{} is a brace
+	by_age CONSTANT text := coalesce(
+		(SELECT replace(string_agg(format('m.%I', k), ', '), '{', '{{}') FROM unnest(primary_key(store.message)) AS k),
+		'm.tableoid, m.ctid');
 	uid bigint;
 BEGIN
 	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
@@ -69,7 +73,7 @@ BEGIN
 			SELECT {m.key}, max(m.{uid}) AS _uid, max(m.{modseq}) AS _modseq,
 				count(*) FILTER (WHERE coalesce(m.{uid}, 0) = 0) AS _new,
 				count(*) FILTER (WHERE coalesce(m.{modseq}, 0) < 1) AS _unstamped,
-				modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295 AND {m.live}) AS _uids
+				modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295 AND {m.live}) AS _uids
 			FROM {message} m
 			GROUP BY {m.key}),
 		gone AS (
@@ -97,11 +101,11 @@ BEGIN
 		fresh AS (
 			SELECT m.tableoid, m.ctid, box._value,
 				CASE WHEN _needs_uid
-						THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY {m.order})
+						THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY $query$ || by_age || $query$)
 						ELSE m.{uid} END AS _uid
 			FROM {message} m JOIN box ON {m=box}
 			CROSS JOIN LATERAL coalesce(
-				m.{uid} = 0 OR m.{uid}::bigint OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
+				m.{uid} = 0 OR {m.uid} OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
 			WHERE _needs_uid OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
 		numbered AS (
 			UPDATE {message} m SET {uid} = fresh._uid, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh._value END
@@ -117,12 +121,12 @@ BEGIN
 			FROM box
 			WHERE NOT $1 AND modseq.cardinality(box._lost) > 0)
 		UPDATE {mailbox} b SET
-			{stored_uid} = box._uidnext + box._new - {next_minus_stored},
+			{uidnext} = box._uidnext + box._new - {next_minus_stored},
 			{highestmodseq} = box._value,
 			{uidvalidity} = coalesce(nullif(b.{uidvalidity}, 0), modseq.next_uidvalidity())
 		FROM box
 		WHERE {b=box}
-			AND (b.{stored_uid} IS DISTINCT FROM box._uidnext + box._new - {next_minus_stored}
+			AND (b.{uidnext} IS DISTINCT FROM box._uidnext + box._new - {next_minus_stored}
 				OR b.{highestmodseq} IS DISTINCT FROM box._value
 				OR coalesce(b.{uidvalidity}, 0) = 0)
 		$query$) USING new_modseq, new_store;

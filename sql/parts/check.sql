@@ -51,7 +51,7 @@ BEGIN
 			SELECT {b.key}, {b.uidnext} AS _uidnext, {b.highestmodseq} AS _modseq, b.{uidvalidity} AS _uidvalidity
 			FROM {mailbox} b),
 		live AS (
-			SELECT {m.key}, modseq.uidset_agg(m.{uid}::bigint) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
+			SELECT {m.key}, modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
 			FROM {message} m
 			WHERE {m.live}
 			GROUP BY {m.key}),
@@ -65,7 +65,7 @@ BEGIN
 			(box._uidnext <= 4294967296, 'uidnext is above 4294967296')) AS p (sound, problem)
 		WHERE sound IS NOT TRUE
 		UNION ALL
-		SELECT {m.name}, m.{uid}::bigint, p.problem
+		SELECT {m.name}, {m.uid}, p.problem
 		FROM {message} m LEFT JOIN box ON {m=box}, LATERAL (VALUES
 			(box._uidnext IS NOT NULL, 'mailbox does not exist'),
 			(m.{uid} BETWEEN 1 AND 4294967295, 'uid is not in 1 to 4294967295'),
@@ -74,7 +74,7 @@ BEGIN
 			(m.{modseq} <= box._modseq IS NOT FALSE, 'modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
 		WHERE sound IS NOT TRUE
 		UNION ALL
-		SELECT {m.name}, m.{uid}::bigint, 'duplicate uid'
+		SELECT {m.name}, {m.uid}, 'duplicate uid'
 		FROM {message} m
 		GROUP BY {m.key}, m.{uid}
 		HAVING count(*) > 1
@@ -93,7 +93,7 @@ BEGIN
 			modseq.unnest(live._uids OPERATOR(modseq.*) gone._uids) AS u
 		$query$ || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
 		UNION ALL
-		SELECT {m.name}, m.{uid}::bigint, 'created_modseq is not in 1 to modseq'
+		SELECT {m.name}, {m.uid}, 'created_modseq is not in 1 to modseq'
 		FROM {message} m
 		WHERE m.{created_modseq} BETWEEN 1 AND m.{modseq} IS NOT TRUE
 		$query$ END || CASE WHEN store.mailbox_source IS NULL THEN '' ELSE $query$

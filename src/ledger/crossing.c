@@ -22,10 +22,6 @@
  * while a row is between them, the row is not recognized, and its UID is refused
  * like any other that was used.
  *
- * A row of a flag table keeps no number, so there AFTER DELETE only waits for
- * the AFTER INSERT that comes next, and both are seen as the UPDATE that they
- * are.
- *
  * Locks: AccessShareLock on the source partition, which the statement that
  * fires the triggers has locked already.
  *
@@ -44,9 +40,7 @@
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "executor/tuptable.h"
-#include "utils/datum.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 /* A message that keeps its UID */
@@ -254,76 +248,6 @@ crossing_lands(Relation rel, Mailbox *to, int64 uid)
 	return old;
 }
 
-/* --- rows of flag tables -------------------------------------------------------- */
-
-/* The message of a flag row that left, and did not come back, has changed */
-static void
-settle_flag(Crossings *crossings)
-{
-	Store	   *store;
-
-	if (!OidIsValid(crossings->flag.relid))
-		return;
-	crossings->flag.relid = InvalidOid;
-	store = store_get(crossings->flag_store);
-	if (crossings->flag_mailbox != NULL)
-		statement_stamp_flagged(store, crossings->flag_mailbox->key,
-								crossings->flag_uid);
-	else
-		statement_stamp_by_key(store, crossings->flag_message);
-}
-
-/*
- * crossing_flag_departs: AFTER DELETE of a flag row; is it still to be seen
- * whether it goes on?
- *
- * It names its message by mailbox and uid, or if mailbox is NULL by message.
- */
-bool
-crossing_flag_departs(Store *store, Relation rel, HeapTuple old,
-					  Mailbox *mailbox, int64 uid, Datum message)
-{
-	Crossings  *crossings = statement_crossings();
-
-	if (!HeapTupleHeaderIndicatesMovedPartitions(old->t_data))
-		return false;
-	settle_flag(crossings);
-	set_place(&crossings->flag, rel, old);
-	crossings->flag_store = store->message_relid;
-	crossings->flag_mailbox = mailbox;
-	crossings->flag_uid = uid;
-	if (mailbox == NULL)
-	{
-		MemoryContext context = MemoryContextSwitchTo(crossings->context);
-		int16		typlen;
-		bool		typbyval;
-
-		get_typlenbyval(store->flag_message.type, &typlen, &typbyval);
-		crossings->flag_message = datumCopy(message, typbyval, typlen);
-		MemoryContextSwitchTo(context);
-	}
-	return true;
-}
-
-/*
- * crossing_flag_lands: AFTER INSERT of a flag row
- *
- * The row that departed last, in the layout of rel, or NULL.
- */
-HeapTuple
-crossing_flag_lands(Store *store, Relation rel)
-{
-	Crossings  *crossings = statement_crossings();
-	HeapTuple	old;
-
-	if (!OidIsValid(crossings->flag.relid) ||
-		crossings->flag_store != store->message_relid)
-		return NULL;
-	old = departed_row(&crossings->flag, rel);
-	crossings->flag.relid = InvalidOid;
-	return old;
-}
-
 /* --- mailboxes ------------------------------------------------------------------- */
 
 /* crossing_is_departure: AFTER DELETE; did an UPDATE take that row elsewhere? */
@@ -342,7 +266,6 @@ crossing_settle(Crossings *crossings)
 	HASH_SEQ_STATUS scan;
 	Stay	   *stay;
 
-	settle_flag(crossings);
 	if (crossings->stays == NULL)
 		return;
 	hash_seq_init(&scan, crossings->stays);

@@ -122,13 +122,6 @@ typedef struct Crossings
 	bool		arrived;		/* they are new */
 
 	struct HTAB *stays;			/* messages that keep their UID */
-
-	/* The flag row that departed, if it may yet go on, and its message */
-	RowPlace	flag;
-	Oid			flag_store;
-	Mailbox    *flag_mailbox;	/* with flag_uid, or NULL */
-	int64		flag_uid;
-	Datum		flag_message;
 } Crossings;
 
 /* What the SQL statement in progress has changed and owes */
@@ -217,9 +210,6 @@ extern HeapTuple crossing_continues(const RowShape *shape, Relation rel,
 extern bool crossing_departs(Relation rel, HeapTuple old, Mailbox *from,
 							 int64 uid);
 extern HeapTuple crossing_lands(Relation rel, Mailbox *to, int64 uid);
-extern bool crossing_flag_departs(Store *store, Relation rel, HeapTuple old,
-								  Mailbox *mailbox, int64 uid, Datum message);
-extern HeapTuple crossing_flag_lands(Store *store, Relation rel);
 extern bool crossing_is_departure(HeapTuple old);
 extern void crossing_settle(Crossings *crossings);
 extern void crossing_set_arriving(Oid relid);

@@ -4,7 +4,9 @@
  *	  The trigger of flag tables.
  *
  * A flag row that comes, goes or changes is a change of the message that it
- * belongs to.  Those that open and close the statement are in message.c.
+ * belongs to.  One that an UPDATE takes to another partition goes and comes:
+ * its message is reported, though perhaps no flag of it is another.  Those that
+ * open and close the statement are in message.c.
  *
  * Locks: none here; see flagged.c.
  *
@@ -66,28 +68,6 @@ same_message(const RowChange *change)
 		 rename_is(change->store, from, to));
 }
 
-/* Is it to be seen yet what becomes of that row, in another partition? */
-static bool
-flag_departs(const RowChange *change)
-{
-	Datum		key[MODSEQ_MAX_KEYS];
-
-	if (change->shape->flag_message != InvalidAttrNumber)
-	{
-		bool		isnull;
-		Datum		message = heap_getattr(change->old,
-										   change->shape->flag_message,
-										   change->desc, &isnull);
-
-		return !isnull && crossing_flag_departs(change->store, change->rel,
-												change->old, NULL, 0, message);
-	}
-	return row_get_key(change->shape, change->old, change->desc, key) &&
-		crossing_flag_departs(change->store, change->rel, change->old,
-							  known_mailbox(change->store, key),
-							  trigger_uid(change, change->old), (Datum) 0);
-}
-
 /*
  * modseq.trigger_collect_flag(message): AFTER INSERT OR UPDATE OR DELETE ROW
  *
@@ -101,13 +81,6 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 
 	change.shape = shape_get(data->tg_relation, TABLE_FLAG, data->tg_trigger);
 	change.store = change.shape->store;
-	if (data->tg_relation->rd_rel->relispartition)
-	{
-		if (change.old == NULL)
-			change.old = crossing_flag_lands(change.store, change.rel);
-		else if (change.new == NULL && flag_departs(&change))
-			return PointerGetDatum(NULL);
-	}
 	if (change.old != NULL && change.new != NULL && same_message(&change) &&
 		!row_flags_differ(change.shape, change.old, change.new, change.desc,
 						  false))

@@ -38,7 +38,7 @@ UPDATE flag_2 SET name = 'd' WHERE name = 'c';
 UPDATE flag_2 SET since = 12, mail_id = mail_id;
 DELETE FROM flag_1 WHERE mail_id = 4;
 :state
--- From one to another: a change of the flag counts, another does not
+-- From one to another: a row that goes and comes, so its message is reported, be the flag another or not
 UPDATE flag SET since = since + 10 WHERE mail_id = 1;
 :state
 UPDATE flag SET since = since - 10, name = 'x' WHERE mail_id = 1;

@@ -33,7 +33,7 @@ INSERT INTO mail SELECT a, b, i FROM generate_series(1, 4) AS i, (SELECT account
 INSERT INTO flag SELECT 'f', account, box, uid FROM mail WHERE uid < 3;
 DELETE FROM mail WHERE uid = 4;
 :state
--- Renamed, with messages and flags that go to other partitions for that: nothing has changed
+-- Renamed, with messages and flags that go to other partitions for that: a message has changed if it has a flag
 UPDATE box SET name = 'c' WHERE account = 1 AND name = 'a';
 UPDATE box_2 SET name = 'b' WHERE name = 'x';
 :state

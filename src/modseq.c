@@ -29,8 +29,7 @@ transaction_ends(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_ABORT:
 			statement_transaction_end();
-			known_transaction_end();
-			rename_transaction_end();
+			mailbox_transaction_end();
 			notify_transaction_end();
 			store_at_transaction_end();
 			break;
@@ -53,10 +52,8 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 		case SUBXACT_EVENT_COMMIT_SUB:
 		case SUBXACT_EVENT_ABORT_SUB:
 			statement_subtransaction_end(level);
-			known_subtransaction_end(level,
-									 event == SUBXACT_EVENT_COMMIT_SUB);
-			rename_subtransaction_end(level,
-									  event == SUBXACT_EVENT_COMMIT_SUB);
+			mailbox_subtransaction_end(level,
+									   event == SUBXACT_EVENT_COMMIT_SUB);
 			break;
 		default:
 			break;

@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(modseq_unchanged_since);
 static void
 lock_mailbox(Store *store, const Datum *key)
 {
-	if (!counter_lock(store, known_mailbox(store, key)))
+	if (!counter_lock(store, mailbox_with_key(store, key)))
 		status_no_mailbox(store, key);
 }
 
@@ -96,7 +96,7 @@ modseq_touch(PG_FUNCTION_ARGS)
 	if (!status_read(store, key, PLAN_AS_CALLER, &status))
 		status_no_mailbox(store, key);
 	statement_open();
-	mailbox = known_mailbox(store, key);
+	mailbox = mailbox_with_key(store, key);
 	value = counter_modseq(store, mailbox);
 	counter_used(mailbox, value);
 	statement_close();

@@ -21,72 +21,58 @@
 #include "access/xact.h"
 
 static bool
-has_pending(const MailboxState *state)
+has_changes(Mailbox *mailbox)
 {
-	if (state->orphaned)
-		return false;
-	return !uidset_builder_is_empty(&state->stamped) ||
-		!uidset_builder_is_empty(&state->vanished) ||
-		!uidset_builder_is_empty(&state->undeleted);
+	const Changes *owed = &mailbox_work(mailbox)->owed;
+
+	return !uidset_builder_is_empty(&owed->stamped) ||
+		!uidset_builder_is_empty(&owed->vanished) ||
+		!uidset_builder_is_empty(&owed->undeleted);
+}
+
+/* The store of a mailbox that something is to be written of */
+static Store *
+store_of(const Mailbox *mailbox)
+{
+	Store	   *store = store_get(mailbox->message_relid);
+
+	if (store->epoch != mailbox->epoch)
+		statement_store_changed(store);
+	return store;
 }
 
 /* For list_sort(): the order of locking */
 static int
 compare_mailboxes(const ListCell *a, const ListCell *b)
 {
-	const Mailbox *left = lfirst(a);
-	const Mailbox *right = lfirst(b);
+	Mailbox    *left = lfirst(a);
+	Mailbox    *right = lfirst(b);
 
 	if (left->message_relid != right->message_relid)
 		return left->message_relid < right->message_relid ? -1 : 1;
-	return key_compare(store_get(left->message_relid), left->key, right->key);
-}
-
-static void
-hand_over(UidBuilder *from, UidBuilder *to)
-{
-	uidset_builder_add_ranges(to, from->ranges, from->n);
-	uidset_builder_free(from);
-}
-
-/*
- * What was collected under the old key of a mailbox that this very statement
- * has renamed is the new key's.
- */
-static void
-follow_rename(Mailbox *from)
-{
-	Mailbox    *to;
-
-	if (!has_pending(from->state))
-		return;
-	to = rename_target(store_get(from->message_relid), from);
-	if (to == NULL)
-		return;
-	hand_over(&from->state->stamped, &to->state->stamped);
-	hand_over(&from->state->vanished, &to->state->vanished);
-	hand_over(&from->state->undeleted, &to->state->undeleted);
-	to->state->restamp = true;
-	statement_list(to);
+	return key_compare(store_get(left->message_relid), mailbox_key(left),
+					   mailbox_key(right));
 }
 
 /* Mailboxes that have messages to stamp or UIDs to remember, ascending */
 static List *
-pending_mailboxes(Statement *statement)
+changed_mailboxes(Statement *statement)
 {
 	List	   *flagged = statement->flagged;
-	List	   *pending = NIL;
+	List	   *changed = NIL;
 	ListCell   *lc;
 
 	statement->flagged = NIL;
 	flagged_find(flagged);
 	foreach(lc, statement->mailboxes)
-		follow_rename(lfirst(lc));
-	foreach(lc, statement->mailboxes)
-		if (has_pending(((Mailbox *) lfirst(lc))->state))
-			pending = lappend(pending, lfirst(lc));
-	list_sort(pending, compare_mailboxes);
-	return pending;
+	{
+		if (!has_changes(lfirst(lc)))
+			continue;
+		store_of(lfirst(lc));
+		changed = lappend(changed, lfirst(lc));
+	}
+	list_sort(changed, compare_mailboxes);
+	return changed;
 }
 
 /*
@@ -99,14 +85,14 @@ check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
 
-	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
 	if (plan_execute(store, PLAN_UNSTAMPED_MESSAGES, params, PLAN_AS_OWNER) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("messages of mailbox %s could not be stamped",
-						key_text(store, mailbox->key)),
+						key_text(store, mailbox_key(mailbox))),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
 						   store->table[TABLE_MESSAGE].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
@@ -114,28 +100,29 @@ check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 
 /*
  * Gives another UID, and the statement's mod-sequence, to the messages in
- * state->undeleted: without a UID, they arrive.  A message that was deleted
+ * work->owed.undeleted: without a UID, they arrive.  A message that was deleted
  * again needs none; one that a trigger or rule kept from us would be live
  * under a UID that has vanished.
  */
 static void
 renumber_messages(Store *store, Mailbox *mailbox)
 {
-	UidSet	   *set = uidset_from_builder(&mailbox->state->undeleted);
+	Work	   *work = mailbox_work(mailbox);
+	UidSet	   *set = uidset_from_builder(&work->owed.undeleted);
 	Datum		params[MODSEQ_MAX_PARAMS];
 
-	uidset_builder_free(&mailbox->state->undeleted);
-	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	uidset_builder_free(&work->owed.undeleted);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = PointerGetDatum(set);
 	SPI_connect();
-	mailbox->state->renumbering = set;
+	work->renumbering = set;
 	plan_execute(store, PLAN_RENUMBER_MESSAGES, params, PLAN_AS_OWNER);
-	mailbox->state->renumbering = NULL;
+	work->renumbering = NULL;
 	if (plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("messages of mailbox %s could not be renumbered",
-						key_text(store, mailbox->key)),
+						key_text(store, mailbox_key(mailbox))),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
 						   store->table[TABLE_MESSAGE].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
@@ -144,7 +131,7 @@ renumber_messages(Store *store, Mailbox *mailbox)
 }
 
 /*
- * Gives the statement's mod-sequence to the messages in state->stamped
+ * Gives the statement's mod-sequence to the messages in work->owed.stamped
  *
  * It is used whether or not a row is written: what was guessed right is there
  * already, by this statement or by one that it is nested in.  Only of messages
@@ -153,31 +140,32 @@ renumber_messages(Store *store, Mailbox *mailbox)
 static void
 stamp_messages(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = mailbox->state;
+	Work	   *work = mailbox_work(mailbox);
 	int64		value = counter_modseq(store, mailbox);
 	UidSet	   *set;
 	int64		n;
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
-	if (!state->lock_stamped || value == state->guess)
+	if (!work->lock_stamped || value == work->guess)
 		counter_used(mailbox, value);
-	if (value == state->guess && !state->restamp)
+	if (value == work->guess && !work->restamp)
 	{
-		statement_forget_stamped(state);
+		statement_forget_stamped(work);
 		return;
 	}
-	set = uidset_from_builder(&state->stamped);
+	set = uidset_from_builder(&work->owed.stamped);
 	n = uidset_cardinality(uidset_ranges(set), uidset_nranges(set));
 
 	/* Before the triggers of the update can add to it */
-	statement_forget_stamped(state);
-	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	statement_forget_stamped(work);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = n == 1 ?
 		Int64GetDatum(uidset_ranges(set)->lo) : PointerGetDatum(set);
 	SPI_connect();
-	rows = plan_execute(store, n == 1 ? PLAN_STAMP_MESSAGE : PLAN_STAMP_MESSAGES,
+	rows = plan_execute(store,
+						n == 1 ? PLAN_STAMP_MESSAGE : PLAN_STAMP_MESSAGES,
 						params, PLAN_AS_OWNER);
 	if (rows > 0)
 		counter_used(mailbox, value);
@@ -189,25 +177,25 @@ stamp_messages(Store *store, Mailbox *mailbox)
 
 /* Renumbers and stamps the mailbox's messages, remembers its vanished UIDs */
 static void
-write_pending(Store *store, Mailbox *mailbox)
+write_changes(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = mailbox->state;
+	const Counters *counters = mailbox_counters(mailbox);
+	const Changes *owed = &mailbox_work(mailbox)->owed;
 
-	if (state->locked && !uidset_builder_is_empty(&state->undeleted))
+	if (counters->locked && !uidset_builder_is_empty(&owed->undeleted))
 		renumber_messages(store, mailbox);
-	if (state->locked && !uidset_builder_is_empty(&state->stamped))
+	if (counters->locked && !uidset_builder_is_empty(&owed->stamped))
 		stamp_messages(store, mailbox);
-	if (state->locked && !uidset_builder_is_empty(&state->vanished))
+	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
 		vanished_append(store, mailbox);
 
 	/*
-	 * The mailbox itself is gone, and nobody can ask for it any more; triggers
-	 * of the above may have seen to that.  Or the query that we are in has
-	 * renamed it, and the triggers that tell us so are yet to fire.  If they
-	 * have, then follow_rename() comes next.
+	 * The mailbox itself is gone, and nobody can ask for it any more;
+	 * triggers of the above may have seen to that.  Or the query that we are
+	 * in has renamed it, and the triggers that tell us so are yet to fire.
 	 */
-	if (!state->locked && rename_target(store, mailbox) == NULL)
-		state->orphaned = true;
+	if (!counters->locked)
+		statement_wait(mailbox);
 }
 
 /*
@@ -226,13 +214,13 @@ lock_mailboxes(List *mailboxes)
 	foreach(lc, mailboxes)
 	{
 		Mailbox    *mailbox = lfirst(lc);
-		MailboxState *state = mailbox->state;
-		Store	   *store = store_get(mailbox->message_relid);
+		const Work *work = mailbox_work(mailbox);
+		Store	   *store = store_of(mailbox);
 
 		if (list_length(mailboxes) == 1 && !store->mailbox_has_rules &&
-			(!uidset_builder_is_empty(&state->vanished) ||
-			 (!uidset_builder_is_empty(&state->stamped) &&
-			  !state->lock_stamped)))
+			(!uidset_builder_is_empty(&work->owed.vanished) ||
+			 (!uidset_builder_is_empty(&work->owed.stamped) &&
+			  !work->lock_stamped)))
 			counter_raise(store, mailbox);
 		else
 			counter_lock(store, mailbox);
@@ -244,7 +232,7 @@ lock_mailboxes(List *mailboxes)
  * others', and these may collect more; so go on until nothing is left.
  */
 static void
-complete(Statement *statement)
+complete_statement(Statement *statement)
 {
 	statement->completing = true;
 	for (;;)
@@ -253,17 +241,13 @@ complete(Statement *statement)
 		ListCell   *lc;
 
 		crossing_settle(&statement->crossings);
-		mailboxes = pending_mailboxes(statement);
+		mailboxes = changed_mailboxes(statement);
 		if (mailboxes != NIL)
 		{
 			flagged_lock(mailboxes);
 			lock_mailboxes(mailboxes);
 			foreach(lc, mailboxes)
-			{
-				Mailbox    *mailbox = lfirst(lc);
-
-				write_pending(store_get(mailbox->message_relid), mailbox);
-			}
+				write_changes(store_of(lfirst(lc)), lfirst(lc));
 			list_free(mailboxes);
 			continue;
 		}
@@ -272,13 +256,9 @@ complete(Statement *statement)
 			break;
 		statement->mailboxes = NIL;
 		foreach(lc, mailboxes)
-			((Mailbox *) lfirst(lc))->state->listed = false;
+			mailbox_work(lfirst(lc))->listed = false;
 		foreach(lc, mailboxes)
-		{
-			Mailbox    *mailbox = lfirst(lc);
-
-			counter_settle(store_get(mailbox->message_relid), mailbox);
-		}
+			counter_settle(store_of(lfirst(lc)), lfirst(lc));
 	}
 }
 
@@ -292,20 +272,26 @@ statement_close(void)
 		statement->open--;
 	if (statement->open > 0 || statement->completing)
 		return;
-	complete(statement);
+	complete_statement(statement);
 	statement_drop();
 }
 
-/* statement_renamed: the same for what has vanished from that mailbox */
+/*
+ * statement_renamed: we have heard of the mailbox's new key; what waited for
+ * that, but for the messages that are still to follow, can be written
+ */
 void
-statement_renamed(Mailbox *from, Mailbox *to)
+statement_renamed(Mailbox *mailbox)
 {
-	UidBuilder *vanished = &from->state->vanished;
+	Work	   *work = mailbox_work(mailbox);
+	UidBuilder *vanished = &work->waiting.vanished;
 
-	if (!from->state->orphaned || uidset_builder_is_empty(vanished))
+	if (uidset_builder_is_empty(vanished) && !work->used && work->landed == 0)
 		return;
 	statement_open();
-	hand_over(vanished, &to->state->vanished);
-	statement_list(to);
+	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,
+							  vanished->n);
+	uidset_builder_free(vanished);
+	statement_list(mailbox);
 	statement_close();
 }

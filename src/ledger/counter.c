@@ -26,7 +26,9 @@
  */
 #include "ledger/ledger.h"
 
-/* --- the lock -------------------------------------------------------------- */
+#include "catalog/pg_type.h"
+
+/* --- the lock ------------------------------------------------------------ */
 
 /* The counters as the row has them; NULL and 0 count as never used */
 int64
@@ -63,13 +65,41 @@ counter_read_row(const Store *store, HeapTuple tuple, TupleDesc desc,
 													 isnull ? 0 : DatumGetInt64(value));
 }
 
-static void
-set_counters(MailboxState *state, int64 uidnext, int64 highestmodseq)
+/* counter_know: the row at that place is locked, and has that much or more */
+void
+counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
+			 int64 highestmodseq)
 {
-	state->locked = true;
-	state->uidnext = uidnext;
-	state->highestmodseq = highestmodseq;
-	state->next_uid = Max(state->next_uid, uidnext);
+	if (!OidIsValid(counters->place.relid))
+		counters->first = *place;
+	counters->place = *place;
+	counters->gone = false;
+	counters->uidnext = counters->locked ?
+		Max(counters->uidnext, uidnext) : uidnext;
+	counters->highestmodseq = counters->locked ?
+		Max(counters->highestmodseq, highestmodseq) : highestmodseq;
+	counters->next_uid = Max(counters->next_uid, uidnext);
+	counters->locked = true;
+}
+
+/* The same for the row that a query of ours has locked */
+static int64
+read_locked(Store *store, Counters *counters)
+{
+	HeapTuple	row = SPI_tuptable->vals[0];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	RowPlace	place;
+	Datum		tid;
+	int64		uidnext;
+	int64		highestmodseq;
+	bool		isnull;
+
+	counter_read_row(store, row, desc, &uidnext, &highestmodseq);
+	place.relid = DatumGetObjectId(SPI_getbinval(row, desc, 4, &isnull));
+	tid = SPI_getbinval(row, desc, 5, &isnull);
+	place.tid = *(ItemPointer) DatumGetPointer(tid);
+	counter_know(counters, &place, uidnext, highestmodseq);
+	return highestmodseq;
 }
 
 /*
@@ -82,23 +112,23 @@ set_counters(MailboxState *state, int64 uidnext, int64 highestmodseq)
 bool
 counter_lock(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
-	int64		uidnext;
-	int64		highestmodseq;
+	Counters   *counters = mailbox_counters(mailbox);
+	Datum	   *key = unconstify(Datum *, mailbox_key(mailbox));
 
-	if (state->locked)
+	if (counters->locked)
 		return true;
+	if (!mailbox_has_name(mailbox))
+		return false;
 	SPI_connect();
-	if (plan_execute(store, PLAN_LOCK_MAILBOX, mailbox->key, PLAN_AS_OWNER) > 0 ||
+	if (plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0 ||
 		(source_supply(store, mailbox) &&
-		 plan_execute(store, PLAN_LOCK_MAILBOX, mailbox->key, PLAN_AS_OWNER) > 0))
+		 plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0))
 	{
-		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-						 &uidnext, &highestmodseq);
-		set_counters(state, uidnext, highestmodseq);
+		mailbox_claim_name(mailbox);
+		read_locked(store, counters);
 	}
 	SPI_finish();
-	return state->locked;
+	return counters->locked;
 }
 
 /*
@@ -111,23 +141,25 @@ counter_lock(Store *store, Mailbox *mailbox)
 bool
 counter_raise(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
-	int64		uidnext;
-	int64		value;
+	Work	   *work = mailbox_work(mailbox);
 
-	if (state->locked)
+	if (mailbox_counters(mailbox)->locked)
 		return true;
+	if (!mailbox_has_name(mailbox))
+		return false;
 	SPI_connect();
-	if (plan_execute(store, PLAN_RAISE_MAILBOX, mailbox->key, PLAN_AS_OWNER) == 1)
+	if (plan_execute(store, PLAN_RAISE_MAILBOX,
+					 unconstify(Datum *, mailbox_key(mailbox)),
+					 PLAN_AS_OWNER) == 1)
 	{
+		int64		value;
+
 		/* The triggers may have written more, and taken the value themselves */
-		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-						 &uidnext, &value);
-		set_counters(state, Max(state->uidnext, uidnext),
-					 Max(state->highestmodseq, value));
-		if (state->value == 0)
+		mailbox_claim_name(mailbox);
+		value = read_locked(store, mailbox_counters(mailbox));
+		if (work->value == 0)
 		{
-			state->issued = value;
+			work->issued = value;
 			counter_used(mailbox, value);
 		}
 	}
@@ -140,7 +172,7 @@ counter_raise(Store *store, Mailbox *mailbox)
 bool
 counter_is_locked(Mailbox *mailbox)
 {
-	return mailbox->state->locked;
+	return mailbox_counters(mailbox)->locked;
 }
 
 void
@@ -149,11 +181,12 @@ counter_no_mailbox(Store *store, const Datum *key)
 	ereport(ERROR,
 			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
-			 errdetail("Table %s has no such row.", store->table[TABLE_MAILBOX].name),
+			 errdetail("Table %s has no such row.",
+					   store->table[TABLE_MAILBOX].name),
 			 errhint("Create the mailbox first.")));
 }
 
-/* --- handing out ----------------------------------------------------------- */
+/* --- handing out --------------------------------------------------------- */
 
 /*
  * counter_modseq: the mod-sequence of the statement in progress
@@ -163,27 +196,29 @@ counter_no_mailbox(Store *store, const Datum *key)
 int64
 counter_modseq(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
-	int64		highest = state->highestmodseq;
+	Counters   *counters = mailbox_counters(mailbox);
+	Work	   *work = mailbox_work(mailbox);
+	int64		highest = counters->highestmodseq;
 
-	Assert(state->locked);
-	if (state->value != 0)
-		return state->value;
+	Assert(counters->locked);
+	if (work->value != 0)
+		return work->value;
 
 	/* Above what statements that contain this one have taken, too */
-	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
-		highest = Max(highest, outer->value);
+	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
+		 outer = outer->outer)
+		highest = Max(highest, outer->work.value);
 	if (highest >= MODSEQ_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("mailbox %s has no mod-sequence left",
-						key_text(store, mailbox->key)),
+						key_text(store, mailbox_key(mailbox))),
 				 errdetail("Its HIGHESTMODSEQ is " INT64_FORMAT ", the highest that RFC 7162 allows.",
 						   highest),
 				 errhint("Copy its messages into a new mailbox.")));
-	state->value = state->issued = highest + 1;
+	work->value = work->issued = highest + 1;
 	statement_list(mailbox);
-	return state->value;
+	return work->value;
 }
 
 /*
@@ -197,7 +232,8 @@ read_committed(Store *store, Mailbox *mailbox, int64 *uidnext,
 	bool		found;
 
 	SPI_connect();
-	found = plan_execute(store, PLAN_READ_MAILBOX, mailbox->key,
+	found = plan_execute(store, PLAN_READ_MAILBOX,
+						 unconstify(Datum *, mailbox_key(mailbox)),
 						 PLAN_READ_COMMITTED) > 0;
 	if (found)
 		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
@@ -217,17 +253,17 @@ read_committed(Store *store, Mailbox *mailbox, int64 *uidnext,
 int64
 counter_guess(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
+	Work	   *work = mailbox_work(mailbox);
 	int64		uidnext;
 	int64		highestmodseq;
 
-	if (state->guess != 0)
-		return Max(state->guess, 0);
-	state->guess = -1;
+	if (work->guess != 0)
+		return Max(work->guess, 0);
+	work->guess = -1;
 	if (read_committed(store, mailbox, &uidnext, &highestmodseq) &&
 		highestmodseq < MODSEQ_MAX)
-		state->guess = highestmodseq + 1;
-	return Max(state->guess, 0);
+		work->guess = highestmodseq + 1;
+	return Max(work->guess, 0);
 }
 
 static void
@@ -237,7 +273,7 @@ check_uid(Store *store, Mailbox *mailbox, int64 uid, bool given)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("UID " INT64_FORMAT " in mailbox %s is out of range",
-						uid, key_text(store, mailbox->key)),
+						uid, key_text(store, mailbox_key(mailbox))),
 				 errdetail("UIDs are 1 to 4294967295 (RFC 9051)."),
 				 given ? errhint("Leave the UID NULL to have the next one assigned.") :
 				 errhint("Copy the messages into a new mailbox.")));
@@ -247,21 +283,21 @@ check_uid(Store *store, Mailbox *mailbox, int64 uid, bool given)
 int64
 counter_assign_uid(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
+	Counters   *counters = mailbox_counters(mailbox);
 
-	Assert(state->locked);
-	check_uid(store, mailbox, state->next_uid, false);
-	return state->next_uid++;
+	Assert(counters->locked);
+	check_uid(store, mailbox, counters->next_uid, false);
+	return counters->next_uid++;
 }
 
 /* counter_skip_uids: hand out none up to that one; the lock must be held */
 void
 counter_skip_uids(Mailbox *mailbox, int64 uid)
 {
-	MailboxState *state = known_state(mailbox);
+	Counters   *counters = mailbox_counters(mailbox);
 
-	Assert(state->locked);
-	state->next_uid = Max(state->next_uid, uid + 1);
+	Assert(counters->locked);
+	counters->next_uid = Max(counters->next_uid, uid + 1);
 }
 
 /* Does a message have that UID, be it expunged? */
@@ -271,7 +307,7 @@ is_taken(Store *store, Mailbox *mailbox, int64 uid)
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
-	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uid);
 	SPI_connect();
 	rows = plan_execute(store, PLAN_ANY_MESSAGE, params, PLAN_AS_OWNER);
@@ -283,23 +319,22 @@ is_taken(Store *store, Mailbox *mailbox, int64 uid)
  * The lowest UID that the application may have reserved by raising UIDNEXT in
  * this transaction: whatever the row says now, nobody else has seen more than
  * UIDNEXT as it was before.  It stays so, for the row lock is ours.  But what
- * arrived since is used, and the row may be that of another mailbox, renamed.
+ * arrived since is used, and so is all in a mailbox that was renamed: see
+ * row.c.
  */
 static int64
 reserved_uid(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
+	Counters   *counters = mailbox_counters(mailbox);
 
-	if (rename_reached(store, mailbox->key))
-		return PG_INT64_MAX;
-	if (state->reserved == 0)
+	if (counters->reserved == 0)
 	{
 		int64		highestmodseq;
 
-		state->reserved = 1;
-		read_committed(store, mailbox, &state->reserved, &highestmodseq);
+		counters->reserved = 1;
+		read_committed(store, mailbox, &counters->reserved, &highestmodseq);
 	}
-	return Max(state->reserved, state->arrived);
+	return Max(counters->reserved, counters->arrived);
 }
 
 /*
@@ -315,20 +350,21 @@ reserved_uid(Store *store, Mailbox *mailbox)
 bool
 counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 {
-	MailboxState *state = known_state(mailbox);
-	int64		uidnext = state->uidnext;
+	Counters   *counters = mailbox_counters(mailbox);
+	int64		uidnext = counters->uidnext;
 	bool		used;
 
-	Assert(state->locked);
-	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
-		uidnext = Max(uidnext, outer->next_uid);
+	Assert(counters->locked);
+	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
+		 outer = outer->outer)
+		uidnext = Max(uidnext, outer->counters.next_uid);
 	check_uid(store, mailbox, uid, true);
 	used = uid < uidnext && uid < reserved_uid(store, mailbox);
 	if (!store->uid_is_unique)
 	{
-		used = used || uid < state->arrived ||
-			(uid >= uidnext && uid < state->next_uid);
-		uidnext = Max(uidnext, state->next_uid);
+		used = used || uid < counters->arrived ||
+			(uid >= uidnext && uid < counters->next_uid);
+		uidnext = Max(uidnext, counters->next_uid);
 	}
 	if (used)
 	{
@@ -337,13 +373,13 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT " of mailbox %s",
-						uid, uidnext, key_text(store, mailbox->key)),
+						uid, uidnext, key_text(store, mailbox_key(mailbox))),
 				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
 				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction. To restore a dump's data, disable triggers.")));
 	}
 	if (!store->uid_is_unique)
-		state->arrived = Max(state->arrived, uid + 1);
-	state->next_uid = Max(state->next_uid, uid + 1);
+		counters->arrived = Max(counters->arrived, uid + 1);
+	counters->next_uid = Max(counters->next_uid, uid + 1);
 	return true;
 }
 
@@ -356,10 +392,10 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 void
 counter_used(Mailbox *mailbox, int64 modseq)
 {
-	MailboxState *state = known_state(mailbox);
+	Work	   *work = mailbox_work(mailbox);
 
-	state->value = modseq;
-	state->used = true;
+	work->value = modseq;
+	work->used = true;
 	statement_list(mailbox);
 }
 
@@ -367,14 +403,15 @@ counter_used(Mailbox *mailbox, int64 modseq)
 void
 counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 {
-	MailboxState *state = known_state(mailbox);
+	Counters   *counters = mailbox_counters(mailbox);
+	Work	   *work = mailbox_work(mailbox);
 
 	counter_used(mailbox, modseq);
-	state->landed = Max(state->landed, uid + 1);
-	state->arrived = Max(state->arrived, uid + 1);
+	work->landed = Max(work->landed, uid + 1);
+	counters->arrived = Max(counters->arrived, uid + 1);
 }
 
-/* --- settling ---------------------------------------------------------------- */
+/* --- settling ------------------------------------------------------------ */
 
 /*
  * counter_settle: the statement is over; write what it took into the row
@@ -384,29 +421,32 @@ counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 void
 counter_settle(Store *store, Mailbox *mailbox)
 {
-	MailboxState *state = known_state(mailbox);
-	int64		uidnext = Max(state->uidnext, state->landed);
-	int64		highestmodseq = state->highestmodseq;
+	Counters   *counters = mailbox_counters(mailbox);
+	Work	   *work = mailbox_work(mailbox);
+	int64		uidnext;
+	int64		highestmodseq;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
-	if (!state->locked && (state->used || state->landed != 0))
-	{
-		Mailbox    *to = rename_target(store, mailbox);
-
-		if (to != NULL && counter_lock(store, to))
-			counter_renamed(mailbox, to);
-	}
-	if (state->used)
-		highestmodseq = Max(highestmodseq, state->value);
-	state->value = 0;
-	state->used = false;
-	state->landed = 0;
-	if (!state->locked)
+	/* What is displaced is written when we hear of its new key */
+	if (!mailbox_has_name(mailbox))
 		return;
-	state->next_uid = uidnext;
-	for (MailboxState *outer = state->outer; outer; outer = outer->outer)
-		state->next_uid = Max(state->next_uid, outer->next_uid);
-	if (uidnext == state->uidnext && highestmodseq == state->highestmodseq)
+	if (work->used || work->landed != 0)
+		counter_lock(store, mailbox);
+	uidnext = Max(counters->uidnext, work->landed);
+	highestmodseq = counters->highestmodseq;
+	if (work->used)
+		highestmodseq = Max(highestmodseq, work->value);
+	work->value = 0;
+	work->used = false;
+	work->landed = 0;
+	if (!counters->locked)
+		return;
+	counters->next_uid = uidnext;
+	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
+		 outer = outer->outer)
+		counters->next_uid = Max(counters->next_uid, outer->counters.next_uid);
+	if (uidnext == counters->uidnext &&
+		highestmodseq == counters->highestmodseq)
 		return;
 
 	if (store->uidnext.type == INT4OID &&
@@ -414,9 +454,10 @@ counter_settle(Store *store, Mailbox *mailbox)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("UIDNEXT " INT64_FORMAT " of mailbox %s is out of range for column %s",
-						uidnext, key_text(store, mailbox->key), store->uidnext.quoted),
+						uidnext, key_text(store, mailbox_key(mailbox)),
+						store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));
-	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
 	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
 	SPI_connect();
@@ -424,132 +465,13 @@ counter_settle(Store *store, Mailbox *mailbox)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("counters of mailbox %s could not be written",
-						key_text(store, mailbox->key)),
+						key_text(store, mailbox_key(mailbox))),
 				 errdetail("A trigger or rule of table %s suppressed the update.",
 						   store->table[TABLE_MAILBOX].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
 	SPI_finish();
 
 	/* Triggers of the mailbox table may have written more, and settled that */
-	set_counters(state, Max(state->uidnext, uidnext),
-				 Max(state->highestmodseq, highestmodseq));
-}
-
-/* --- what others do to the row ------------------------------------------- */
-
-/*
- * counter_row_changed: somebody in this transaction updated the row
- *
- * So the row lock is ours.  This sees our own writes as well; both kinds
- * refresh what we know.
- */
-void
-counter_row_changed(Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
-{
-	set_counters(known_state(mailbox), uidnext, highestmodseq);
-}
-
-/* counter_row_added: the row was inserted, with that UIDNEXT */
-void
-counter_row_added(Mailbox *mailbox, int64 uidnext)
-{
-	known_state(mailbox)->reserved = uidnext;
-}
-
-/* counter_row_gone: the row was deleted, or has another key now */
-void
-counter_row_gone(Mailbox *mailbox)
-{
-	MailboxState *state = known_state(mailbox);
-
-	state->locked = false;
-	state->next_uid = 0;
-	state->reserved = 0;
-	state->arrived = 0;
-}
-
-/*
- * counter_renamed: the row has another key now
- *
- * What the statement in progress has taken, or one that contains it, is not in
- * the row yet; it is the new key's to settle.
- */
-void
-counter_renamed(Mailbox *from, Mailbox *to)
-{
-	MailboxState *source = known_state(from);
-	MailboxState *target = known_state(to);
-
-	for (MailboxState *state = source; state; state = state->outer)
-		target->next_uid = Max(target->next_uid, state->next_uid);
-	if (!source->used && source->landed == 0)
-		return;
-	target->value = Max(target->value, source->value);
-	target->issued = Max(target->issued, source->value);
-	target->used = target->used || source->used;
-	target->landed = Max(target->landed, source->landed);
-	target->appended = Max(target->appended, source->appended);
-	source->value = 0;
-	source->used = false;
-	source->landed = 0;
-	statement_list(to);
-}
-
-/*
- * counter_rows_gone: rows of the store's mailbox table were truncated
- *
- * The mailboxes whose lock is ours are looked up again; others were not known.
- */
-void
-counter_rows_gone(Store *store)
-{
-	List	   *locked = known_locked(store, false);
-	ListCell   *lc;
-
-	foreach(lc, locked)
-	{
-		Mailbox    *mailbox = lfirst(lc);
-		MailboxState before = *mailbox->state;
-
-		counter_row_gone(mailbox);
-		if (counter_lock(store, mailbox))
-		{
-			counter_skip_uids(mailbox, before.next_uid - 1);
-			mailbox->state->reserved = before.reserved;
-			mailbox->state->arrived = before.arrived;
-		}
-	}
-	list_free(locked);
-}
-
-/*
- * A message follows its mailbox.  What was said of it before it was written
- * must hold after that, though the old key may be taken in between, and other
- * statements completed.  No message that arrives later gets a UID that one of
- * these has; if another mailbox gets the key, counter_key_taken() is called.
- */
-void
-counter_follow(Mailbox *mailbox, int64 uid)
-{
-	uidset_builder_add(&known_state(mailbox)->followed, (uint32) uid,
-					   (uint32) uid);
-	statement_list(mailbox);
-}
-
-/* counter_key_taken: a mailbox gets that key, by INSERT or by another key */
-void
-counter_key_taken(Mailbox *mailbox)
-{
-	uidset_builder_free(&known_state(mailbox)->followed);
-}
-
-bool
-counter_has_followed(Mailbox *mailbox, int64 uid)
-{
-	UidBuilder *followed = &known_state(mailbox)->followed;
-
-	if (uidset_builder_is_empty(followed))
-		return false;
-	uidset_builder_finish(followed);
-	return uidset_contains(followed->ranges, followed->n, (uint32) uid);
+	counters->uidnext = Max(counters->uidnext, uidnext);
+	counters->highestmodseq = Max(counters->highestmodseq, highestmodseq);
 }

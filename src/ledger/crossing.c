@@ -14,13 +14,13 @@
  * partition by this transaction, then they are one: PostgreSQL marks a row
  * version that left for another partition (HeapTupleHeaderSetMovedPartitions),
  * so there is no need to guess.  A message that stays is then expected by both
- * AFTER triggers, which find it by its old place and by its UID.  If the INSERT
- * is cancelled by another trigger, the message is gone after all: what left and
- * did not arrive when the statement is completed has vanished.
+ * AFTER triggers, DELETE's by its old place and INSERT's by its UID.  If the
+ * INSERT is cancelled by another trigger, the message is gone after all: what
+ * left and did not arrive when the statement is completed has vanished.
  *
  * Only one row is noted.  If another trigger writes to the store's partitions
- * while a row is between them, the row is not recognized, and its UID is refused
- * like any other that was used.
+ * while a row is between them, the row is not recognized, and its UID is
+ * refused like any other that was used.
  *
  * Locks: AccessShareLock on the source partition, which the statement that
  * fires the triggers has locked already.
@@ -43,33 +43,23 @@
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
 
-/* A message that keeps its UID */
+/* A message that keeps its UID: by where it was, or by where it is to arrive */
 typedef struct StayKey
 {
-	Mailbox    *mailbox;
+	RowPlace	source;
+	Mailbox    *mailbox;		/* NULL: by source */
 	int64		uid;
 } StayKey;
 
+/* There are two of each, one for each of the AFTER triggers */
 typedef struct Stay
 {
-	StayKey		key;			/* under the old key of its mailbox, and the
-								 * new one, if it was renamed */
-	Mailbox    *from;
-	Mailbox    *to;
+	StayKey		key;			/* hash key */
 	RowPlace	source;
+	Mailbox    *mailbox;
+	int64		uid;
 	bool		departed;		/* AFTER DELETE was there */
 } Stay;
-
-static StayKey
-stay_key(Mailbox *mailbox, int64 uid)
-{
-	StayKey		key;
-
-	memset(&key, 0, sizeof(key));	/* padding is hashed, too */
-	key.mailbox = mailbox;
-	key.uid = uid;
-	return key;
-}
 
 /*
  * The row version that is, or was, at that place, in the layout of rel.  NULL
@@ -92,8 +82,8 @@ departed_row(const RowPlace *place, Relation rel)
 			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(stored->t_data)))
 		{
 			TupleConversionMap *map =
-			convert_tuples_by_name(RelationGetDescr(source),
-								   RelationGetDescr(rel));
+				convert_tuples_by_name(RelationGetDescr(source),
+									   RelationGetDescr(rel));
 
 			row = map != NULL ? execute_attr_map_tuple(stored, map) :
 				heap_copytuple(stored);
@@ -108,23 +98,7 @@ departed_row(const RowPlace *place, Relation rel)
 	return row;
 }
 
-static bool
-same_place(const RowPlace *place, Relation rel, HeapTuple row)
-{
-	ItemPointerData tid = place->tid;
-
-	return place->relid == RelationGetRelid(rel) &&
-		ItemPointerEquals(&tid, &row->t_self);
-}
-
-static void
-set_place(RowPlace *place, Relation rel, HeapTuple row)
-{
-	place->relid = RelationGetRelid(rel);
-	place->tid = row->t_self;
-}
-
-/* --- messages ----------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------ */
 
 /*
  * crossing_note: BEFORE UPDATE of a message in a partition
@@ -138,19 +112,35 @@ crossing_note(Relation rel, HeapTuple old, Mailbox *to, int64 uid,
 {
 	Crossings  *crossings = statement_crossings();
 
-	set_place(&crossings->source, rel, old);
+	crossings->source = row_place(rel, old);
 	crossings->to = to;
 	crossings->uid = uid;
 	crossings->arrived = arrived;
 }
 
-/* Both AFTER triggers will meet that message, under those keys of its mailbox */
+/* The hash key of a Stay: by its old place, or if that is NULL by its UID */
 static void
-expect(Crossings *crossings, Mailbox *mailbox, Mailbox *from)
+set_stay_key(StayKey *key, const RowPlace *source, Mailbox *mailbox, int64 uid)
 {
-	StayKey		key = stay_key(mailbox, crossings->uid);
+	memset(key, 0, sizeof(StayKey));	/* padding is hashed, too */
+	if (source != NULL)
+	{
+		key->source.relid = source->relid;
+		key->source.tid = source->tid;
+		return;
+	}
+	key->mailbox = mailbox;
+	key->uid = uid;
+}
+
+/* One of the AFTER triggers will meet the noted message, and look for it so */
+static void
+expect(Crossings *crossings, const RowPlace *source)
+{
+	StayKey		key;
 	Stay	   *stay;
 
+	set_stay_key(&key, source, crossings->to, crossings->uid);
 	if (crossings->stays == NULL)
 	{
 		HASHCTL		ctl = {0};
@@ -162,10 +152,24 @@ expect(Crossings *crossings, Mailbox *mailbox, Mailbox *from)
 									   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	stay = hash_search(crossings->stays, &key, HASH_ENTER, NULL);
-	stay->from = from;
-	stay->to = crossings->to;
 	stay->source = crossings->source;
+	stay->mailbox = crossings->to;
+	stay->uid = crossings->uid;
 	stay->departed = false;
+}
+
+/* Finds a Stay, or removes one */
+static Stay *
+stay_search(const RowPlace *source, Mailbox *mailbox, int64 uid,
+			HASHACTION action)
+{
+	Crossings  *crossings = statement_crossings();
+	StayKey		key;
+
+	if (crossings->stays == NULL)
+		return NULL;
+	set_stay_key(&key, source, mailbox, uid);
+	return hash_search(crossings->stays, &key, action, NULL);
 }
 
 /*
@@ -175,11 +179,9 @@ expect(Crossings *crossings, Mailbox *mailbox, Mailbox *from)
  * the layout of rel; else NULL.  *arrived as crossing_note() was told.
  */
 HeapTuple
-crossing_continues(const RowShape *shape, Relation rel, Mailbox *to, int64 uid,
-				   bool *arrived)
+crossing_continues(Relation rel, Mailbox *to, int64 uid, bool *arrived)
 {
 	Crossings  *crossings = statement_crossings();
-	Datum		key[MODSEQ_MAX_KEYS];
 	HeapTuple	old;
 
 	if (!OidIsValid(crossings->source.relid) || crossings->to != to ||
@@ -189,38 +191,23 @@ crossing_continues(const RowShape *shape, Relation rel, Mailbox *to, int64 uid,
 	if (old == NULL)
 		return NULL;
 	*arrived = crossings->arrived;
-	if (!crossings->arrived &&
-		row_get_key(shape, old, RelationGetDescr(rel), key))
+	if (!crossings->arrived)
 	{
-		Mailbox    *from = known_mailbox(shape->store, key);
-
-		expect(crossings, from, from);
-		if (from != to)
-			expect(crossings, to, from);
+		expect(crossings, &crossings->source);
+		expect(crossings, NULL);
 	}
 	crossings->source.relid = InvalidOid;
 	return old;
 }
 
-static Stay *
-find_stay(Mailbox *mailbox, int64 uid)
-{
-	Crossings  *crossings = statement_crossings();
-	StayKey		key = stay_key(mailbox, uid);
-
-	if (crossings->stays == NULL)
-		return NULL;
-	return hash_search(crossings->stays, &key, HASH_FIND, NULL);
-}
-
 /* crossing_departs: AFTER DELETE; is that a message that will go on? */
 bool
-crossing_departs(Relation rel, HeapTuple old, Mailbox *from, int64 uid)
+crossing_departs(Relation rel, HeapTuple old)
 {
-	Stay	   *stay = find_stay(from, uid);
+	RowPlace	source = row_place(rel, old);
+	Stay	   *stay = stay_search(&source, NULL, 0, HASH_FIND);
 
-	if (stay == NULL || stay->from != from ||
-		!same_place(&stay->source, rel, old))
+	if (stay == NULL)
 		return false;
 	stay->departed = true;
 	return true;
@@ -234,30 +221,26 @@ crossing_departs(Relation rel, HeapTuple old, Mailbox *from, int64 uid)
 HeapTuple
 crossing_lands(Relation rel, Mailbox *to, int64 uid)
 {
-	Stay	   *stay = find_stay(to, uid);
-	HeapTuple	old;
-	StayKey		from;
-	StayKey		under = stay_key(to, uid);
+	Stay	   *stay = stay_search(NULL, to, uid, HASH_REMOVE);
+	RowPlace	source;
 
-	if (stay == NULL || stay->to != to)
+	if (stay == NULL)
 		return NULL;
-	old = departed_row(&stay->source, rel);
-	from = stay_key(stay->from, uid);
-	hash_search(statement_crossings()->stays, &under, HASH_REMOVE, NULL);
-	hash_search(statement_crossings()->stays, &from, HASH_REMOVE, NULL);
-	return old;
+	source = stay->source;
+	stay_search(&source, NULL, 0, HASH_REMOVE);
+	return departed_row(&source, rel);
 }
 
-/* --- mailboxes ------------------------------------------------------------------- */
+/* --- mailboxes ----------------------------------------------------------- */
 
-/* crossing_is_departure: AFTER DELETE; did an UPDATE take that row elsewhere? */
+/* crossing_is_departure: AFTER DELETE; did an UPDATE take it elsewhere? */
 bool
 crossing_is_departure(HeapTuple old)
 {
 	return HeapTupleHeaderIndicatesMovedPartitions(old->t_data);
 }
 
-/* --- completion ------------------------------------------------------------------ */
+/* --- completion ---------------------------------------------------------- */
 
 /* crossing_settle: what left and has not arrived by now has gone */
 void
@@ -271,14 +254,13 @@ crossing_settle(Crossings *crossings)
 	hash_seq_init(&scan, crossings->stays);
 	while ((stay = hash_seq_search(&scan)) != NULL)
 		if (stay->departed)
-			statement_vanish(store_get(stay->from->message_relid),
-							 stay->from->key, stay->key.uid);
+			statement_vanish(stay->mailbox, stay->uid);
 	hash_destroy(crossings->stays);
 	crossings->stays = NULL;
 }
 
 
-/* --- partitions that come ---------------------------------------------------------- */
+/* --- partitions that come ------------------------------------------------ */
 
 /* The table whose messages are about to arrive, or InvalidOid */
 static Oid	arriving = InvalidOid;

@@ -40,7 +40,7 @@ all_locked(Store *store, uint64 rows)
 		bool		live;
 
 		if (plan_get_message(store, i, key, &uid, &live) &&
-			!counter_is_locked(known_mailbox(store, key)))
+			!counter_is_locked(mailbox_get(store, key)))
 			return false;
 	}
 	return true;
@@ -111,7 +111,9 @@ flagged_find(List *list)
 		FlaggedKeys *flagged = lfirst(lc);
 		Store	   *store = store_get(flagged->message_relid);
 
-		if (known_locked(store, true) == NIL ||
+		if (flagged->keys->element_type != store->flag_key_type)
+			statement_store_changed(store);
+		if (mailbox_locked(store, true) == NIL ||
 			!find_messages(store, flagged->keys, false))
 			find_messages(store, flagged->keys, true);
 	}
@@ -126,14 +128,15 @@ flagged_lock(List *mailboxes)
 	foreach(lc, mailboxes)
 	{
 		Mailbox    *mailbox = lfirst(lc);
+		Work	   *work = mailbox_work(mailbox);
 		Store	   *store = store_get(mailbox->message_relid);
 		Datum		params[MODSEQ_MAX_PARAMS];
 
-		if (!mailbox->state->lock_stamped || counter_is_locked(mailbox))
+		if (!work->lock_stamped || counter_is_locked(mailbox))
 			continue;
-		memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+		memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 		params[store->nkeys] =
-			PointerGetDatum(uidset_from_builder(&mailbox->state->stamped));
+			PointerGetDatum(uidset_from_builder(&work->owed.stamped));
 		SPI_connect();
 		plan_execute(store, PLAN_LOCK_LIVE_MESSAGES, params, PLAN_AS_OWNER);
 		SPI_finish();

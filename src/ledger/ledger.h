@@ -5,11 +5,12 @@
  *
  * From the ground up:
  *
- *	mailbox.c	what is known of mailboxes, level by level; renames
+ *	mailbox.c	mailboxes and their names; what is known, level by level
  *	source.c	the rows of a side table, beside those of its source
  *	notify.c	wake-ups for clients that wait
  *	statement.c	what one SQL statement changed
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
+ *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
  *	vanished.c	the table of vanished UIDs
  *	flagged.c	from rows of a flag table to messages
@@ -22,16 +23,60 @@
 
 #include "query/query.h"
 
-/*
- * What one (sub)transaction level knows of a mailbox.  The state of an inner
- * level starts as a copy of the outer's, and is dropped if the level aborts:
- * the row in the table is rolled back at that moment, and so is this.
- */
-typedef struct MailboxState
+/* Where a version of a row is */
+typedef struct RowPlace
 {
-	int			level;			/* GetCurrentTransactionNestLevel() */
-	struct MailboxState *outer;
+	Oid			relid;			/* InvalidOid: nowhere */
+	ItemPointerData tid;
+} RowPlace;
+
+/*
+ * Counters and Work: what a nest level knows of a mailbox, and what the
+ * statement in progress there owes it.
+ *
+ * A level begins with a copy of the outer level's Counters, and with no Work.
+ * If it aborts, both are dropped: the row is rolled back at that moment, and
+ * so is what we know of it.  If it commits, its Counters are the outer
+ * level's.  Its Work is done by then (see statement_check_complete()), but for
+ * what waits for messages to follow their mailbox.
+ *
+ *	Counters		set by									cleared by
+ *	--------------	--------------------------------------	-----------------
+ *	name			the first look-up, a rename				-
+ *	gone			DELETE, TRUNCATE						the lock, a rename
+ *	locked			the lock, any UPDATE of the row			gone, key taken
+ *	first, place	the same, and INSERT					gone
+ *	uidnext,		the same, and settling					-
+ *	highestmodseq
+ *	next_uid		the same, and each UID handed out		settling, gone
+ *	reserved		the first UID below UIDNEXT, INSERT,	gone
+ *					a rename
+ *	arrived			each UID that arrives					gone
+ *
+ *	Work			set by									cleared by
+ *	--------------	--------------------------------------	-----------------
+ *	listed			whatever there is to write				before settling
+ *	value, used,	the first change, rows that went in		settling
+ *	landed
+ *	issued			with value								-
+ *	appended		the vanished row						-
+ *	owed			row triggers							its writing
+ *	lock_stamped,	with owed.stamped						with it
+ *	restamp
+ *	waiting			completion, if there is no such row		vanished: a rename
+ *					under the key; row triggers, for
+ *					messages that may be still to follow
+ *	guess			the first change without the lock		-
+ *	renumbering		renumber_messages()						the same
+ *	followed		each message that follows				-
+ */
+typedef struct Counters
+{
+	struct MailboxName *name;	/* its key, as far as we know */
+	bool		gone;			/* deleted */
 	bool		locked;			/* the row lock is ours */
+	RowPlace	first;			/* the oldest version of the row, and the */
+	RowPlace	place;			/* newest, that we know of */
 
 	/* Valid while locked */
 	int64		uidnext;		/* as the row has it */
@@ -40,54 +85,93 @@ typedef struct MailboxState
 	int64		reserved;		/* UIDNEXT before this transaction, or as it
 								 * made the row; 0: unknown */
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
+} Counters;
 
-	/* The statement in progress */
+/* UIDs of messages that something is to be done to */
+typedef struct Changes
+{
+	UidBuilder	stamped;		/* they still need value */
+	UidBuilder	vanished;		/* they left the mailbox */
+	UidBuilder	undeleted;		/* they need another UID */
+} Changes;
+
+typedef struct Work
+{
 	bool		listed;			/* in Statement.mailboxes? */
-	bool		orphaned;		/* what is below could not be written, for
-								 * there was no such mailbox */
 	int64		value;			/* its mod-sequence, 0: none taken yet */
 	bool		used;			/* a row really carries value */
 	int64		landed;			/* 1 + highest UID that really went in, or 0 */
 	int64		issued;			/* the last value taken, by any statement */
 	int64		appended;		/* the last value in the vanished table */
-	UidBuilder	stamped;		/* messages that still need value */
-	bool		lock_stamped;	/* they may not be locked, nor be there */
+	Changes		owed;
+	bool		lock_stamped;	/* owed.stamped may not be locked, nor be
+								 * there */
+	bool		restamp;		/* some of owed.stamped do not carry guess */
+	Changes		waiting;		/* for us to hear of the mailbox's new key;
+								 * messages also to get that key themselves */
 	int64		guess;			/* what value may become, 0: not guessed yet;
 								 * without meaning once locked */
-	bool		restamp;		/* some of stamped do not carry guess */
-	UidBuilder	vanished;		/* UIDs that left the mailbox */
-	UidBuilder	undeleted;		/* messages that need another UID */
-	const UidSet *renumbering;	/* those of them that get it right now */
-	UidBuilder	followed;		/* that came along when it was renamed */
-} MailboxState;
+	const UidSet *renumbering;	/* those of owed.undeleted that get another
+								 * UID right now */
+	UidBuilder	followed;		/* messages that came along when it was
+								 * renamed */
+} Work;
 
+typedef struct MailboxLevel
+{
+	int			level;			/* GetCurrentTransactionNestLevel() */
+	struct MailboxLevel *outer;
+	struct MailboxLevel *older; /* of any mailbox; see inner_levels */
+	struct Mailbox *mailbox;
+	Counters	counters;
+	Work		work;
+} MailboxLevel;
+
+/* A mailbox is an object; it has no key of its own, but names refer to it. */
 typedef struct Mailbox
 {
 	Oid			message_relid;	/* the store */
 	uint64		epoch;			/* of the store, when it was first heard of */
-	Datum	   *key;
-	MailboxState *state;		/* of the innermost level that has one */
-	bool		inner;			/* is that a subtransaction's? */
-	bool		notifies;		/* has notify.c noted it? */
+	MailboxLevel *level;		/* the innermost that knows it */
+	struct MailboxName *notified;	/* the name under which notify.c noted it */
+	struct Mailbox *next;		/* of all that there are */
 } Mailbox;
 
-/* --- mailbox.c --------------------------------------------------------------- */
+/* A key of a store, and the mailbox that has it, or has had it last */
+typedef struct MailboxName
+{
+	struct MailboxName *next;	/* its key has the same hash */
+	Datum	   *key;
+	Mailbox    *mailbox;		/* NULL: none that we know of */
+	Mailbox    *displaced;		/* had it before, and had another key when we
+								 * heard that mailbox has it, but had not
+								 * heard which; or NULL */
+} MailboxName;
 
-extern Mailbox *known_find(Store *store, const Datum *key);
-extern Mailbox *known_mailbox(Store *store, const Datum *key);
-extern MailboxState *known_state(Mailbox *mailbox);
-extern List *known_locked(Store *store, bool any);
-extern void known_subtransaction_end(int level, bool commit);
-extern void known_transaction_end(void);
-extern void rename_note(Store *store, const Datum *from, const Datum *to);
-extern bool rename_is(Store *store, const Datum *from, const Datum *to);
-extern Mailbox *rename_target(Store *store, Mailbox *mailbox);
-extern bool rename_reached(Store *store, const Datum *key);
-extern void rename_key_taken(Store *store, const Datum *key);
-extern void rename_subtransaction_end(int level, bool commit);
-extern void rename_transaction_end(void);
+/* --- mailbox.c ----------------------------------------------------------- */
 
-/* --- source.c ---------------------------------------------------------------- */
+extern Mailbox *mailbox_find(Store *store, const Datum *key);
+extern Mailbox *mailbox_get(Store *store, const Datum *key);
+extern Mailbox *mailbox_with_key(Store *store, const Datum *key);
+extern Counters *mailbox_counters(Mailbox *mailbox);
+extern Work *mailbox_work(Mailbox *mailbox);
+extern void mailbox_move_changes(Changes *from, Changes *to);
+extern void mailbox_move_waiting(Work *from, Work *to);
+extern const Datum *mailbox_key(Mailbox *mailbox);
+extern bool mailbox_has_key(Store *store, Mailbox *mailbox, const Datum *key);
+extern bool mailbox_has_name(Mailbox *mailbox);
+extern void mailbox_claim_name(Mailbox *mailbox);
+extern bool mailbox_follows(Store *store, const Datum *from, const Datum *to);
+extern List *mailbox_locked(Store *store, bool any);
+extern RowPlace row_place(Relation rel, HeapTuple row);
+extern bool row_place_equal(const RowPlace *a, const RowPlace *b);
+extern Mailbox *mailbox_of_row(Store *store, const Datum *key,
+							   const RowPlace *place);
+extern Mailbox *mailbox_take(Store *store, const Datum *key, Mailbox *mailbox);
+extern void mailbox_subtransaction_end(int level, bool commit);
+extern void mailbox_transaction_end(void);
+
+/* --- source.c ------------------------------------------------------------ */
 
 extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, Datum *key);
@@ -95,20 +179,13 @@ extern void source_remove(Store *store, Datum *key);
 extern void source_rename(Store *store, Datum *keys);
 extern void source_clear(Store *store);
 
-/* --- notify.c ---------------------------------------------------------------- */
+/* --- notify.c ------------------------------------------------------------ */
 
 extern void notify_note(const Store *store, Mailbox *mailbox);
 extern void notify_at_commit(void);
 extern void notify_transaction_end(void);
 
-/* --- statement.c ------------------------------------------------------------- */
-
-/* Where a version of a row is */
-typedef struct RowPlace
-{
-	Oid			relid;			/* InvalidOid: nowhere */
-	ItemPointerData tid;
-} RowPlace;
+/* --- statement.c --------------------------------------------------------- */
 
 /* Part of a statement: the rows that it takes from partition to partition */
 typedef struct Crossings
@@ -150,10 +227,10 @@ extern void statement_drop(void);
 extern void statement_open(void);
 extern bool statement_is_completing(void);
 extern Crossings *statement_crossings(void);
+pg_noreturn extern void statement_store_changed(const Store *store);
 extern void statement_list(Mailbox *mailbox);
-extern void statement_vanish(Store *store, const Datum *key, int64 uid);
-extern void statement_vanish_set(Store *store, const Datum *key,
-								 const UidSet *set);
+extern void statement_vanish(Mailbox *mailbox, int64 uid);
+extern void statement_vanish_set(Mailbox *mailbox, const UidSet *set);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_set(Store *store, const Datum *key,
@@ -162,15 +239,16 @@ extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
 extern void statement_stamp_by_key(Store *store, Datum message_key);
-extern void statement_follow(Store *store, Mailbox *from, const Datum *to,
-							 int64 uid);
-extern void statement_forget_stamped(MailboxState *state);
-extern void statement_forget(Mailbox *mailbox);
+extern void statement_follow(Store *store, const Datum *to, int64 uid);
+extern bool statement_has_followed(Mailbox *mailbox, int64 uid);
+extern void statement_forget_stamped(Work *work);
+extern void statement_wait(Mailbox *mailbox);
+extern void statement_hand_over(Work *from, Work *to);
 extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level);
 extern void statement_transaction_end(void);
 
-/* --- counter.c --------------------------------------------------------------- */
+/* --- counter.c ----------------------------------------------------------- */
 
 extern int64 counter_effective_uidnext(const Store *store, bool isnull,
 									   int64 value);
@@ -178,15 +256,11 @@ extern int64 counter_effective_highestmodseq(bool isnull, int64 value);
 extern void counter_read_row(const Store *store, HeapTuple tuple,
 							 TupleDesc desc, int64 *uidnext,
 							 int64 *highestmodseq);
+extern void counter_know(Counters *counters, const RowPlace *place,
+						 int64 uidnext, int64 highestmodseq);
 extern bool counter_lock(Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
-extern void counter_row_changed(Mailbox *mailbox,
-								int64 uidnext, int64 highestmodseq);
-extern void counter_row_added(Mailbox *mailbox, int64 uidnext);
-extern void counter_row_gone(Mailbox *mailbox);
-extern void counter_renamed(Mailbox *from, Mailbox *to);
-extern void counter_rows_gone(Store *store);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern int64 counter_guess(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
@@ -197,30 +271,39 @@ extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
-extern void counter_key_taken(Mailbox *mailbox);
-extern void counter_follow(Mailbox *mailbox, int64 uid);
-extern bool counter_has_followed(Mailbox *mailbox, int64 uid);
 
-/* --- crossing.c -------------------------------------------------------------- */
+/* --- row.c --------------------------------------------------------------- */
+
+extern Mailbox *mailbox_row_updated(Store *store, const Datum *from,
+									const Datum *to, const RowPlace *old,
+									const RowPlace *new, int64 uidnext,
+									int64 highestmodseq);
+extern void mailbox_row_added(Store *store, const Datum *key,
+							  const RowPlace *place, int64 uidnext);
+extern void mailbox_row_deleted(Store *store, const Datum *key,
+								const RowPlace *place);
+extern void mailbox_row_gone(Mailbox *mailbox);
+extern void mailbox_rows_gone(Store *store);
+
+/* --- crossing.c ---------------------------------------------------------- */
 
 extern void crossing_note(Relation rel, HeapTuple old, Mailbox *to, int64 uid,
 						  bool arrived);
-extern HeapTuple crossing_continues(const RowShape *shape, Relation rel,
-									Mailbox *to, int64 uid, bool *arrived);
-extern bool crossing_departs(Relation rel, HeapTuple old, Mailbox *from,
-							 int64 uid);
+extern HeapTuple crossing_continues(Relation rel, Mailbox *to, int64 uid,
+									bool *arrived);
+extern bool crossing_departs(Relation rel, HeapTuple old);
 extern HeapTuple crossing_lands(Relation rel, Mailbox *to, int64 uid);
 extern bool crossing_is_departure(HeapTuple old);
 extern void crossing_settle(Crossings *crossings);
 extern void crossing_set_arriving(Oid relid);
 extern bool crossing_is_arriving(Relation rel);
 
-/* --- flagged.c --------------------------------------------------------------- */
+/* --- flagged.c ----------------------------------------------------------- */
 
 extern void flagged_find(List *list);
 extern void flagged_lock(List *mailboxes);
 
-/* --- vanished.c -------------------------------------------------------------- */
+/* --- vanished.c ---------------------------------------------------------- */
 
 extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
@@ -230,9 +313,9 @@ extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
 
-/* --- complete.c -------------------------------------------------------------- */
+/* --- complete.c ---------------------------------------------------------- */
 
 extern void statement_close(void);
-extern void statement_renamed(Mailbox *from, Mailbox *to);
+extern void statement_renamed(Mailbox *mailbox);
 
 #endif							/* MODSEQ_LEDGER_H */

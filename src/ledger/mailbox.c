@@ -1,20 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * mailbox.c
- * 	  What the transaction knows of mailboxes, level by level; and mailboxes
- * 	  whose key changes in it.
+ *	  Mailboxes and their names: what the transaction knows, level by level.
  *
- * A message that goes along with its mailbox, by ON UPDATE CASCADE or by hand,
- * does not move (rule "moves"), so its triggers must know of renames.
+ * A mailbox is an object; keys are its names.  A name refers to the mailbox
+ * that has the key now, or that has had it last.  A rename lets the new name
+ * refer to the same mailbox, and leaves the old one as it is: so a message
+ * that goes along, by ON UPDATE CASCADE or by hand, is in the same mailbox
+ * before and after, and does not move (rule "moves").  When another mailbox
+ * takes a key, then the name refers to that.
  *
- * Locks: none are taken here; states say which mailbox locks are held.
+ * We hear of a rename when its AFTER trigger fires.  By then the query may
+ * have given other mailboxes other keys, too: then two may say that they have
+ * one key.  The one that we have heard of has the name, and the other is
+ * displaced, until we hear of its new key.  Which is which is told by the
+ * places of their rows.
+ *
+ * Locks: none are taken here; Counters say which mailbox locks are held.
  *
  * Memory: everything is in a context below TopTransactionContext and gone at
- * the transaction's end.  What a subtransaction knows is in MailboxStates of
- * its own, which are dropped when it aborts: its lock is then released and
- * the row rolled back.  When it commits they are merged into the outer ones.
- * A rename ends when the subtransaction that made it aborts, or when another
- * mailbox takes the old key; if the one that took it aborts, it goes on.
+ * the transaction's end.  What a subtransaction knows of a mailbox is in a
+ * MailboxLevel of its own, which is dropped when it aborts: its lock is then
+ * released and the row rolled back.  When it commits, the Counters are merged
+ * into the outer level's.  For each name that it changed there is an Undo,
+ * which an abort applies.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,410 +33,529 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-/* Mailboxes whose key has the same hash are in a chain */
-typedef struct MailboxHashKey
+typedef struct NameHashKey
 {
 	uint64		epoch;			/* of the store */
-	uint32		hash;
-} MailboxHashKey;
+	uint32		hash;			/* of the key */
+} NameHashKey;
 
-typedef struct MailboxChain
+typedef struct NameEntry
 {
-	MailboxHashKey hashkey;
-	List	   *mailboxes;
-} MailboxChain;
+	NameHashKey hashkey;
+	MailboxName *first;			/* those with that hash */
+} NameEntry;
 
-static MemoryContext known_context = NULL;	/* NULL: all below is unset */
+/* A name before a subtransaction changed it */
+typedef struct Undo
+{
+	int			level;
+	MailboxName *name;
+	MailboxName before;
+	struct Undo *older;
+} Undo;
 
-static HTAB *chains = NULL;
+static MemoryContext mailbox_context = NULL;	/* NULL: all below is unset */
 
-static Mailbox *last_mailbox = NULL;	/* the one that was looked up last */
+static HTAB *names = NULL;
 
-static List *inner_mailboxes = NIL; /* those with a state of level > 1 */
+static MailboxName *last_name = NULL;	/* the one that was looked up last, */
 
-static int	innermost_level = 0;	/* the highest level of such a state */
+static uint64 last_epoch = 0;	/* in the store of that epoch */
+
+static Mailbox *mailboxes = NULL;
+
+/* Both have the innermost levels first */
+static MailboxLevel *inner_levels = NULL;	/* all of level > 1 */
+
+static Undo *undos = NULL;
 
 static void
 init_transaction(void)
 {
 	HASHCTL		ctl = {0};
 
-	known_context = AllocSetContextCreate(TopTransactionContext,
-										  "modseq mailboxes",
-										  ALLOCSET_SMALL_SIZES);
-	ctl.hcxt = known_context;
-	ctl.keysize = sizeof(MailboxHashKey);
-	ctl.entrysize = sizeof(MailboxChain);
-	chains = hash_create("modseq mailboxes", 32, &ctl,
-						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	mailbox_context = AllocSetContextCreate(TopTransactionContext,
+											"modseq mailboxes",
+											ALLOCSET_SMALL_SIZES);
+	ctl.hcxt = mailbox_context;
+	ctl.keysize = sizeof(NameHashKey);
+	ctl.entrysize = sizeof(NameEntry);
+	names = hash_create("modseq mailbox names", 32, &ctl,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* --- states, level by level -------------------------------------------------- */
+/* --- levels -------------------------------------------------------------- */
 
-/* A new innermost state, which starts from what the outer one knows */
+/* A new innermost level, which starts from the Counters of the outer one */
 static void
-push_state(Mailbox *mailbox, int level)
+push_level(Mailbox *mailbox, int level)
 {
-	MemoryContext old = MemoryContextSwitchTo(known_context);
-	MailboxState *state = palloc0(sizeof(MailboxState));
-	MailboxState *outer = mailbox->state;
+	MemoryContext old = MemoryContextSwitchTo(mailbox_context);
+	MailboxLevel *inner = palloc0(sizeof(MailboxLevel));
+	Work	   *work = &inner->work;
 
-	state->level = level;
-	state->outer = outer;
-	if (outer != NULL)
+	inner->level = level;
+	inner->mailbox = mailbox;
+	inner->outer = mailbox->level;
+	if (inner->outer != NULL)
+		inner->counters = inner->outer->counters;
+	uidset_builder_init(&work->owed.stamped);
+	uidset_builder_init(&work->owed.vanished);
+	uidset_builder_init(&work->owed.undeleted);
+	uidset_builder_init(&work->waiting.stamped);
+	uidset_builder_init(&work->waiting.vanished);
+	uidset_builder_init(&work->waiting.undeleted);
+	uidset_builder_init(&work->followed);
+	mailbox->level = inner;
+	if (level > 1)
 	{
-		state->locked = outer->locked;
-		state->uidnext = outer->uidnext;
-		state->highestmodseq = outer->highestmodseq;
-		state->next_uid = outer->next_uid;
-		state->reserved = outer->reserved;
-		state->arrived = outer->arrived;
-	}
-	uidset_builder_init(&state->stamped);
-	uidset_builder_init(&state->vanished);
-	uidset_builder_init(&state->undeleted);
-	uidset_builder_init(&state->followed);
-	mailbox->state = state;
-	innermost_level = Max(innermost_level, level);
-	if (level > 1 && !mailbox->inner)
-	{
-		mailbox->inner = true;
-		inner_mailboxes = lappend(inner_mailboxes, mailbox);
+		inner->older = inner_levels;
+		inner_levels = inner;
 	}
 	MemoryContextSwitchTo(old);
 }
 
 static void
-pop_state(Mailbox *mailbox)
+free_changes(Changes *changes)
 {
-	MailboxState *state = mailbox->state;
-
-	mailbox->state = state->outer;
-	uidset_builder_free(&state->stamped);
-	uidset_builder_free(&state->vanished);
-	uidset_builder_free(&state->undeleted);
-	uidset_builder_free(&state->followed);
-	pfree(state);
+	uidset_builder_free(&changes->stamped);
+	uidset_builder_free(&changes->vanished);
+	uidset_builder_free(&changes->undeleted);
 }
 
-/* known_state: the one that the current (sub)transaction may change */
-MailboxState *
-known_state(Mailbox *mailbox)
+static void
+pop_level(MailboxLevel *inner)
+{
+	Assert(inner->mailbox->level == inner);
+	inner->mailbox->level = inner->outer;
+	free_changes(&inner->work.owed);
+	free_changes(&inner->work.waiting);
+	uidset_builder_free(&inner->work.followed);
+	pfree(inner);
+}
+
+/* The level that the current (sub)transaction may change */
+static MailboxLevel *
+current_level(Mailbox *mailbox)
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	if (mailbox->state == NULL || mailbox->state->level < level)
-		push_state(mailbox, level);
-	return mailbox->state;
+	if (mailbox->level == NULL || mailbox->level->level < level)
+		push_level(mailbox, level);
+	return mailbox->level;
 }
 
-/* The chain that a mailbox is in, or would be; NULL if there is none to find */
-static MailboxChain *
-find_chain(Store *store, const Datum *key, HASHACTION action)
+Counters *
+mailbox_counters(Mailbox *mailbox)
 {
-	MailboxHashKey hashkey = {0};
-	MailboxChain *chain;
-	bool		found;
+	return &current_level(mailbox)->counters;
+}
 
+Work *
+mailbox_work(Mailbox *mailbox)
+{
+	return &current_level(mailbox)->work;
+}
+
+static void
+move_uids(UidBuilder *from, UidBuilder *to)
+{
+	uidset_builder_add_ranges(to, from->ranges, from->n);
+	uidset_builder_free(from);
+}
+
+void
+mailbox_move_changes(Changes *from, Changes *to)
+{
+	move_uids(&from->stamped, &to->stamped);
+	move_uids(&from->vanished, &to->vanished);
+	move_uids(&from->undeleted, &to->undeleted);
+}
+
+/* mailbox_move_waiting: what waits for messages to follow, and who did */
+void
+mailbox_move_waiting(Work *from, Work *to)
+{
+	mailbox_move_changes(&from->waiting, &to->waiting);
+	move_uids(&from->followed, &to->followed);
+}
+
+/* What the inner level learnt is now the outer level's */
+static void
+merge_level(MailboxLevel *inner)
+{
+	Counters   *outer = &inner->outer->counters;
+	int64		next_uid = inner->counters.gone ? 0 :
+		Max(outer->next_uid, inner->counters.next_uid);
+
+	*outer = inner->counters;
+	outer->next_uid = next_uid;
+	mailbox_move_waiting(&inner->work, &inner->outer->work);
+}
+
+/* Ends what mailboxes have of that nest level */
+static void
+end_levels(int level, bool commit)
+{
+	MailboxLevel *kept = NULL;
+
+	while (inner_levels != NULL && inner_levels->level >= level)
+	{
+		MailboxLevel *inner = inner_levels;
+
+		inner_levels = inner->older;
+		if (!commit)
+			pop_level(inner);
+		else if (inner->outer != NULL && inner->outer->level == level - 1)
+		{
+			merge_level(inner);
+			pop_level(inner);
+		}
+		else
+		{
+			inner->level = level - 1;
+			inner->older = kept;
+			kept = inner;
+		}
+	}
+	while (kept != NULL && level - 1 > 1)
+	{
+		MailboxLevel *next = kept->older;
+
+		kept->older = inner_levels;
+		inner_levels = kept;
+		kept = next;
+	}
+}
+
+/* --- names --------------------------------------------------------------- */
+
+/* The name for that key; with HASH_FIND NULL, if it was not heard of yet */
+static MailboxName *
+name_get(Store *store, const Datum *key, HASHACTION action)
+{
+	NameHashKey hashkey = {0};
+	NameEntry  *entry;
+	bool		found;
+	MailboxName *name;
+	MemoryContext old;
+
+	if (last_name != NULL && last_epoch == store->epoch &&
+		key_equal(store, last_name->key, key))
+		return last_name;
+	if (mailbox_context == NULL)
+	{
+		if (action == HASH_FIND)
+			return NULL;
+		init_transaction();
+	}
 	hashkey.epoch = store->epoch;
 	hashkey.hash = key_hash(store, key);
-	chain = hash_search(chains, &hashkey, action, &found);
-	if (chain != NULL && !found)
-		chain->mailboxes = NIL;
-	return chain;
+	entry = hash_search(names, &hashkey, action, &found);
+	if (entry == NULL)
+		return NULL;
+	if (!found)
+		entry->first = NULL;
+	for (name = entry->first; name != NULL; name = name->next)
+		if (key_equal(store, name->key, key))
+			break;
+	if (name == NULL)
+	{
+		if (action == HASH_FIND)
+			return NULL;
+		old = MemoryContextSwitchTo(mailbox_context);
+		name = palloc0(sizeof(MailboxName));
+		name->key = key_copy(store, key);
+		name->next = entry->first;
+		entry->first = name;
+		MemoryContextSwitchTo(old);
+	}
+	last_epoch = store->epoch;
+	return last_name = name;
 }
 
-/* known_find: what this transaction knows of a mailbox; NULL if nothing */
-Mailbox *
-known_find(Store *store, const Datum *key)
+/* The name is about to change; if the subtransaction aborts, it has not */
+static void
+name_save(MailboxName *name)
 {
-	MailboxChain *chain;
-	ListCell   *lc;
+	int			level = GetCurrentTransactionNestLevel();
+	Undo	   *undo;
 
-	if (last_mailbox != NULL &&
-		last_mailbox->epoch == store->epoch &&
-		key_equal(store, last_mailbox->key, key))
-	{
-		known_state(last_mailbox);
-		return last_mailbox;
-	}
-	if (known_context == NULL)
-		return NULL;
-	chain = find_chain(store, key, HASH_FIND);
-	if (chain == NULL)
-		return NULL;
-	foreach(lc, chain->mailboxes)
-	{
-		Mailbox    *mailbox = lfirst(lc);
+	if (level == 1)
+		return;
+	undo = MemoryContextAlloc(mailbox_context, sizeof(Undo));
+	undo->level = level;
+	undo->name = name;
+	undo->before = *name;
+	undo->older = undos;
+	undos = undo;
+}
 
-		if (!key_equal(store, mailbox->key, key))
-			continue;
-		known_state(mailbox);
-		return last_mailbox = mailbox;
+/* Ends what that nest level has changed in names */
+static void
+end_names(int level, bool commit)
+{
+	Undo	   *undo;
+
+	/* The outer level can abort, too, and has the same names to restore */
+	if (commit && level > 2)
+		for (undo = undos; undo != NULL && undo->level >= level;
+			 undo = undo->older)
+			undo->level = level - 1;
+	while (undos != NULL && undos->level >= level)
+	{
+		undo = undos;
+		undos = undo->older;
+		if (!commit)
+		{
+			undo->name->mailbox = undo->before.mailbox;
+			undo->name->displaced = undo->before.displaced;
+		}
+		pfree(undo);
 	}
-	return NULL;
+}
+
+/* --- mailboxes ----------------------------------------------------------- */
+
+static Mailbox *
+new_mailbox(Store *store, MailboxName *name)
+{
+	Mailbox    *mailbox = MemoryContextAllocZero(mailbox_context,
+												 sizeof(Mailbox));
+
+	mailbox->message_relid = store->message_relid;
+	mailbox->epoch = store->epoch;
+	mailbox->next = mailboxes;
+	mailboxes = mailbox;
+	mailbox_counters(mailbox)->name = name;
+	return mailbox;
+}
+
+/* Is that the mailbox's key now, as far as we know? */
+static bool
+is_named(Mailbox *mailbox, const MailboxName *name)
+{
+	return mailbox->level->counters.name == name;
 }
 
 /*
- * known_mailbox: the same; if nothing is known yet, there is now an entry
+ * mailbox_find: the mailbox that has that key, or has had it last
+ *
+ * This is where messages with that key are.  NULL if it was not heard of.
+ */
+Mailbox *
+mailbox_find(Store *store, const Datum *key)
+{
+	MailboxName *name = name_get(store, key, HASH_FIND);
+
+	return name == NULL ? NULL : name->mailbox;
+}
+
+/*
+ * mailbox_get: the same; if it was not heard of, there is now an object
  *
  * Nothing is locked, nor is it known that the mailbox exists.
  */
 Mailbox *
-known_mailbox(Store *store, const Datum *key)
+mailbox_get(Store *store, const Datum *key)
 {
-	Mailbox    *mailbox = known_find(store, key);
-	MailboxChain *chain;
-	MemoryContext old;
+	MailboxName *name = name_get(store, key, HASH_ENTER);
 
-	if (mailbox != NULL)
-		return mailbox;
-	if (known_context == NULL)
-		init_transaction();
-	chain = find_chain(store, key, HASH_ENTER);
-	old = MemoryContextSwitchTo(known_context);
-	mailbox = palloc0(sizeof(Mailbox));
-	mailbox->message_relid = store->message_relid;
-	mailbox->epoch = store->epoch;
-	mailbox->key = key_copy(store, key);
-	chain->mailboxes = lappend(chain->mailboxes, mailbox);
-	MemoryContextSwitchTo(old);
-	known_state(mailbox);
-	return last_mailbox = mailbox;
+	if (name->mailbox == NULL)
+	{
+		name_save(name);
+		name->mailbox = new_mailbox(store, name);
+	}
+	return name->mailbox;
 }
 
 /*
- * known_locked: the store's mailboxes whose lock this transaction holds; just
+ * mailbox_with_key: the mailbox that has that key now, if there is one
+ *
+ * If we only know of one that has had it, then this is another.  It gets the
+ * name when it is found to exist, see mailbox_claim_name().
+ */
+Mailbox *
+mailbox_with_key(Store *store, const Datum *key)
+{
+	Mailbox    *mailbox = mailbox_get(store, key);
+
+	return is_named(mailbox, last_name) ? mailbox :
+		new_mailbox(store, last_name);
+}
+
+const Datum *
+mailbox_key(Mailbox *mailbox)
+{
+	return mailbox->level->counters.name->key;
+}
+
+/* mailbox_has_key: is that the mailbox's key now, as far as we know? */
+bool
+mailbox_has_key(Store *store, Mailbox *mailbox, const Datum *key)
+{
+	return key_equal(store, mailbox_key(mailbox), key);
+}
+
+/*
+ * mailbox_has_name: does a row with its key belong to it?
+ *
+ * Not if another mailbox has the key by now, as far as we know.
+ */
+bool
+mailbox_has_name(Mailbox *mailbox)
+{
+	MailboxName *name = mailbox->level->counters.name;
+
+	return name->mailbox == mailbox || name->mailbox == NULL ||
+		!is_named(name->mailbox, name);
+}
+
+/* mailbox_claim_name: its row was found under its key */
+void
+mailbox_claim_name(Mailbox *mailbox)
+{
+	MailboxName *name = mailbox->level->counters.name;
+
+	if (name->mailbox == mailbox)
+		return;
+	name_save(name);
+	name->mailbox = mailbox;
+}
+
+/*
+ * mailbox_follows: does a message whose key changes so go along with its
+ * mailbox, which was renamed?
+ */
+bool
+mailbox_follows(Store *store, const Datum *from, const Datum *to)
+{
+	MailboxName *old = name_get(store, from, HASH_FIND);
+	MailboxName *new = name_get(store, to, HASH_FIND);
+
+	return old != NULL && new != NULL && new->mailbox != NULL &&
+		(old->mailbox == new->mailbox || old->displaced == new->mailbox) &&
+		is_named(new->mailbox, new);
+}
+
+/*
+ * mailbox_locked: the store's mailboxes whose lock this transaction holds; just
  * one of them, if the question is whether there is any
  */
 List *
-known_locked(Store *store, bool any)
+mailbox_locked(Store *store, bool any)
 {
-	HASH_SEQ_STATUS scan;
-	MailboxChain *chain;
 	List	   *locked = NIL;
 
-	if (known_context == NULL)
-		return NIL;
-	hash_seq_init(&scan, chains);
-	while ((chain = hash_seq_search(&scan)) != NULL)
+	for (Mailbox *mailbox = mailboxes; mailbox; mailbox = mailbox->next)
 	{
-		ListCell   *lc;
-
-		if (chain->hashkey.epoch != store->epoch)
+		if (mailbox->epoch != store->epoch || mailbox->level == NULL ||
+			!mailbox->level->counters.locked)
 			continue;
-		foreach(lc, chain->mailboxes)
-		{
-			Mailbox    *mailbox = lfirst(lc);
-
-			if (mailbox->state == NULL || !mailbox->state->locked)
-				continue;
-			locked = lappend(locked, mailbox);
-			if (any)
-			{
-				hash_seq_term(&scan);
-				return locked;
-			}
-		}
+		locked = lappend(locked, mailbox);
+		if (any)
+			break;
 	}
 	return locked;
 }
 
-/* --- ends of transactions --------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------- */
 
-/* What the inner level learnt is now the outer level's */
-static void
-merge_state(Mailbox *mailbox)
+RowPlace
+row_place(Relation rel, HeapTuple row)
 {
-	MailboxState *state = mailbox->state;
-	MailboxState *outer = state->outer;
+	RowPlace	place;
 
-	if (outer == NULL || outer->level < state->level - 1)
-	{
-		state->level--;
-		return;
-	}
-	outer->locked = state->locked;
-	outer->uidnext = state->uidnext;
-	outer->highestmodseq = state->highestmodseq;
-	outer->next_uid = state->locked ? Max(outer->next_uid, state->next_uid) : 0;
-	outer->reserved = state->reserved;
-	outer->arrived = state->arrived;
-	pop_state(mailbox);
-}
-
-/* Ends the states of that nest level */
-static void
-end_inner_states(int level, bool commit)
-{
-	ListCell   *lc;
-
-	foreach(lc, inner_mailboxes)
-	{
-		Mailbox    *mailbox = lfirst(lc);
-
-		while (mailbox->state != NULL && mailbox->state->level >= level)
-		{
-			if (commit)
-				merge_state(mailbox);
-			else
-				pop_state(mailbox);
-		}
-		if (mailbox->state == NULL || mailbox->state->level == 1)
-		{
-			mailbox->inner = false;
-			inner_mailboxes = foreach_delete_current(inner_mailboxes, lc);
-		}
-	}
-	innermost_level = level - 1;
-}
-
-/* A subtransaction of that nest level ends */
-void
-known_subtransaction_end(int level, bool commit)
-{
-	/* Most subtransactions know nothing of mailboxes, while outer ones may */
-	if (level <= innermost_level)
-		end_inner_states(level, commit);
-}
-
-/* Everything was in known_context, which is gone with the transaction */
-void
-known_transaction_end(void)
-{
-	known_context = NULL;
-	chains = NULL;
-	last_mailbox = NULL;
-	inner_mailboxes = NIL;
-	innermost_level = 0;
-}
-
-/* A mailbox whose key changed in this transaction */
-typedef struct Rename
-{
-	int			level;
-	int			ended;			/* the level at which it ended, or 0 */
-	uint64		epoch;			/* of the store */
-	Datum	   *from;
-	Datum	   *to;
-} Rename;
-
-static List *renames = NIL;
-
-/*
- * Mailbox keys that changed.  A message whose key changes the same way, by
- * ON UPDATE CASCADE or by hand, follows its mailbox and does not move.
- */
-void
-rename_note(Store *store, const Datum *from, const Datum *to)
-{
-	MemoryContext old;
-	Rename	   *rename;
-
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	rename = palloc(sizeof(Rename));
-	rename->level = GetCurrentTransactionNestLevel();
-	rename->ended = 0;
-	rename->epoch = store->epoch;
-	rename->from = key_copy(store, from);
-	rename->to = key_copy(store, to);
-	renames = lappend(renames, rename);
-	MemoryContextSwitchTo(old);
+	place.relid = RelationGetRelid(rel);
+	place.tid = row->t_self;
+	return place;
 }
 
 bool
-rename_is(Store *store, const Datum *from, const Datum *to)
+row_place_equal(const RowPlace *a, const RowPlace *b)
 {
-	ListCell   *lc;
+	ItemPointerData left = a->tid;
+	ItemPointerData right = b->tid;
 
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->epoch == store->epoch &&
-			rename->ended == 0 &&
-			key_equal(store, rename->from, from) &&
-			key_equal(store, rename->to, to))
-			return true;
-	}
-	return false;
+	return a->relid == b->relid && ItemPointerEquals(&left, &right);
 }
 
-/* The mailbox under its new key, if it has one; else NULL */
-Mailbox *
-rename_target(Store *store, Mailbox *mailbox)
+/* Can the version at that place be the newest that we know of its row? */
+static bool
+may_be_row(Mailbox *mailbox, const MailboxName *name, const RowPlace *place)
 {
-	ListCell   *lc;
+	const RowPlace *known;
 
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
+	if (mailbox == NULL || !is_named(mailbox, name))
+		return false;
+	known = &mailbox->level->counters.place;
+	return !OidIsValid(known->relid) || row_place_equal(known, place);
+}
 
-		if (rename->epoch == store->epoch &&
-			rename->ended == 0 &&
-			key_equal(store, rename->from, mailbox->key))
-			return known_mailbox(store, rename->to);
-	}
+/*
+ * mailbox_of_row: the mailbox whose row a trigger has seen
+ *
+ * The trigger says that the version at that place had the key.  NULL: none
+ * that we know of.
+ */
+Mailbox *
+mailbox_of_row(Store *store, const Datum *key, const RowPlace *place)
+{
+	MailboxName *name = name_get(store, key, HASH_FIND);
+
+	if (name == NULL)
+		return NULL;
+	if (may_be_row(name->mailbox, name, place))
+		return name->mailbox;
+	if (may_be_row(name->displaced, name, place))
+		return name->displaced;
 	return NULL;
 }
 
-/* Did a mailbox get that key from another one, whatever became of it? */
-bool
-rename_reached(Store *store, const Datum *key)
+/*
+ * mailbox_take: a mailbox has that key now; if it is NULL, then a new one
+ *
+ * Whichever had the key is displaced, unless it is known to have another or to
+ * be gone: its lock is ours, but under this key we would find another's row.
+ */
+Mailbox *
+mailbox_take(Store *store, const Datum *key, Mailbox *mailbox)
 {
-	ListCell   *lc;
+	MailboxName *name = name_get(store, key, HASH_ENTER);
+	Mailbox    *other = name->mailbox;
 
-	foreach(lc, renames)
+	if (mailbox == NULL)
+		mailbox = new_mailbox(store, name);
+	name_save(name);
+	if (other != NULL && other != mailbox && is_named(other, name) &&
+		!mailbox_counters(other)->gone)
 	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->epoch == store->epoch &&
-			key_equal(store, rename->to, key))
-			return true;
+		name->displaced = other;
+		mailbox_counters(other)->locked = false;
 	}
-	return false;
+	name->mailbox = mailbox;
+	mailbox_counters(mailbox)->name = name;
+	return mailbox;
 }
 
-/* Another mailbox has the key now; messages that leave it move from now on */
-void
-rename_key_taken(Store *store, const Datum *key)
-{
-	ListCell   *lc;
-
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->epoch == store->epoch &&
-			rename->ended == 0 && key_equal(store, rename->from, key))
-			rename->ended = GetCurrentTransactionNestLevel();
-	}
-}
+/* --- ends of transactions ------------------------------------------------ */
 
 /* A subtransaction of that nest level ends */
 void
-rename_subtransaction_end(int level, bool commit)
+mailbox_subtransaction_end(int level, bool commit)
 {
-	ListCell   *lc;
-
-	foreach(lc, renames)
-	{
-		Rename	   *rename = lfirst(lc);
-
-		if (rename->ended >= level)
-			rename->ended = commit ? level - 1 : 0;
-		if (rename->level < level)
-			continue;
-		if (commit)
-			rename->level = level - 1;
-		else
-			renames = foreach_delete_current(renames, lc);
-	}
+	end_levels(level, commit);
+	end_names(level, commit);
 }
 
-/* They were in TopTransactionContext, which is gone with the transaction */
+/* Everything was in mailbox_context, which is gone with the transaction */
 void
-rename_transaction_end(void)
+mailbox_transaction_end(void)
 {
-	renames = NIL;
+	mailbox_context = NULL;
+	names = NULL;
+	last_name = NULL;
+	mailboxes = NULL;
+	inner_levels = NULL;
+	undos = NULL;
 }

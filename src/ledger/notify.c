@@ -15,9 +15,10 @@
  * of its queue until the transaction has ended, so such commits come one
  * after the other.
  *
- * Memory: TopTransactionContext.  A mailbox that only an aborted
- * subtransaction has changed stays noted, and is left out at commit if its
- * lock went with that; else it costs a wake-up for nothing.
+ * Memory: TopTransactionContext.  A mailbox is noted under each name that it
+ * has, and reported under the last.  One that only an aborted subtransaction
+ * has changed stays noted, and is left out at commit if its lock went with
+ * that; else it costs a wake-up for nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,12 +33,13 @@
 
 #define NOTIFY_CHANNEL		"modseq"
 
-/* Longer payloads are an error of NOTIFY; see NOTIFY_PAYLOAD_MAX_LENGTH there */
+/* Longer payloads are an error of NOTIFY; see NOTIFY_PAYLOAD_MAX_LENGTH */
 #define NOTIFY_MAX_LENGTH	(BLCKSZ - NAMEDATALEN - 128)
 
 typedef struct Wakeup
 {
 	Mailbox    *mailbox;
+	MailboxName *name;			/* under which it was noted */
 	char	   *store;			/* as JSON */
 	char	   *key;			/* as JSON */
 } Wakeup;
@@ -64,12 +66,14 @@ json_value(const KeyColumn *key, Datum value)
 
 	getTypeOutputInfo(key->type, &output, &isvarlena);
 	text = OidOutputFunctionCall(output, value);
+
 	switch (key->type)
 	{
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
 			return text;
+
 		default:
 			return json_string(text);
 	}
@@ -95,19 +99,21 @@ json_key(const Store *store, const Datum *key)
 void
 notify_note(const Store *store, Mailbox *mailbox)
 {
+	MailboxName *name = mailbox_counters(mailbox)->name;
 	MemoryContext old;
 	Wakeup	   *wakeup;
 
-	if (!store->notify || mailbox->notifies)
+	if (!store->notify || mailbox->notified == name)
 		return;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	wakeup = palloc(sizeof(Wakeup));
 	wakeup->mailbox = mailbox;
+	wakeup->name = name;
 	wakeup->store = json_string(store->table[TABLE_MESSAGE].name);
-	wakeup->key = json_key(store, mailbox->key);
+	wakeup->key = json_key(store, name->key);
 	wakeups = lappend(wakeups, wakeup);
 	MemoryContextSwitchTo(old);
-	mailbox->notifies = true;
+	mailbox->notified = name;
 }
 
 /* notify_at_commit: all is written, and the transaction is about to commit */
@@ -119,19 +125,20 @@ notify_at_commit(void)
 	foreach(lc, wakeups)
 	{
 		Wakeup	   *wakeup = lfirst(lc);
-		MailboxState *state = wakeup->mailbox->state;
+		const MailboxLevel *level = wakeup->mailbox->level;
 		const char *format = "{\"store\": %s, \"mailbox\": %s, \"highestmodseq\": " INT64_FORMAT "}";
 		char	   *payload;
 
-		if (state == NULL || !state->locked)
+		if (level == NULL || !level->counters.locked ||
+			level->counters.name != wakeup->name)
 			continue;
 		payload = psprintf(format, wakeup->store, wakeup->key,
-						   state->highestmodseq);
+						   level->counters.highestmodseq);
 
 		/* A hint must not keep anybody from committing */
 		if (strlen(payload) >= NOTIFY_MAX_LENGTH)
 			payload = psprintf(format, wakeup->store, "null",
-							   state->highestmodseq);
+							   level->counters.highestmodseq);
 		Async_Notify(NOTIFY_CHANNEL, payload);
 	}
 }

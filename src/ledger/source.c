@@ -22,10 +22,12 @@
 bool
 source_supply(Store *store, Mailbox *mailbox)
 {
+	Datum	   *key = unconstify(Datum *, mailbox_key(mailbox));
+
 	if (!OidIsValid(store->table[TABLE_SOURCE].relid) ||
-		plan_execute(store, PLAN_FIND_SOURCE, mailbox->key, PLAN_AS_OWNER) == 0)
+		plan_execute(store, PLAN_FIND_SOURCE, key, PLAN_AS_OWNER) == 0)
 		return false;
-	plan_execute(store, PLAN_ADD_MAILBOX, mailbox->key, PLAN_AS_OWNER);
+	plan_execute(store, PLAN_ADD_MAILBOX, key, PLAN_AS_OWNER);
 	return true;
 }
 
@@ -52,7 +54,7 @@ source_remove(Store *store, Datum *key)
 	change_mailboxes(store, PLAN_REMOVE_MAILBOX, key);
 }
 
-/* source_rename: that mailbox has another key now, which is behind the old one */
+/* source_rename: it has another key now, which is behind the old one */
 void
 source_rename(Store *store, Datum *keys)
 {

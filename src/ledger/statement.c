@@ -88,56 +88,93 @@ statement_crossings(void)
 	return &statement_current()->crossings;
 }
 
-/* --- collecting -------------------------------------------------------------- */
+/*
+ * statement_store_changed: the store is not the one that the statement in
+ * progress began with; keys may be of other types now, and triggers others
+ */
+void
+statement_store_changed(const Store *store)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("store %s was changed while a statement was in progress",
+					store->table[TABLE_MESSAGE].name),
+			 errdetail("What the statement has changed cannot be written any more."),
+			 errhint("Change the tables or triggers of a store in a statement of its own.")));
+}
+
+/* --- collecting ---------------------------------------------------------- */
 
 /* statement_list: the mailbox has something to write when all is done */
 void
 statement_list(Mailbox *mailbox)
 {
 	Statement  *statement = statement_current();
+	Work	   *work = mailbox_work(mailbox);
 	MemoryContext old;
 
-	mailbox->state->orphaned = false;
-	if (mailbox->state->listed)
+	if (work->listed)
 		return;
-	mailbox->state->listed = true;
+	work->listed = true;
 	old = MemoryContextSwitchTo(statement->context);
 	statement->mailboxes = lappend(statement->mailboxes, mailbox);
 	MemoryContextSwitchTo(old);
 }
 
-/* The mailbox of a message that something is noted of; NULL: it has no UID */
-static MailboxState *
-list_message(Store *store, const Datum *key, int64 uid)
+static void
+add_uid(UidBuilder *set, int64 uid)
 {
-	Mailbox    *mailbox;
+	uidset_builder_add(set, (uint32) uid, (uint32) uid);
+}
 
-	if (!is_uid(uid))
-		return NULL;
-	mailbox = known_mailbox(store, key);
-	statement_list(mailbox);
-	return mailbox->state;
+static bool
+contains_uid(UidBuilder *set, int64 uid)
+{
+	if (uidset_builder_is_empty(set))
+		return false;
+	uidset_builder_finish(set);
+	return uidset_contains(set->ranges, set->n, (uint32) uid);
 }
 
 /* statement_vanish: that UID has left that mailbox */
 void
-statement_vanish(Store *store, const Datum *key, int64 uid)
+statement_vanish(Mailbox *mailbox, int64 uid)
 {
-	MailboxState *state = list_message(store, key, uid);
-
-	if (state != NULL)
-		uidset_builder_add(&state->vanished, (uint32) uid, (uint32) uid);
+	if (!is_uid(uid))
+		return;
+	add_uid(&mailbox_work(mailbox)->owed.vanished, uid);
+	statement_list(mailbox);
 }
 
 /* statement_vanish_set: the same for all UIDs of a set */
 void
-statement_vanish_set(Store *store, const Datum *key, const UidSet *set)
+statement_vanish_set(Mailbox *mailbox, const UidSet *set)
 {
-	Mailbox    *mailbox = known_mailbox(store, key);
-
+	uidset_builder_add_ranges(&mailbox_work(mailbox)->owed.vanished,
+							  uidset_ranges(set), uidset_nranges(set));
 	statement_list(mailbox);
-	uidset_builder_add_ranges(&mailbox->state->vanished, uidset_ranges(set),
-							  uidset_nranges(set));
+}
+
+/*
+ * What is to be done to a message.  If its mailbox has another key already,
+ * then the message may be still to follow, and would not be found under that
+ * key: so it is done again when it does.
+ */
+static Work *
+add_message(Store *store, const Datum *key, int64 uid, bool undeleted)
+{
+	Mailbox    *mailbox = mailbox_get(store, key);
+	Work	   *work = mailbox_work(mailbox);
+
+	if (!is_uid(uid))
+		return work;
+	add_uid(undeleted ? &work->owed.undeleted : &work->owed.stamped, uid);
+	if (!mailbox_has_key(store, mailbox, key) &&
+		!statement_has_followed(mailbox, uid))
+		add_uid(undeleted ? &work->waiting.undeleted : &work->waiting.stamped,
+				uid);
+	statement_list(mailbox);
+	return work;
 }
 
 /*
@@ -147,48 +184,47 @@ statement_vanish_set(Store *store, const Datum *key, const UidSet *set)
 void
 statement_renumber(Store *store, const Datum *key, int64 uid)
 {
-	MailboxState *state = list_message(store, key, uid);
-
-	if (state != NULL)
-		uidset_builder_add(&state->undeleted, (uint32) uid, (uint32) uid);
+	add_message(store, key, uid, true);
 }
 
 /* statement_stamped: that message has the mod-sequence counter_guess() gave */
 void
 statement_stamped(Store *store, const Datum *key, int64 uid)
 {
-	MailboxState *state = list_message(store, key, uid);
-
-	if (state != NULL)
-		uidset_builder_add(&state->stamped, (uint32) uid, (uint32) uid);
+	add_message(store, key, uid, false);
 }
 
 /* statement_stamp: that message needs the statement's mod-sequence */
 void
 statement_stamp(Store *store, const Datum *key, int64 uid)
 {
-	statement_stamped(store, key, uid);
-	known_mailbox(store, key)->state->restamp = true;
+	add_message(store, key, uid, false)->restamp = true;
 }
 
 /* statement_stamp_set: the same for all UIDs of a set */
 void
 statement_stamp_set(Store *store, const Datum *key, const UidSet *set)
 {
-	Mailbox    *mailbox = known_mailbox(store, key);
+	Mailbox    *mailbox = mailbox_get(store, key);
+	Work	   *work = mailbox_work(mailbox);
 
-	statement_list(mailbox);
-	uidset_builder_add_ranges(&mailbox->state->stamped, uidset_ranges(set),
+	uidset_builder_add_ranges(&work->owed.stamped, uidset_ranges(set),
 							  uidset_nranges(set));
-	mailbox->state->restamp = true;
+	if (!mailbox_has_key(store, mailbox, key))
+		uidset_builder_add_ranges(&work->waiting.stamped, uidset_ranges(set),
+								  uidset_nranges(set));
+	work->restamp = true;
+	statement_list(mailbox);
 }
 
 /* statement_stamp_flagged: the same, from a flag table that names UIDs */
 void
 statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
 {
-	statement_stamp(store, key, uid);
-	known_mailbox(store, key)->state->lock_stamped = true;
+	Work	   *work = add_message(store, key, uid, false);
+
+	work->restamp = true;
+	work->lock_stamped = true;
 }
 
 /*
@@ -235,49 +271,67 @@ statement_stamp_by_key(Store *store, Datum message_key)
 
 /* Forgets the messages that need the statement's mod-sequence, or had it */
 void
-statement_forget_stamped(MailboxState *state)
+statement_forget_stamped(Work *work)
 {
-	uidset_builder_free(&state->stamped);
-	state->lock_stamped = false;
-	state->restamp = false;
+	uidset_builder_free(&work->owed.stamped);
+	work->lock_stamped = false;
+	work->restamp = false;
+}
+
+/* --- renamed mailboxes --------------------------------------------------- */
+
+/* statement_wait: there is no such mailbox, unless we hear of its new key */
+void
+statement_wait(Mailbox *mailbox)
+{
+	Work	   *work = mailbox_work(mailbox);
+
+	mailbox_move_changes(&work->owed, &work->waiting);
+	statement_forget_stamped(work);
+}
+
+/* statement_hand_over: what a mailbox owes another does, for it is the same */
+void
+statement_hand_over(Work *from, Work *to)
+{
+	mailbox_move_changes(&from->owed, &to->owed);
+	mailbox_move_waiting(from, to);
+	to->lock_stamped = to->lock_stamped || from->lock_stamped;
+	to->restamp = true;
 }
 
 /*
  * statement_follow: a message follows its mailbox to another key
  *
- * If its mailbox was not found when the message was to be written, it is now.
+ * What was said of it before it was written must hold after that, though the
+ * old key may be taken in between, and other statements completed: no message
+ * that arrives later gets its UID.  What waits for it can be done now.
  */
 void
-statement_follow(Store *store, Mailbox *from, const Datum *to, int64 uid)
+statement_follow(Store *store, const Datum *to, int64 uid)
 {
-	MailboxState *state = from->state;
+	Mailbox    *mailbox = mailbox_get(store, to);
 
-	if (!state->orphaned)
-		return;
-	uidset_builder_finish(&state->stamped);
-	uidset_builder_finish(&state->undeleted);
-	if (uidset_contains(state->stamped.ranges, state->stamped.n, (uint32) uid))
-		statement_stamp(store, to, uid);
-	if (uidset_contains(state->undeleted.ranges, state->undeleted.n,
-						(uint32) uid))
-		statement_renumber(store, to, uid);
+	add_uid(&mailbox_work(mailbox)->followed, uid);
+	for (MailboxLevel *level = mailbox->level; level; level = level->outer)
+	{
+		if (contains_uid(&level->work.waiting.stamped, uid))
+			statement_stamp(store, to, uid);
+		if (contains_uid(&level->work.waiting.undeleted, uid))
+			statement_renumber(store, to, uid);
+	}
 }
 
-/* statement_forget: another mailbox has the key of one that was not found */
-void
-statement_forget(Mailbox *mailbox)
+bool
+statement_has_followed(Mailbox *mailbox, int64 uid)
 {
-	MailboxState *state = mailbox->state;
-
-	if (!state->orphaned)
-		return;
-	state->orphaned = false;
-	statement_forget_stamped(state);
-	uidset_builder_free(&state->vanished);
-	uidset_builder_free(&state->undeleted);
+	for (MailboxLevel *level = mailbox->level; level; level = level->outer)
+		if (contains_uid(&level->work.followed, uid))
+			return true;
+	return false;
 }
 
-/* --- ends of transactions ------------------------------------------------------ */
+/* --- ends of transactions ------------------------------------------------ */
 
 /*
  * statement_check_complete: the (sub)transaction of that nest level wants to

@@ -16,34 +16,34 @@
 #include "ledger/ledger.h"
 
 /*
- * vanished_append: remember mailbox->state->vanished under the statement's
+ * vanished_append: remember the UIDs in owed.vanished under the statement's
  * value, and empty it
  */
 void
 vanished_append(Store *store, Mailbox *mailbox)
 {
-	UidSet	   *set = uidset_from_builder(&mailbox->state->vanished);
+	Work	   *work = mailbox_work(mailbox);
+	UidSet	   *set = uidset_from_builder(&work->owed.vanished);
 	Datum		params[MODSEQ_MAX_PARAMS];
 	int64		value;
 
-	uidset_builder_free(&mailbox->state->vanished);
+	uidset_builder_free(&work->owed.vanished);
 
 	/*
 	 * A value has one row.  If there is one already, then triggers that fired
 	 * while this statement was completed have removed more messages: their
 	 * statements get a value of their own.
 	 */
-	if (mailbox->state->value != 0 &&
-		mailbox->state->value == mailbox->state->appended)
+	if (work->value != 0 && work->value == work->appended)
 		counter_settle(store, mailbox);
-	if (!mailbox->state->locked)
+	if (!mailbox_counters(mailbox)->locked)
 	{
 		/* Triggers of the mailbox table have deleted it */
 		pfree(set);
 		return;
 	}
 	value = counter_modseq(store, mailbox);
-	memcpy(params, mailbox->key, sizeof(Datum) * store->nkeys);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
 	SPI_connect();
@@ -51,12 +51,12 @@ vanished_append(Store *store, Mailbox *mailbox)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("vanished UIDs of mailbox %s could not be stored",
-						key_text(store, mailbox->key)),
+						key_text(store, mailbox_key(mailbox))),
 				 errdetail("A trigger or rule of table %s suppressed the insert.",
 						   store->table[TABLE_VANISHED].name),
 				 errhint("Drop it; the table belongs to modseq.")));
 	SPI_finish();
-	mailbox->state->appended = value;
+	work->appended = value;
 	counter_used(mailbox, value);
 }
 

@@ -75,9 +75,10 @@ typedef struct QueryText
 static const QueryText queries[] = {
 	/* --- mailboxes ------------------------------------------------------- */
 
-	/* The mailbox lock: see counter.c */
+	/* The mailbox lock, and where the row is: see counter.c */
 	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
-		"SELECT {b.counters} FROM {mailbox} AS b WHERE {b=$key}"
+		"SELECT {b.counters}, b.tableoid, b.ctid"
+		" FROM {mailbox} AS b WHERE {b=$key}"
 		" FOR NO KEY UPDATE"
 	},
 	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
@@ -101,7 +102,7 @@ static const QueryText queries[] = {
 		"UPDATE {mailbox} AS b SET {highestmodseq} = {b.highestmodseq} {+} 1"
 		" WHERE {b=$key}"
 		" AND (b.{highestmodseq} {=} 9223372036854775807) IS NOT TRUE"
-		" RETURNING {b.counters}"
+		" RETURNING {b.counters}, b.tableoid, b.ctid"
 	},
 
 	/* --- mailboxes in a side table --------------------------------------- */

@@ -71,7 +71,7 @@ flags_change(Store *store, Oid relid)
 static void
 check_snapshot(Store *store, const Datum *key)
 {
-	if (!counter_lock(store, known_mailbox(store, key)))
+	if (!counter_lock(store, mailbox_with_key(store, key)))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to mailbox %s",
@@ -85,7 +85,7 @@ vanish(Store *store, Datum *key, Datum uids)
 {
 	if (IsolationUsesXactSnapshot())
 		check_snapshot(store, key);
-	statement_vanish_set(store, key, DatumGetUidSetP(uids));
+	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids));
 }
 
 /* The history of a mailbox goes with it */
@@ -93,7 +93,7 @@ static void
 forget_mailbox(Store *store, Datum *key, Datum unused)
 {
 	vanished_drop(store, key);
-	counter_row_gone(known_mailbox(store, key));
+	mailbox_row_gone(mailbox_get(store, key));
 }
 
 /* And so does the row that a side table has for it */
@@ -131,7 +131,7 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 static void
 skip_uids(Store *store, Datum *key, Datum last_uid)
 {
-	Mailbox    *mailbox = known_mailbox(store, key);
+	Mailbox    *mailbox = mailbox_with_key(store, key);
 
 	if (!counter_lock(store, mailbox))
 		counter_no_mailbox(store, key);

@@ -65,7 +65,7 @@ same_message(const RowChange *change)
 		row_get_key(change->shape, change->old, change->desc, from) &&
 		row_get_key(change->shape, change->new, change->desc, to) &&
 		(key_equal(change->store, from, to) ||
-		 rename_is(change->store, from, to));
+		 mailbox_follows(change->store, from, to));
 }
 
 /*
@@ -76,7 +76,7 @@ same_message(const RowChange *change)
 Datum
 modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 {
-	RowChange change = {0};
+	RowChange	change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, &change);
 
 	change.shape = shape_get(data->tg_relation, TABLE_FLAG, data->tg_trigger);

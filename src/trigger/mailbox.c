@@ -25,7 +25,7 @@
 PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
 PG_FUNCTION_INFO_V1(modseq_trigger_source);
 
-/* --- the mailbox table ---------------------------------------------------------- */
+/* --- the mailbox table --------------------------------------------------- */
 
 static void
 not_lowered(Store *store, const Datum *key, const char *what, int64 old,
@@ -41,30 +41,30 @@ not_lowered(Store *store, const Datum *key, const char *what, int64 old,
 }
 
 /* UIDNEXT, HIGHESTMODSEQ and UIDVALIDITY of a row of the mailbox table */
-typedef struct Counters
+typedef struct RowNumbers
 {
 	int64		uidnext;
 	int64		highestmodseq;
 	int64		uidvalidity;	/* 0 for NULL */
-} Counters;
+} RowNumbers;
 
-static Counters
-get_counters(const RowChange *change, HeapTuple tuple)
+static RowNumbers
+get_numbers(const RowChange *change, HeapTuple tuple)
 {
 	const RowShape *shape = change->shape;
-	Counters	counters = {0};
+	RowNumbers	numbers = {0};
 	int64		value = 0;
 	bool		isnull;
 
 	isnull = !row_get_int64(tuple, change->desc, shape->uidnext,
 							shape->uidnext_type, &value);
-	counters.uidnext = counter_effective_uidnext(change->store, isnull, value);
+	numbers.uidnext = counter_effective_uidnext(change->store, isnull, value);
 	isnull = !row_get_int64(tuple, change->desc, shape->highestmodseq,
 							INT8OID, &value);
-	counters.highestmodseq = counter_effective_highestmodseq(isnull, value);
+	numbers.highestmodseq = counter_effective_highestmodseq(isnull, value);
 	row_get_int64(tuple, change->desc, shape->uidvalidity,
-				  shape->uidvalidity_type, &counters.uidvalidity);
-	return counters;
+				  shape->uidvalidity_type, &numbers.uidvalidity);
+	return numbers;
 }
 
 /*
@@ -84,18 +84,23 @@ refuse_crossing(const RowChange *change, const Datum *key)
 				 errhint("Insert another mailbox, move the messages there, and delete this one.")));
 }
 
-/*
- * A new mailbox that comes with a history, as out of a dump: the UIDs below its
- * UIDNEXT are no more free than those of a mailbox that was there before.
- */
 static void
 mailbox_inserted(const RowChange *change, const Datum *key)
 {
-	Counters	counters = get_counters(change, change->new);
+	RowNumbers	numbers = get_numbers(change, change->new);
+	RowPlace	place = row_place(change->rel, change->new);
 
-	if (counters.uidnext > 1)
-		counter_row_added(known_mailbox(change->store, key),
-						  counters.uidnext);
+	mailbox_row_added(change->store, key, &place, numbers.uidnext);
+}
+
+static void
+mailbox_deleted(const RowChange *change, const Datum *key)
+{
+	RowPlace	place = row_place(change->rel, change->old);
+
+	refuse_crossing(change, key);
+	mailbox_row_deleted(change->store, key, &place);
+	vanished_drop(change->store, key);
 }
 
 static void
@@ -103,32 +108,26 @@ mailbox_updated(const RowChange *change, const Datum *from,
 				const Datum *to)
 {
 	Store	   *store = change->store;
-	Counters	old = get_counters(change, change->old);
-	Counters	new = get_counters(change, change->new);
-	Mailbox    *mailbox = known_mailbox(store, to);
-	Mailbox    *before = NULL;
+	RowNumbers	old = get_numbers(change, change->old);
+	RowNumbers	new = get_numbers(change, change->new);
+	RowPlace	old_place = row_place(change->rel, change->old);
+	RowPlace	new_place = row_place(change->rel, change->new);
 	const char *leave = _("modseq counts it; leave the column out of the UPDATE.");
-	bool		raised = new.highestmodseq > old.highestmodseq;
+	Mailbox    *mailbox;
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
 				new.highestmodseq, leave);
 	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext, leave);
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
 				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
+	mailbox = mailbox_row_updated(store, from, to, &old_place, &new_place,
+								  new.uidnext, new.highestmodseq);
 	if (!key_equal(store, from, to))
 	{
-		before = known_mailbox(store, from);
-		counter_key_taken(mailbox);
-		counter_renamed(before, mailbox);
-		counter_row_gone(before);
-		rename_note(store, from, to);
-		vanished_rename(store, from, to);
-		raised = raised || before->notifies;
+		vanished_rename(store, from, mailbox_key(mailbox));
+		statement_renamed(mailbox);
 	}
-	counter_row_changed(mailbox, new.uidnext, new.highestmodseq);
-	if (before != NULL)
-		statement_renamed(before, mailbox);
-	if (raised)
+	if (new.highestmodseq > old.highestmodseq)
 		notify_note(store, mailbox);
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
 	{
@@ -152,43 +151,30 @@ mailbox_updated(const RowChange *change, const Datum *from,
 Datum
 modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 {
-	RowChange change = {0};
+	RowChange	change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, &change);
 	Datum		from[MODSEQ_MAX_KEYS];
 	Datum		to[MODSEQ_MAX_KEYS];
+	bool		has_old;
+	bool		has_new;
 
 	change.shape = shape_get(data->tg_relation, TABLE_MAILBOX,
 							 data->tg_trigger);
 	change.store = change.shape->store;
-	if (change.new != NULL &&
-		row_get_key(change.shape, change.new, change.desc, to))
-	{
-		Mailbox    *other = known_find(change.store, to);
-
-		rename_key_taken(change.store, to);
-		if (other != NULL)
-			statement_forget(other);
-		if (other != NULL && change.old == NULL)
-			counter_key_taken(other);
-		if (change.old == NULL)
-			mailbox_inserted(&change, to);
-	}
-	if (change.old == NULL ||
-		!row_get_key(change.shape, change.old, change.desc, from))
-		return PointerGetDatum(NULL);
-	if (change.new == NULL ||
-		!row_get_key(change.shape, change.new, change.desc, to))
-	{
-		refuse_crossing(&change, from);
-		counter_row_gone(known_mailbox(change.store, from));
-		vanished_drop(change.store, from);
-	}
-	else
+	has_old = change.old != NULL &&
+		row_get_key(change.shape, change.old, change.desc, from);
+	has_new = change.new != NULL &&
+		row_get_key(change.shape, change.new, change.desc, to);
+	if (has_old && has_new)
 		mailbox_updated(&change, from, to);
+	else if (has_old)
+		mailbox_deleted(&change, from);
+	else if (has_new)
+		mailbox_inserted(&change, to);
 	return PointerGetDatum(NULL);
 }
 
-/* --- the source of a side table --------------------------------------------------- */
+/* --- the source of a side table ------------------------------------------ */
 
 /*
  * modseq.trigger_source(message): AFTER INSERT OR UPDATE OR DELETE ROW

@@ -89,7 +89,7 @@ will_be_expunged(const RowChange *change)
 		is_expunged(change);
 }
 
-/* --- statements ----------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------- */
 
 /* modseq.trigger_open(): BEFORE STATEMENT; takes no lock, raises no error */
 Datum
@@ -115,7 +115,7 @@ modseq_trigger_flush(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* --- messages: before the row is written ---------------------------------- */
+/* --- messages: before the row is written --------------------------------- */
 
 /*
  * Replaces the columns that are ours in the new row; a UID of 0 is left as it
@@ -159,7 +159,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	   int64 uid)
 {
 	Store	   *store = change->store;
-	Mailbox    *mailbox = known_mailbox(store, key);
+	Mailbox    *mailbox = mailbox_with_key(store, key);
 	int64		modseq;
 
 	if (!counter_lock(store, mailbox))
@@ -204,12 +204,12 @@ assign_stay(const RowChange *change, const Datum *key)
 
 	if (change->may_cross)
 		crossing_note(change->rel, change->old,
-					  known_mailbox(change->store, key),
+					  mailbox_get(change->store, key),
 					  trigger_uid(change, change->new), false);
 	if (!will_be_expunged(change) &&
 		row_flags_differ(shape, change->old, change->new, change->desc, true))
 	{
-		Mailbox    *mailbox = known_mailbox(change->store, key);
+		Mailbox    *mailbox = mailbox_get(change->store, key);
 
 		if (counter_is_locked(mailbox))
 			modseq = counter_modseq(change->store, mailbox);
@@ -218,9 +218,9 @@ assign_stay(const RowChange *change, const Datum *key)
 	}
 	else if (new != old && statement_is_completing())
 	{
-		Mailbox    *mailbox = known_mailbox(change->store, key);
+		Mailbox    *mailbox = mailbox_get(change->store, key);
 
-		if (new == mailbox->state->value)
+		if (new == mailbox_work(mailbox)->value)
 			modseq = new;
 	}
 	if (modseq == new && created_new == created)
@@ -258,11 +258,9 @@ assign_update(const RowChange *change)
 	{
 		if (key_equal(change->store, from, to))
 			return assign_stay(change, to);
-		if (rename_is(change->store, from, to))
+		if (mailbox_follows(change->store, from, to))
 		{
-			counter_follow(known_mailbox(change->store, to), new_uid);
-			statement_follow(change->store, known_mailbox(change->store, from),
-							 to, new_uid);
+			statement_follow(change->store, to, new_uid);
 			return assign_stay(change, to);
 		}
 	}
@@ -288,10 +286,10 @@ assign_insert(RowChange *change)
 						  change->shape->uid_type, &uid);
 	if (given && change->rel->rd_rel->relispartition)
 	{
-		Mailbox    *mailbox = known_mailbox(change->store, key);
+		Mailbox    *mailbox = mailbox_get(change->store, key);
 		bool		arrived;
-		HeapTuple	old = crossing_continues(change->shape, change->rel,
-											 mailbox, uid, &arrived);
+		HeapTuple	old = crossing_continues(change->rel, mailbox, uid,
+											 &arrived);
 
 		if (old != NULL && arrived)
 		{
@@ -323,7 +321,7 @@ assign_insert(RowChange *change)
 Datum
 modseq_trigger_assign(PG_FUNCTION_ARGS)
 {
-	RowChange change = {0};
+	RowChange	change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, &change);
 
 	change.shape = shape_get(data->tg_relation, TABLE_MESSAGE,
@@ -334,7 +332,7 @@ modseq_trigger_assign(PG_FUNCTION_ARGS)
 	return PointerGetDatum(assign_update(&change));
 }
 
-/* --- messages: after the row was written ----------------------------------- */
+/* --- messages: after the row was written --------------------------------- */
 
 static void
 changed_after_us(const RowChange *change)
@@ -354,28 +352,28 @@ changed_after_us(const RowChange *change)
 static void
 collect_arrival(const RowChange *change, const Datum *key)
 {
-	Mailbox    *mailbox = known_mailbox(change->store, key);
+	Mailbox    *mailbox = mailbox_get(change->store, key);
 	int64		uid = trigger_uid(change, change->new);
 	int64		modseq = get_modseq(change->new, change->desc,
 									change->shape->modseq);
 
-	if (!counter_is_locked(mailbox) || modseq != mailbox->state->issued ||
+	if (!counter_is_locked(mailbox) || modseq != mailbox_work(mailbox)->issued ||
 		uid < 1)
 		changed_after_us(change);
 	counter_landed(mailbox, uid, modseq);
 	if (is_expunged(change))
-		statement_vanish(change->store, key, uid);
+		statement_vanish(mailbox, uid);
 }
 
 /* Our own statement that renumbers a message replaces a UID that has vanished */
 static bool
-is_renumbering(const RowChange *change, const Datum *key, int64 uid)
+is_renumbering(Mailbox *mailbox, int64 uid)
 {
 	const UidSet *set;
 
 	if (!statement_is_completing())
 		return false;
-	set = known_mailbox(change->store, key)->state->renumbering;
+	set = mailbox_work(mailbox)->renumbering;
 	return set != NULL && is_uid(uid) &&
 		uidset_contains(uidset_ranges(set), uidset_nranges(set), (uint32) uid);
 }
@@ -384,10 +382,11 @@ is_renumbering(const RowChange *change, const Datum *key, int64 uid)
 static void
 collect_departure(const RowChange *change, const Datum *key)
 {
+	Mailbox    *mailbox = mailbox_get(change->store, key);
 	int64		uid = trigger_uid(change, change->old);
 
-	if (!was_expunged(change) && !is_renumbering(change, key, uid))
-		statement_vanish(change->store, key, uid);
+	if (!was_expunged(change) && !is_renumbering(mailbox, uid))
+		statement_vanish(mailbox, uid);
 }
 
 static void
@@ -400,11 +399,11 @@ collect_stay(const RowChange *change, const Datum *key)
 
 	if (new != old)
 	{
-		Mailbox    *mailbox = known_mailbox(change->store, key);
+		Mailbox    *mailbox = mailbox_get(change->store, key);
 
-		if (counter_is_locked(mailbox) && new == mailbox->state->issued)
+		if (counter_is_locked(mailbox) && new == mailbox_work(mailbox)->issued)
 			counter_used(mailbox, new);
-		else if (new == mailbox->state->guess)
+		else if (new == mailbox_work(mailbox)->guess)
 			statement_stamped(change->store, key, uid);
 		else
 			changed_after_us(change);
@@ -412,7 +411,7 @@ collect_stay(const RowChange *change, const Datum *key)
 	if (is_expunged(change))
 	{
 		if (!was_expunged(change))
-			statement_vanish(change->store, key, uid);
+			statement_vanish(mailbox_get(change->store, key), uid);
 	}
 	else if (was_expunged(change))
 		statement_renumber(change->store, key, uid);
@@ -430,19 +429,14 @@ collect_stay(const RowChange *change, const Datum *key)
 static bool
 see_partition(RowChange *change, const Datum *to)
 {
-	Datum		from[MODSEQ_MAX_KEYS];
-
 	if (crossing_is_arriving(change->rel))
 		change->old = NULL;
 	else if (change->old == NULL)
 		change->old = crossing_lands(change->rel,
-									 known_mailbox(change->store, to),
+									 mailbox_get(change->store, to),
 									 trigger_uid(change, change->new));
 	else if (change->new == NULL)
-		return !row_get_key(change->shape, change->old, change->desc, from) ||
-			!crossing_departs(change->rel, change->old,
-							  known_mailbox(change->store, from),
-							  trigger_uid(change, change->old));
+		return !crossing_departs(change->rel, change->old);
 	return change->old != NULL || change->new != NULL;
 }
 
@@ -455,7 +449,7 @@ see_partition(RowChange *change, const Datum *to)
 Datum
 modseq_trigger_collect(PG_FUNCTION_ARGS)
 {
-	RowChange change = {0};
+	RowChange	change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, &change);
 	Datum		keys[2][MODSEQ_MAX_KEYS];
 	Datum	   *from = NULL;
@@ -479,8 +473,8 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	if (from != NULL && to != NULL &&
 		trigger_uid(&change, change.old) == trigger_uid(&change, change.new) &&
 		(key_equal(change.store, from, to) ||
-		 counter_has_followed(known_mailbox(change.store, to),
-							  trigger_uid(&change, change.new))))
+		 statement_has_followed(mailbox_get(change.store, to),
+								trigger_uid(&change, change.new))))
 	{
 		collect_stay(&change, to);
 		return PointerGetDatum(NULL);

@@ -95,7 +95,7 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 	Store	   *store = shape_get(data->tg_relation, TABLE_MAILBOX,
 								  data->tg_trigger)->store;
 
-	counter_rows_gone(store);
+	mailbox_rows_gone(store);
 	vanished_clear(store);
 	statement_close();
 	return PointerGetDatum(NULL);

@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.c
+ *	  What the triggers of the mailbox table tell: what became of its rows.
+ *
+ * Every change of a row is told, ours and the application's, and refreshes what
+ * we know.  But it is told when the AFTER triggers fire, and those of a nested
+ * statement fire before those of the one that contains it.  So we may have
+ * found and written a row already under the key that it got, or hear of one
+ * version after the next.  The place of a version says whose it is.
+ *
+ * Locks: the row that a trigger is fired for is locked, by the statement that
+ * changed it; so the mailbox lock is ours.
+ *
+ * Memory: what is known of a mailbox is in mailbox.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger/ledger.h"
+
+/* Was that version of a row found before we heard of it? */
+static bool
+was_found(const Mailbox *mailbox, const RowPlace *place)
+{
+	const Counters *counters = &mailbox->level->counters;
+
+	return counters->locked && row_place_equal(&counters->first, place);
+}
+
+/*
+ * The mailbox of a row that had the key, at that place, and has it no more;
+ * NULL if we know of none.  If we know of one that should be it, by the key,
+ * and is not, then we have missed something: that is to be locked and read
+ * again.
+ */
+static Mailbox *
+mailbox_that_left(Store *store, const Datum *key, const RowPlace *place)
+{
+	Mailbox    *mailbox = mailbox_of_row(store, key, place);
+	Mailbox    *other = mailbox_find(store, key);
+
+	if (mailbox != NULL)
+		return mailbox;
+	if (other == NULL)
+		return mailbox_get(store, key);
+	if (mailbox_has_key(store, other, key))
+	{
+		mailbox_counters(other)->locked = false;
+		mailbox_counters(other)->place.relid = InvalidOid;
+	}
+	return NULL;
+}
+
+/*
+ * mailbox_row_added: the row was inserted, with that UIDNEXT
+ *
+ * If it comes with a history, as out of a dump, then the UIDs below are no more
+ * free than those of a mailbox that was there before.  Another mailbox that had
+ * the key has nothing to do with it.  Else nothing needs to be known yet, so
+ * that millions can be inserted.
+ */
+void
+mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
+				  int64 uidnext)
+{
+	Mailbox    *mailbox = mailbox_find(store, key);
+
+	if (mailbox == NULL && uidnext == 1)
+		return;
+	if (mailbox == NULL || !was_found(mailbox, place))
+	{
+		Counters   *counters;
+
+		mailbox = mailbox_take(store, key, NULL);
+		counters = mailbox_counters(mailbox);
+		counters->first = counters->place = *place;
+	}
+	mailbox_counters(mailbox)->reserved = uidnext;
+}
+
+/* mailbox_row_gone: the row was deleted, and its lock is worth nothing */
+void
+mailbox_row_gone(Mailbox *mailbox)
+{
+	Counters   *counters = mailbox_counters(mailbox);
+
+	counters->gone = true;
+	counters->locked = false;
+	counters->place.relid = InvalidOid;
+	counters->next_uid = 0;
+	counters->reserved = 0;
+	counters->arrived = 0;
+}
+
+/* mailbox_row_deleted: the same for the row that had that key and that place */
+void
+mailbox_row_deleted(Store *store, const Datum *key, const RowPlace *place)
+{
+	Mailbox    *mailbox = mailbox_that_left(store, key, place);
+
+	if (mailbox != NULL)
+		mailbox_row_gone(mailbox);
+}
+
+/*
+ * What we know of the same mailbox under its new key, which the statement in
+ * progress has used before we heard of it: an INSERT of messages that takes the
+ * key from what the UPDATE returns.  The numbers handed out under either are
+ * taken, so the higher of each holds.
+ */
+static void
+absorb(Mailbox *found, Mailbox *mailbox)
+{
+	Counters   *counters = mailbox_counters(mailbox);
+	Counters   *newer = mailbox_counters(found);
+	Work	   *work = mailbox_work(mailbox);
+	Work	   *other = mailbox_work(found);
+
+	counters->first = newer->first;
+	counters->place = newer->place;
+	counters->uidnext = Max(counters->uidnext, newer->uidnext);
+	counters->highestmodseq = Max(counters->highestmodseq,
+								  newer->highestmodseq);
+	counters->next_uid = Max(counters->next_uid, newer->next_uid);
+	counters->arrived = Max(counters->arrived, newer->arrived);
+	counters->locked = true;
+	work->value = Max(work->value, other->value);
+	work->issued = Max(work->issued, other->issued);
+	work->used = work->used || other->used;
+	work->landed = Max(work->landed, other->landed);
+	work->appended = Max(work->appended, other->appended);
+	statement_hand_over(other, work);
+	other->value = 0;
+	other->used = false;
+	other->landed = 0;
+	mailbox_row_gone(found);
+	statement_list(mailbox);
+}
+
+/*
+ * The row has another key now; returns its mailbox
+ *
+ * No UID below UIDNEXT is accepted in it any more: what it was before this
+ * transaction could only be asked by the old key.
+ */
+static Mailbox *
+rename_mailbox(Store *store, const Datum *from, const Datum *to,
+			   const RowPlace *old, const RowPlace *new)
+{
+	Mailbox    *mailbox = mailbox_that_left(store, from, old);
+	Mailbox    *found = mailbox_find(store, to);
+	bool		notified = mailbox != NULL && mailbox->notified != NULL;
+
+	if (found != NULL && found != mailbox && was_found(found, new))
+	{
+		const Datum *key = mailbox_key(found);	/* perhaps yet another */
+
+		notified = notified || found->notified != NULL;
+		if (mailbox == NULL)
+			return found;
+		absorb(found, mailbox);
+		mailbox_take(store, to, mailbox);
+		mailbox_take(store, key, mailbox);
+	}
+	else
+		mailbox = mailbox_take(store, to, mailbox);
+	mailbox_counters(mailbox)->reserved = PG_INT64_MAX;
+	if (notified)
+		notify_note(store, mailbox);
+	return mailbox;
+}
+
+/*
+ * mailbox_row_updated: somebody updated the row, which may have another key now
+ *
+ * Returns its mailbox.  What we hear late, when we have found and perhaps
+ * written the new version already, is no news.
+ */
+Mailbox *
+mailbox_row_updated(Store *store, const Datum *from, const Datum *to,
+					const RowPlace *old, const RowPlace *new,
+					int64 uidnext, int64 highestmodseq)
+{
+	Mailbox    *mailbox;
+	Counters   *counters;
+
+	if (!key_equal(store, from, to))
+		mailbox = rename_mailbox(store, from, to, old, new);
+	else
+	{
+		mailbox = mailbox_of_row(store, to, old);
+		if (mailbox == NULL)
+		{
+			mailbox = mailbox_with_key(store, to);
+			mailbox_claim_name(mailbox);
+		}
+	}
+	counters = mailbox_counters(mailbox);
+	if (was_found(mailbox, new))
+		return mailbox;
+	if (!OidIsValid(counters->place.relid))
+		counters->first = counters->place = *old;
+	counter_know(counters, new, uidnext, highestmodseq);
+	counters->locked = mailbox_has_name(mailbox);
+	return mailbox;
+}
+
+/*
+ * mailbox_rows_gone: rows of the store's mailbox table were truncated
+ *
+ * The mailboxes whose lock is ours are looked up again; others were not known.
+ */
+void
+mailbox_rows_gone(Store *store)
+{
+	List	   *locked = mailbox_locked(store, false);
+	ListCell   *lc;
+
+	foreach(lc, locked)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+		Counters	before = *mailbox_counters(mailbox);
+
+		mailbox_row_gone(mailbox);
+		if (counter_lock(store, mailbox))
+		{
+			counter_skip_uids(mailbox, before.next_uid - 1);
+			mailbox_counters(mailbox)->reserved = before.reserved;
+			mailbox_counters(mailbox)->arrived = before.arrived;
+		}
+	}
+	list_free(locked);
+}

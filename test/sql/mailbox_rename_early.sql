@@ -1,0 +1,88 @@
+--
+-- Rows of mailboxes that are used under a key, or written, before the trigger tells that they have it: by the same query, or
+-- by a nested statement
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA t_mailbox_rename_early;
+SET search_path = t_mailbox_rename_early;
+\set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
+
+CREATE TABLE box (id text PRIMARY KEY, note text);
+CREATE TABLE mail (id int PRIMARY KEY, box text NOT NULL REFERENCES box ON UPDATE CASCADE ON DELETE CASCADE, seen boolean);
+SELECT modseq.attach('mail', 'box', message_mailbox => '{box}');
+INSERT INTO box VALUES ('a'), ('b'), ('d');
+INSERT INTO mail SELECT i, 'a' FROM generate_series(1, 4) AS i;
+\set state 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail\', \'id\', \'uid\', \'modseq\') ORDER BY mailbox COLLATE "C", vanished COLLATE "C";'
+
+-- Messages that arrive under the key that the same query gives, while others go, or are flagged, under the old one
+BEGIN;
+WITH r AS (UPDATE box SET id = 'c' WHERE id = 'a' RETURNING id), d AS (DELETE FROM mail WHERE id = 1),
+		f AS (UPDATE mail SET seen = true WHERE id = 2)
+	INSERT INTO mail SELECT 4 + i, id FROM r, generate_series(1, 2) AS i;
+:state
+INSERT INTO mail VALUES (7, 'c') RETURNING uid, modseq;
+UPDATE mail SET seen = true WHERE id IN (3, 7);
+COMMIT;
+:state
+-- In a mailbox that the same query makes, or makes anew
+BEGIN;
+WITH b AS (INSERT INTO box VALUES ('e') RETURNING id) INSERT INTO mail SELECT 7 + i, id FROM b, generate_series(1, 2) AS i;
+INSERT INTO mail VALUES (10, 'e') RETURNING uid, modseq;
+DELETE FROM box WHERE id = 'e';
+WITH b AS (INSERT INTO box VALUES ('e') RETURNING id) INSERT INTO mail SELECT 7 + i, id FROM b, generate_series(1, 2) AS i;
+INSERT INTO mail VALUES (10, 'e') RETURNING uid, modseq;
+:state
+ROLLBACK;
+
+-- A trigger that reports each change as a message in a mailbox that the statement changes, too
+CREATE FUNCTION report() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO mail SELECT max(id) + 1, 'd' FROM mail;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER report AFTER UPDATE OF note ON box FOR EACH ROW EXECUTE FUNCTION report();
+UPDATE box SET note = 'x';
+:state
+DROP TRIGGER report ON box;
+
+-- The key of a mailbox that the statement has renamed is taken by another one in a nested statement, of which we hear first
+CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF old.id = 'go' THEN UPDATE box SET id = 'd' WHERE id = 'b'; END IF;
+	RETURN new;
+END $$;
+CREATE TRIGGER take BEFORE UPDATE ON box FOR EACH ROW WHEN (old.id = 'go') EXECUTE FUNCTION take();
+DELETE FROM mail WHERE box = 'd';
+INSERT INTO box VALUES ('go');
+BEGIN;
+SELECT uidnext, highestmodseq FROM modseq.lock('mail', ARRAY['b', 'd']);
+UPDATE box SET id = CASE id WHEN 'd' THEN 'f' ELSE id END, note = NULL WHERE id IN ('d', 'go');
+INSERT INTO mail VALUES (20, 'd'), (21, 'f') RETURNING box, uid, modseq;
+COMMIT;
+:state
+
+-- So it is by a trigger, between a message that arrived and the completion of its statement: what the mailbox is owed waits
+-- for its new key
+CREATE TABLE box2 (id text PRIMARY KEY);
+CREATE TABLE mail2 (id int PRIMARY KEY, box text NOT NULL, seen boolean);
+SELECT modseq.attach('mail2', 'box2', message_mailbox => '{box}');
+INSERT INTO box2 VALUES ('b'), ('d');
+INSERT INTO mail2 SELECT i, 'd' FROM generate_series(1, 5) AS i;
+CREATE FUNCTION take2() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE box2 SET id = 'd' WHERE id = 'b';
+	RETURN NULL;
+END $$;
+CREATE TRIGGER zzzz_take AFTER INSERT ON mail2 FOR EACH ROW EXECUTE FUNCTION take2();
+BEGIN;
+WITH r AS (UPDATE box2 SET id = 'f' WHERE id = 'd') INSERT INTO mail2 VALUES (6, 'd');
+UPDATE mail2 SET box = 'f';
+INSERT INTO mail2 VALUES (7, 'd'), (8, 'f') RETURNING box, uid, modseq;
+COMMIT;
+SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail2', 'id', 'uid', 'modseq') ORDER BY mailbox COLLATE "C", vanished COLLATE "C";
+
+DROP SCHEMA t_mailbox_rename_early CASCADE;

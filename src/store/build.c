@@ -123,7 +123,7 @@ build_key(Store *store)
 	memcpy(vanished->key, mailbox->key, sizeof(vanished->key));
 }
 
-/* The soft-delete column; query/text.c and key.c know what each type says */
+/* The soft-delete column; expand.c and key.c know what each type says */
 static void
 build_expunged(Store *store)
 {

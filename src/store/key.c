@@ -158,7 +158,7 @@ row_make_int64(int64 value, Oid type)
 
 /*
  * Does the soft-delete column say that the message is expunged?  It does if it
- * is not null, not false and not 0; text.c says the same in SQL.
+ * is not null, not false and not 0; expand.c says the same in SQL.
  */
 bool
 row_is_expunged(const RowShape *shape, HeapTuple tuple, TupleDesc desc)

@@ -170,7 +170,7 @@ is_named(const Column *column, const char *name)
 /*
  * The columns of a flag table that count: all of them if flag_columns does not
  * say, but not virtual ones, which only follow others.  Nor those that name the
- * message, for which see trigger.c.
+ * message, for which see flag.c.
  */
 static List *
 flag_columns(Relation rel, Store *store)

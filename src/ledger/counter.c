@@ -375,7 +375,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT " of mailbox %s",
 						uid, uidnext, key_text(store, mailbox_key(mailbox))),
 				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
-				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction. To restore a dump's data, disable triggers.")));
+				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction.")));
 	}
 	if (!store->uid_is_unique)
 		counters->arrived = Max(counters->arrived, uid + 1);

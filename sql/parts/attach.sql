@@ -129,7 +129,7 @@ COMMENT ON FUNCTION modseq_internal.notice_flags IS
 
 CREATE FUNCTION modseq.attach(
 	message regclass,
-	mailbox regclass,
+	mailbox regclass DEFAULT NULL,
 	flag regclass DEFAULT NULL,
 	mailbox_key name[] DEFAULT NULL,
 	mailbox_uidvalidity name DEFAULT NULL,
@@ -149,12 +149,14 @@ CREATE FUNCTION modseq.attach(
 	flag_mailbox name[] DEFAULT NULL,
 	flag_uid name DEFAULT NULL,
 	flag_columns name[] DEFAULT NULL,
-	notify boolean DEFAULT NULL)
+	notify boolean DEFAULT NULL,
+	reset name[] DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
 	before modseq_internal.store;
+	replaced modseq_internal.store;
 	store modseq_internal.store;
 	added text[];
 	new_store boolean;
@@ -165,13 +167,16 @@ BEGIN
 			ERRCODE = 'invalid_transaction_state',
 			HINT = 'Call it in a transaction of its own.';
 	END IF;
-	SELECT * INTO before FROM modseq.stores s WHERE s.message = attach.message;
+	before := find_before(message);
 	store := (message, mailbox, flag, before.vanished,
 		mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid, mailbox_highestmodseq,
 		mailbox_source, mailbox_source_key,
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
 		message_flags, message_expunged, message_key,
 		flag_message, flag_mailbox, flag_uid, flag_columns, notify);
+	replaced := before;
+	before := reset_options(before, store, reset);
+	store := keep_tables(store, before, reset);
 	PERFORM refuse_options(store);
 	PERFORM refuse_tables(store);
 	store := keep_options(store, before);
@@ -182,8 +187,8 @@ BEGIN
 	store := infer(store);
 
 	-- Our triggers must not see what follows
-	PERFORM drop_triggers(ARRAY[
-		message, mailbox, store.mailbox_source, flag, before.mailbox, before.mailbox_source, before.flag]);
+	PERFORM drop_triggers(ARRAY[message, store.mailbox, store.mailbox_source, store.flag,
+		replaced.mailbox, replaced.mailbox_source, replaced.flag]);
 	added := add_columns(store);
 	PERFORM follow_mailbox_key(store, before);
 	store.vanished := find_vanished(store);
@@ -209,21 +214,24 @@ $$;
 COMMENT ON FUNCTION modseq.attach IS
 	'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, '
 	'triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that '
-	'have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there. The options name '
-	'columns; those left out are found by primary key, foreign key and usual name. message_expunged: a message is '
-	'expunged where this column is not null, not false and not 0. mailbox_source: the table whose rows, added, '
-	'renamed or removed, are rows of the mailbox table too, which has the counters beside it; its key is '
-	'mailbox_source_key. notify: send a notification on channel modseq at commit, one for each mailbox whose '
+	'have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there; triggers and rules of '
+	'these tables are disabled meanwhile. Columns and indexes that it adds have a comment that says so. The '
+	'options name columns; those left out are found by primary key, foreign key and usual name. message_expunged: '
+	'a message is expunged where this column is not null, not false and not 0. mailbox_source: the table whose '
+	'rows, added, renamed or removed, are rows of the mailbox table too, which has the counters beside it; its key'
+	' is mailbox_source_key. notify: send a notification on channel modseq at commit, one for each mailbox whose '
 	'HIGHESTMODSEQ was raised (not from prepared transactions). Of a store that is attached already it repairs '
-	'what is missing; options that are not given keep their values. Locks the tables against writers until the '
-	'transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default or trigger must change), '
-	'waiting for transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the '
-	'owner of the tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, '
-	'42809 and 0A000 for tables and columns that cannot be served, 42701, 42703, 42804, 42883 and 42P21 for '
-	'columns that do not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique '
-	'index in the way, 42P07 for a foreign table <message>_vanished, 55006 for a table of another store, 22003, '
-	'23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership, 25000 in '
-	'another isolation level than READ COMMITTED.';
+	'what is missing, and follows a new owner of the message table; tables and options that are not given keep '
+	'their values, but for those that reset names. Locks the tables against writers until the transaction ends '
+	'(SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default, trigger or rule must change), waiting for '
+	'transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the '
+	'tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and '
+	'0A000 for tables and columns that cannot be served, 42701, 42703, 42804, 42883 and 42P21 for columns that do '
+	'not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way,'
+	' 42P07 for a foreign table <message>_vanished, 42P01 for a table of the store that is gone, 55006 for a table'
+	' of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 '
+	'without ownership or where row-level security hides rows, 25000 in another isolation level than READ '
+	'COMMITTED.';
 
 CREATE FUNCTION modseq.detach(message regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

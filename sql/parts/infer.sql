@@ -3,6 +3,115 @@
  * from usual names.
  */
 
+-- Where a store's table has the triggers, whatever it is called now; but what names itself a part of a stranger's store
+-- could be anybody's
+CREATE FUNCTION modseq_internal.find_part(message regclass, named regclass, function text) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT coalesce(CASE WHEN count(DISTINCT c.oid) = 1 THEN min(c.oid)::regclass END, named)
+	FROM our_triggers() t
+	JOIN pg_class c ON c.oid = t.tgrelid
+	JOIN pg_class m ON m.oid = find_part.message AND m.relowner = c.relowner
+	WHERE t.tgfoid = to_regproc('modseq.' || function)
+		AND trigger_options(t.oid) = ARRAY[qualified_name(find_part.message)]
+$$;
+COMMENT ON FUNCTION modseq_internal.find_part IS
+	'A table of a store: the one whose trigger calls that function for it, else the one that the store names.';
+
+CREATE FUNCTION modseq_internal.find_before(message regclass) RETURNS modseq_internal.store
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	store modseq_internal.store;
+BEGIN
+	SELECT * INTO store FROM modseq.stores s WHERE s.message = find_before.message;
+	IF FOUND THEN
+		store.mailbox := find_part(message, store.mailbox, 'trigger_mailbox');
+		store.mailbox_source := find_part(message, store.mailbox_source, 'trigger_source');
+		store.flag := find_part(message, store.flag, 'trigger_collect_flag');
+	END IF;
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.find_before IS
+	'The store as an earlier attach() left it, with tables that were renamed since. Nulls if there is none.';
+
+CREATE FUNCTION modseq_internal.reset_options(before modseq_internal.store, given modseq_internal.store, reset name[])
+RETURNS modseq_internal.store
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	options CONSTANT text[] := ARRAY(
+		SELECT attname
+		FROM pg_attribute
+		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN ('message', 'mailbox', 'vanished')
+		ORDER BY attnum);
+	option text;
+BEGIN
+	FOREACH option IN ARRAY coalesce(reset, '{}') LOOP
+		IF option = ANY (options) IS NOT TRUE THEN
+			RAISE 'there is no option "%" to reset', option USING
+				ERRCODE = 'invalid_parameter_value',
+				HINT = format('These can be reset: %s.', array_to_string(options, ', '));
+		END IF;
+		IF to_jsonb(given) ->> option IS NOT NULL THEN
+			RAISE 'option % is both given and reset', option USING
+				ERRCODE = 'invalid_parameter_value',
+				HINT = 'Give its new value alone.';
+		END IF;
+		before := jsonb_populate_record(before, jsonb_build_object(option, NULL));
+	END LOOP;
+	RETURN before;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.reset_options IS
+	'The store as it was, but for the options that shall not keep their values.';
+
+CREATE FUNCTION modseq_internal.keep_tables(store modseq_internal.store, before modseq_internal.store, reset name[])
+RETURNS modseq_internal.store
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	gone record;
+BEGIN
+	IF store.mailbox IS NULL OR store.mailbox = before.mailbox THEN
+		store.mailbox_source := coalesce(store.mailbox_source, before.mailbox_source);
+	END IF;
+	store.mailbox := coalesce(store.mailbox, before.mailbox);
+	store.flag := coalesce(store.flag, before.flag);
+
+	SELECT split_part(o, '=', 1) AS option, substr(o, strpos(o, '=') + 1) AS name INTO gone
+	FROM pg_trigger t, unnest(trigger_options(t.oid)) AS o
+	WHERE t.tgrelid = store.message AND t.tgfoid = 'modseq.trigger_assign'::regproc
+		AND to_jsonb(store) -> split_part(o, '=', 1) = 'null'
+		AND (split_part(o, '=', 1) IN ('mailbox', 'flag')
+			OR split_part(o, '=', 1) = 'mailbox_source' AND store.mailbox = before.mailbox)
+		AND split_part(o, '=', 1) <> ALL (coalesce(reset, '{}'))
+	ORDER BY split_part(o, '=', 1) DESC LIMIT 1;
+	IF FOUND THEN
+		RAISE 'table % of the store does not exist any more', gone.name USING
+			ERRCODE = 'undefined_table',
+			HINT = CASE gone.option
+				WHEN 'mailbox' THEN 'Give the mailbox table as the second argument of modseq.attach().'
+				ELSE format('Give the table that it is now with %s, or end its use with '
+					'reset => ''{%1$s}''.', gone.option) END;
+	END IF;
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.keep_tables IS
+	'Fills tables that were not given with those of the store as it was. Error 42P01 if such a table is gone.';
+
+CREATE FUNCTION modseq_internal.kept_column(relation regclass, option text, given name, before name) RETURNS name
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF given IS NULL AND column_type(relation, before) IS NULL AND before IS NOT NULL THEN
+		RAISE 'column "%" of table % does not exist', before, qualified_name(relation) USING
+			ERRCODE = 'undefined_column',
+			HINT = format('Name the column that it is now with %s, or end its use with reset => ''{%1$s}''.', option);
+	END IF;
+	RETURN coalesce(given, before);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.kept_column IS
+	'A column that nothing takes the place of: error 42703 if it is gone.';
+
 -- For a table that was renamed, or a store that is to be repaired
 CREATE FUNCTION modseq_internal.keep_options(store modseq_internal.store, before modseq_internal.store)
 RETURNS modseq_internal.store
@@ -23,23 +132,19 @@ BEGIN
 				existing_columns(store.message, before.message_mailbox));
 		END IF;
 
-		-- A source that was renamed still has the trigger
-		store.mailbox_source := coalesce(store.mailbox_source, before.mailbox_source, (
-			SELECT t.tgrelid
-			FROM our_triggers() t
-			WHERE t.tgfoid = 'modseq.trigger_source'::regproc
-				AND trigger_options(t.oid) = ARRAY[qualified_name(store.message)]));
-		store.mailbox_source_key := coalesce(store.mailbox_source_key,
-			existing_columns(store.mailbox_source, before.mailbox_source_key));
+		IF before.mailbox_source = store.mailbox_source THEN
+			store.mailbox_source_key := coalesce(store.mailbox_source_key,
+				existing_columns(store.mailbox_source, before.mailbox_source_key));
+		END IF;
 	END IF;
 	store.message_uid := coalesce(store.message_uid, existing_column(store.message, before.message_uid));
 	store.message_modseq := coalesce(store.message_modseq, existing_column(store.message, before.message_modseq));
-	store.message_created_modseq := coalesce(store.message_created_modseq,
-		existing_column(store.message, before.message_created_modseq));
+	store.message_created_modseq := kept_column(
+		store.message, 'message_created_modseq', store.message_created_modseq, before.message_created_modseq);
 	-- A column may become the soft-delete column that was a flag, or the other way round
 	IF before.message_expunged <> ALL (coalesce(store.message_flags, '{}')) THEN
-		store.message_expunged := coalesce(store.message_expunged,
-			existing_column(store.message, before.message_expunged));
+		store.message_expunged := kept_column(
+			store.message, 'message_expunged', store.message_expunged, before.message_expunged);
 	END IF;
 	store.message_flags := coalesce(store.message_flags,
 		array_remove(existing_columns(store.message, before.message_flags), store.message_expunged));
@@ -50,6 +155,12 @@ BEGIN
 			FROM pg_attribute
 			WHERE attrelid = store.message AND attnum > 0 AND NOT attisdropped
 				AND attname = ANY (before.message_flags || usual_flags(store.message))), store.message_expunged);
+		RAISE WARNING 'flag column "%" of table % does not exist any more', (
+				SELECT string_agg(f, '", "' ORDER BY place)
+				FROM unnest(before.message_flags) WITH ORDINALITY AS u (f, place)
+				WHERE column_type(store.message, f) IS NULL),
+			qualified_name(store.message) USING
+			HINT = 'If it was renamed, name all flag columns with message_flags.';
 	END IF;
 	IF before.flag = store.flag THEN
 		IF num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid) = 0 THEN

@@ -11,7 +11,7 @@ BEGIN
 		RAISE 'the message table and the mailbox table must not be null' USING
 			ERRCODE = 'null_value_not_allowed',
 			HINT = 'Call modseq.attach(message, mailbox), or modseq.attach(message, mailbox, flag) with a table of '
-				'flags.';
+				'flags. Only a store that is attached keeps the tables that are not given.';
 	END IF;
 	IF store.message = store.mailbox OR store.flag IN (store.message, store.mailbox)
 		OR store.mailbox_source IN (store.message, store.mailbox, store.flag)

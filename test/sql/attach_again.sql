@@ -66,10 +66,10 @@ DELETE FROM mw_mailbox WHERE id = 2;
 SELECT modseq.attach('mw_mail', 'mw_mailbox', 'mw_mail_flag');
 SELECT id, modseq, uids FROM mw_mail_vanished ORDER BY id, modseq;
 
--- Other tables: the old ones are let go
+-- Other tables: the old ones are let go; what shall go without another in its place is named
 CREATE TABLE other_box (LIKE mw_mailbox INCLUDING ALL);
 INSERT INTO other_box SELECT * FROM mw_mailbox;
-SELECT modseq.attach('mw_mail', 'other_box', message_flags => '{}');
+SELECT modseq.attach('mw_mail', 'other_box', message_flags => '{}', reset => '{flag}');
 SELECT tgrelid::regclass, tgname FROM pg_trigger
 	WHERE tgrelid IN ('mw_mailbox'::regclass, 'other_box'::regclass, 'mw_mail_flag'::regclass) ORDER BY 1, 2;
 

@@ -74,8 +74,9 @@ UPDATE msg2 SET seen = NOT seen;
 ALTER TABLE msg2 DROP is_deleted;
 UPDATE msg2 SET seen = NOT seen;
 SELECT * FROM modseq.check('msg2');
--- Without the column there is no soft delete
+-- Without the column there is no soft delete, and that must be said
 SELECT modseq.attach('msg2', 'box2');
+SELECT modseq.attach('msg2', reset => '{message_expunged}');
 SELECT id, uid, modseq FROM msg2 ORDER BY id;
 SELECT * FROM modseq.check('msg2');
 

@@ -1,5 +1,5 @@
 /*
- * attach() and detach(), and what changes the definition of tables for them.
+ * attach(), and what changes the definition of tables for it.
  */
 
 CREATE FUNCTION modseq_internal.drop_triggers(tables regclass[]) RETURNS void
@@ -30,6 +30,7 @@ DECLARE
 		EXISTS (SELECT FROM missing_columns(store))
 		OR has_default(store.message, store.message_uid)
 		OR NOT has_default(store.mailbox, store.mailbox_uidvalidity)
+		OR EXISTS (SELECT FROM not_null_while_attached(store) WHERE NOT is_not_null)
 		OR EXISTS (SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables)));
 BEGIN
 	EXECUTE format('LOCK TABLE %s IN %s MODE',
@@ -44,25 +45,31 @@ CREATE FUNCTION modseq_internal.add_columns(store modseq_internal.store) RETURNS
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	c record;
+	before text;
 	added text[] := '{}';
 BEGIN
 	FOR c IN SELECT * FROM missing_columns(store) LOOP
 		EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', qualified_name(c.relation), c.attribute, c.definition);
+		PERFORM comment_on_column(c.relation, c.attribute, added_mark());
 		RAISE NOTICE 'added column "%" to table %', c.attribute, qualified_name(c.relation);
 		added := added || c.option;
 	END LOOP;
 
 	-- A default would come before the trigger, which assigns UIDs where there is none
-	IF has_default(store.message, store.message_uid) THEN
+	SELECT pg_get_expr(d.adbin, d.adrelid) INTO before
+	FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+	WHERE d.adrelid = store.message AND a.attname = store.message_uid;
+	IF FOUND THEN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', qualified_name(store.message), store.message_uid);
-		RAISE NOTICE 'dropped the default of column "%" of table %: UIDs are assigned where none is given',
-			store.message_uid, qualified_name(store.message);
+		RAISE NOTICE 'dropped the default % of column "%" of table %: UIDs are assigned where none is given',
+			before, store.message_uid, qualified_name(store.message);
 	END IF;
 
 	-- Mailboxes that the application makes without one need a UIDVALIDITY
 	IF NOT has_default(store.mailbox, store.mailbox_uidvalidity) THEN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT modseq.next_uidvalidity()',
 			qualified_name(store.mailbox), store.mailbox_uidvalidity);
+		PERFORM mark_default(store.mailbox, store.mailbox_uidvalidity);
 		RAISE NOTICE 'column "%" of table % has modseq.next_uidvalidity() as its default now',
 			store.mailbox_uidvalidity, qualified_name(store.mailbox);
 	END IF;
@@ -80,8 +87,7 @@ DECLARE
 BEGIN
 	FOR i IN SELECT * FROM wanted_indexes(store) LOOP
 		CONTINUE WHEN has_index(i.relation, i.columns, i.is_unique);
-		EXECUTE format('CREATE %s INDEX ON %s (%s)',
-			CASE WHEN i.is_unique THEN 'UNIQUE' END, qualified_name(i.relation), quoted_list(i.columns));
+		PERFORM create_index(i.relation, i.columns, i.is_unique);
 	END LOOP;
 	IF NOT may_be_unique(store.message, store.message_mailbox || store.message_uid) THEN
 		PERFORM refuse_duplicates(store);
@@ -160,6 +166,7 @@ DECLARE
 	store modseq_internal.store;
 	added text[];
 	new_store boolean;
+	c record;
 BEGIN
 	-- A snapshot that is older than our locks would miss messages
 	IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -204,9 +211,9 @@ BEGIN
 	END IF;
 	PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
 	PERFORM create_indexes(store);
-	IF 'message_uid' = ANY (added) THEN
-		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', qualified_name(message), store.message_uid);
-	END IF;
+	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE NOT is_not_null LOOP
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', qualified_name(c.relation), c.attribute);
+	END LOOP;
 	PERFORM create_triggers(store);
 	PERFORM notice_flags(store);
 END
@@ -232,37 +239,3 @@ COMMENT ON FUNCTION modseq.attach IS
 	' of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 '
 	'without ownership or where row-level security hides rows, 25000 in another isolation level than READ '
 	'COMMITTED.';
-
-CREATE FUNCTION modseq.detach(message regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-DECLARE
-	store modseq_internal.store;
-	tables regclass[];
-BEGIN
-	SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
-
-	-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
-	-- message table in their triggers
-	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
-	FROM our_triggers() t
-	WHERE t.tgrelid IN (
-			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
-		OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)];
-	-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name
-	IF tables IS NULL OR EXISTS (
-		SELECT FROM modseq.stores s
-		WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
-	THEN
-		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
-			ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = 'A store is named by its message table; modseq.stores lists them.';
-	END IF;
-	PERFORM drop_triggers(tables);
-END
-$$;
-COMMENT ON FUNCTION modseq.detach(regclass) IS
-	'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of '
-	'vanished UIDs. What is deleted while a store is detached is reported as vanished after the next attach(); '
-	'flags that change meanwhile are not noticed: call reset_uidvalidity() for mailboxes where they did. Takes '
-	'ACCESS EXCLUSIVE locks on the tables until the transaction ends. Errors: 55000 if the table is not attached, '
-	'42501 for others than the owner of the tables.';

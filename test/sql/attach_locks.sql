@@ -14,6 +14,8 @@ CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int, uid bigint, seen boolean)
 CREATE TABLE flag (id int PRIMARY KEY, mail_id int, what text, uid bigint);
 SELECT modseq.attach('mail', 'mailbox', 'flag');
 SELECT modseq.detach('mail');
+-- Of which detach() has let go
+ALTER TABLE mailbox ALTER uidvalidity SET NOT NULL;
 
 CREATE FUNCTION locks() RETURNS TABLE (relation regclass, mode text) LANGUAGE sql AS $$
 	SELECT relation::regclass, mode FROM pg_locks

@@ -99,7 +99,10 @@ my @contents = (
 		WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname",
 	"SELECT indexdef FROM pg_indexes WHERE schemaname NOT LIKE 'pg\\_%' ORDER BY 1",
 	"SELECT c.oid::regclass, obj_description(c.oid, 'pg_class'), relacl, relowner::regrole FROM pg_class c
-		WHERE relname LIKE '%vanished%' ORDER BY c.oid::regclass::text");
+		WHERE relname LIKE '%vanished%' ORDER BY c.oid::regclass::text",
+	"SELECT c.oid::regclass::text, attname, description FROM pg_description JOIN pg_class c ON c.oid = objoid
+		LEFT JOIN pg_attribute ON attrelid = c.oid AND attnum = objsubid AND objsubid > 0
+		WHERE classoid = 'pg_class'::regclass AND description ~ 'modseq.attach' ORDER BY 1, 2");
 
 sub contents
 {

@@ -1,0 +1,81 @@
+/*
+ * detach(): the triggers go, and, if that is asked for, all else that attach()
+ * has added.
+ */
+
+-- The vanished table of a forged store could be anybody's
+CREATE FUNCTION modseq_internal.drop_vanished(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	name CONSTANT text := qualified_name(store.vanished);
+BEGIN
+	IF EXISTS (
+			SELECT FROM pg_class v JOIN pg_class m ON m.relowner = v.relowner
+			WHERE v.oid = store.vanished AND m.oid = store.message)
+		AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = store.vanished AND s.message <> store.message)
+	THEN
+		EXECUTE format('DROP TABLE %s', name);
+		RAISE NOTICE 'dropped table %', name;
+	ELSIF name IS NOT NULL THEN
+		RAISE NOTICE 'table % stays: it is another owner''s, or another store''s', name;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.drop_vanished IS
+	'Drops the vanished table of a store.';
+
+CREATE FUNCTION modseq.detach(message regclass, remove boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	store modseq_internal.store;
+	tables regclass[];
+	own regclass[];
+	c record;
+BEGIN
+	SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
+
+	-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
+	-- message table in their triggers
+	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
+	FROM our_triggers() t
+	WHERE t.tgrelid IN (
+			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
+		OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)];
+	-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name
+	IF tables IS NULL OR EXISTS (
+		SELECT FROM modseq.stores s
+		WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
+	THEN
+		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'A store is named by its message table; modseq.stores lists them.';
+	END IF;
+
+	-- What a forged store names may be anybody's: only what has triggers that name this store, or is of one owner
+	SELECT array_agg(o.oid) INTO own
+	FROM pg_class o
+	WHERE o.oid = ANY (tables) AND NOT o.relispartition
+		AND (o.relowner = (SELECT relowner FROM pg_class m WHERE m.oid = detach.message)
+			OR EXISTS (
+				SELECT FROM our_triggers() t
+				WHERE t.tgrelid = o.oid AND trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]));
+
+	PERFORM drop_triggers(tables);
+	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE relation = ANY (own) AND is_not_null LOOP
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', qualified_name(c.relation), c.attribute);
+	END LOOP;
+	IF remove THEN
+		PERFORM remove_added(own);
+		PERFORM drop_vanished(store);
+	END IF;
+	PERFORM notice_left(store, coalesce(remove, false));
+END
+$$;
+COMMENT ON FUNCTION modseq.detach(regclass, boolean) IS
+	'Ends a store: removes the triggers that attach() created, keeps the columns, the indexes and the table of '
+	'vanished UIDs. UIDs may be null then; what is deleted or arrives while a store is detached is noticed by the '
+	'next attach(); flags that change meanwhile are not: call reset_uidvalidity() for mailboxes where they did. '
+	'remove: drops all that attach() has added, and nothing else: the columns and indexes whose comment says so, '
+	'its default of UIDVALIDITY and the table of vanished UIDs. Takes ACCESS EXCLUSIVE locks on the tables until '
+	'the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the '
+	'tables, 2BP01 if a view or a constraint needs what is to be removed.';

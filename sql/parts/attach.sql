@@ -186,6 +186,7 @@ BEGIN
 	store := keep_tables(store, before, reset);
 	PERFORM refuse_options(store);
 	PERFORM refuse_tables(store);
+	PERFORM refuse_reader(store, ARRAY[store.message, store.mailbox, store.mailbox_source], 'modseq.attach()');
 	store := keep_options(store, before);
 
 	-- What must be locked depends on what is there, and that may change while we wait for it: once more then

@@ -133,6 +133,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	IF NOT unreadable THEN
+		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished], 'modseq.check()');
 		RETURN QUERY SELECT * FROM check_rows(s);
 	END IF;
 END
@@ -142,4 +143,4 @@ COMMENT ON FUNCTION modseq.check(regclass) IS
 	'key of several columns), the UID, and the problem, which begins with what it is about: table, column, index, '
 	'trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole '
 	'store, all rows in one snapshot; takes no lock. Needs SELECT on its tables. Errors: 55000 if the table is '
-	'not attached, 42501 without the right to read all rows.';
+	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';

@@ -18,6 +18,7 @@ BEGIN
 			ERRCODE = 'invalid_parameter_value',
 			HINT = 'Pass ''0'' to fold all that has vanished.';
 	END IF;
+	PERFORM refuse_stranger(ARRAY[s.vanished], 'modseq.compact()');
 	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
 	EXECUTE expand_template(s, '
 		WITH horizon AS (

@@ -50,6 +50,7 @@ BEGIN
 			ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'A store is named by its message table; modseq.stores lists them.';
 	END IF;
+	PERFORM refuse_stranger(tables, 'modseq.detach()');
 
 	-- What a forged store names may be anybody's: only what has triggers that name this store, or is of one owner
 	SELECT array_agg(o.oid) INTO own

@@ -90,11 +90,7 @@ BEGIN
 			RAISE 'relation with OID % does not exist', t.relation::oid USING
 				ERRCODE = 'undefined_table';
 		END IF;
-		IF NOT pg_has_role(t.relowner, 'USAGE') THEN
-			RAISE 'must be owner of table %', t.name USING
-				ERRCODE = 'insufficient_privilege',
-				HINT = 'Call modseq.attach() as a role that owns the message, mailbox and flag tables.';
-		END IF;
+		PERFORM refuse_stranger(ARRAY[t.relation], 'modseq.attach()');
 		IF t.relkind NOT IN ('r', 'p')
 			OR t.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
 		THEN

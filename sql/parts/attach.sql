@@ -31,6 +31,7 @@ DECLARE
 		OR has_default(store.message, store.message_uid)
 		OR NOT has_default(store.mailbox, store.mailbox_uidvalidity)
 		OR EXISTS (SELECT FROM not_null_while_attached(store) WHERE NOT is_not_null)
+		OR EXISTS (SELECT FROM rules_to_disable(ARRAY[store.message, store.mailbox]))
 		OR EXISTS (SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables)));
 BEGIN
 	EXECUTE format('LOCK TABLE %s IN %s MODE',
@@ -165,6 +166,7 @@ DECLARE
 	replaced modseq_internal.store;
 	store modseq_internal.store;
 	added text[];
+	undo text[];
 	new_store boolean;
 	c record;
 BEGIN
@@ -206,11 +208,13 @@ BEGIN
 	END IF;
 	PERFORM add_mailboxes(store);
 	PERFORM refuse_messages(store);
+	undo := disable_triggers(array_remove(ARRAY[store.message, store.mailbox, store.vanished], NULL));
 	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
 	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
 		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
 	END IF;
 	PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
+	PERFORM run(undo);
 	PERFORM create_indexes(store);
 	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE NOT is_not_null LOOP
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', qualified_name(c.relation), c.attribute);

@@ -18,6 +18,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM unnest(store.mailbox_key) AS k
 	WHERE column_definitions(store.vanished, ARRAY[k]) <> column_definitions(store.mailbox, ARRAY[k])
 	UNION ALL
+	SELECT format('table %s has another owner than table %s', qualified_name(v.oid), qualified_name(m.oid))
+	FROM pg_class v, pg_class m
+	WHERE v.oid = store.vanished AND m.oid = store.message AND v.relowner <> m.relowner
+	UNION ALL
 	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)
 	WHERE NOT has_index(relation, columns, is_unique)
@@ -39,7 +43,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 			+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check_schema IS
-	'What is missing of the tables, columns, indexes and triggers of a store.';
+	'What is missing or wrong of the tables, columns, indexes and triggers of a store.';
 
 -- One query, so that all of it is one snapshot
 CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store)

@@ -53,6 +53,36 @@ COMMENT ON FUNCTION modseq_internal.follow_mailbox_key IS
 	'Lets the vanished table follow the mailbox key, of which a column was renamed or got another type of the '
 	'same kind.';
 
+-- After ALTER TABLE ... OWNER TO of the message table. Only of the vanished table that has the message table's name:
+-- what a forged store names could be anybody's, which a superuser would give away here.
+CREATE FUNCTION modseq_internal.follow_owner(store modseq_internal.store, vanished regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	owners record;
+BEGIN
+	SELECT v.relowner::regrole AS old, m.relowner::regrole AS new INTO owners
+	FROM pg_class v JOIN pg_class m ON m.relowner <> v.relowner
+	WHERE v.oid = vanished AND v.oid = store.vanished AND v.oid = table_named(vanished_name(store.message))
+		AND m.oid = store.message AND v.relkind = 'r'
+		AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = v.oid AND s.message <> store.message);
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	IF NOT pg_has_role(owners.old, 'USAGE') OR NOT pg_has_role(owners.new, 'USAGE') THEN
+		RAISE 'table % has another owner than table %', qualified_name(vanished), qualified_name(store.message) USING
+			ERRCODE = 'insufficient_privilege',
+			DETAIL = format('It belongs to %s, and role %s may not change that.', owners.old, quote_ident(current_user)),
+			HINT = format('Use ALTER TABLE %s OWNER TO %s as a superuser, and then call modseq.attach().',
+				qualified_name(vanished), owners.new);
+	END IF;
+	EXECUTE format('ALTER TABLE %s OWNER TO %s', qualified_name(vanished), owners.new);
+	RAISE NOTICE 'table % belongs to % now, as table % does', qualified_name(vanished), owners.new,
+		qualified_name(store.message);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.follow_owner IS
+	'Gives the vanished table of a store to the owner of the message table.';
+
 CREATE FUNCTION modseq_internal.find_vanished(store modseq_internal.store) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -61,6 +91,7 @@ DECLARE
 	definitions CONSTANT text := vanished_definitions(store);
 	key CONSTANT name[] := store.mailbox_key || 'modseq'::name;
 BEGIN
+	PERFORM follow_owner(store, relation);
 	-- The triggers write to it with its owner's rights, so it must not be just anybody's
 	IF relation IS NOT NULL AND NOT EXISTS (
 		SELECT FROM pg_class c

@@ -74,6 +74,13 @@ BEGIN
 		RAISE NOTICE 'column "%" of table % has modseq.next_uidvalidity() as its default now',
 			store.mailbox_uidvalidity, qualified_name(store.mailbox);
 	END IF;
+	IF column_type(store.mailbox, store.mailbox_uidvalidity) = 'integer'::regtype THEN
+		RAISE WARNING 'column "%" of table % is an integer, too small for a UIDVALIDITY from 2038 on',
+			store.mailbox_uidvalidity, qualified_name(store.mailbox) USING
+			DETAIL = 'modseq.next_uidvalidity() is not below the clock, in seconds since 1970.',
+			HINT = format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint.',
+				qualified_name(store.mailbox), store.mailbox_uidvalidity);
+	END IF;
 	RETURN added;
 END
 $$;

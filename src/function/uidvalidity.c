@@ -9,7 +9,7 @@
  * makes the values strictly rising as well.
  *
  * Locks: ShareUpdateExclusiveLock on the sequence while a value is taken; it
- * conflicts with itself only, and not with what nextval() holds until the
+ * conflicts with itself only, and not with what setval() holds until the
  * transaction's end.
  *
  *-------------------------------------------------------------------------
@@ -27,33 +27,54 @@
 
 PG_FUNCTION_INFO_V1(modseq_next_uidvalidity);
 
-/* modseq.next_uidvalidity() -> bigint; errors 2200H at the top, 25006 */
+/* The last value that the sequence gave out, or 0 */
+static int64
+last_value(Oid sequence)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		value;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(sequence);
+	fcinfo->args[0].isnull = false;
+	value = pg_sequence_last_value(fcinfo);
+	return fcinfo->isnull ? 0 : DatumGetInt64(value);
+}
+
+/*
+ * modseq.next_uidvalidity() -> bigint; errors 2200H at the top, 25006
+ *
+ * Not by nextval(), after which lastval() would no longer be the application's
+ * own: the key of the mailbox, say, that was inserted by this statement.
+ */
 Datum
 modseq_next_uidvalidity(PG_FUNCTION_ARGS)
 {
-	Oid			sequence = get_relname_relid("uidvalidity_seq",
-											 get_namespace_oid("modseq", false));
-	int64		now = (int64) time(NULL);
+	Oid			schema = get_namespace_oid("modseq", false);
+	Oid			sequence = get_relname_relid("uidvalidity_seq", schema);
 	int64		value;
 	Oid			user;
 	int			security;
 
-	/* nextval() asks too, but the lock would fail first, and less clearly */
+	/* setval() asks too, but the lock would fail first, and less clearly */
 	PreventCommandIfReadOnly("modseq.next_uidvalidity()");
 	PreventCommandDuringRecovery("modseq.next_uidvalidity()");
 	LockRelationOid(sequence, ShareUpdateExclusiveLock);
-	value = nextval_internal(sequence, false);
-	if (value < now)
-	{
-		value = now;
-		/* Any role may create mailboxes; setval() asks for a grant */
-		GetUserIdAndSecContext(&user, &security);
-		SetUserIdAndSecContext(relation_owner(sequence),
-							   security | SECURITY_LOCAL_USERID_CHANGE);
-		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
-							Int64GetDatum(value));
-		SetUserIdAndSecContext(user, security);
-	}
+
+	/* Any role may create mailboxes; setval() asks for a grant */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(relation_owner(sequence),
+						   security | SECURITY_LOCAL_USERID_CHANGE);
+	value = Max(last_value(sequence) + 1, (int64) time(NULL));
+	if (value > PG_UINT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+				 errmsg("there is no UIDVALIDITY left"),
+				 errdetail("The highest is %u.", PG_UINT32_MAX),
+				 errhint("If modseq.uidvalidity_seq was set by mistake, set it to the highest that a mailbox has.")));
+	DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
+						Int64GetDatum(value));
+	SetUserIdAndSecContext(user, security);
 	UnlockRelationOid(sequence, ShareUpdateExclusiveLock);
 	PG_RETURN_INT64(value);
 }

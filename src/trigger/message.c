@@ -50,11 +50,18 @@ PG_FUNCTION_INFO_V1(modseq_trigger_flush);
 static void
 no_mailbox_given(const RowChange *change)
 {
+	int			i = 0;
+
+	while (i < change->store->nkeys - 1 &&
+		   !heap_attisnull(change->new, change->shape->key[i].attnum,
+						   change->desc))
+		i++;
 	ereport(ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
 			 errmsg("message in table %s has no mailbox",
 					change->store->table[TABLE_MESSAGE].name),
-			 errdetail("Column %s is null.", change->store->table[TABLE_MESSAGE].key[0].quoted),
+			 errdetail("Column %s is null.",
+					   change->store->table[TABLE_MESSAGE].key[i].quoted),
 			 errhint("Every message of a store is in a mailbox.")));
 }
 

@@ -7,6 +7,9 @@ CREATE SCHEMA t_keys;
 SET search_path = t_keys;
 \set VERBOSITY terse
 \pset null '(null)'
+\getenv test PG_ABS_SRCDIR
+\set failure :test /include/failure.sql
+\i :failure
 
 -- Every function, for one mailbox or for many
 SELECT p.proname, array_agg(DISTINCT format_type(p.proargtypes[1], NULL) COLLATE "C") AS mailbox
@@ -170,6 +173,8 @@ SELECT modseq.touch('mail', ARRAY[['alice', 'INBOX'], ['alice', 'Deleted']]);
 SELECT * FROM modseq.status('mail', '{}'::text[]);
 -- Where a part of the key is null there is no mailbox
 INSERT INTO mail (id, account, mailbox) VALUES (5, NULL, 'INBOX');
+SELECT failure($$INSERT INTO mail (id, account, mailbox) VALUES (5, 'alice', NULL)$$);
+SELECT failure($$UPDATE mail SET mailbox = NULL$$);
 INSERT INTO mail (id, account, mailbox) VALUES (5, 'carol', 'INBOX');
 SELECT id, account, mailbox, uid, modseq FROM mail ORDER BY id;
 SELECT * FROM modseq.check('mail');

@@ -278,18 +278,20 @@ BEGIN
 	END LOOP;
 
 	FOR key IN
-		SELECT store.mailbox AS relation, k AS attribute, column_type(store.mailbox, k) AS type,
-			true AS hashed, true AS listed
-		FROM unnest(store.mailbox_key) AS k
+		SELECT store.mailbox AS relation, k AS attribute, t.oid::regtype AS type, true AS hashed, true AS listed,
+			t.typtype IN ('b', 'e') AND t.typcategory <> 'A' AS is_scalar
+		FROM unnest(store.mailbox_key) AS k JOIN pg_type t ON t.oid = column_type(store.mailbox, k)
 		UNION ALL
-		SELECT store.flag, store.flag_message, t.oid::regtype, false, t.typarray <> 0
+		SELECT store.flag, store.flag_message, t.oid::regtype, false, t.typarray <> 0, true
 		FROM pg_type t
 		WHERE t.oid = column_type(store.flag, store.flag_message)
 	LOOP
-		IF NOT (is_sortable(key.type, key.hashed) AND key.listed) THEN
+		-- Functions that take a mailbox could not be given a key of several values
+		IF NOT (is_sortable(key.type, key.hashed) AND key.listed AND key.is_scalar) THEN
 			RAISE 'column "%" of table % cannot be a key for modseq', key.attribute, qualified_name(key.relation) USING
 				ERRCODE = 'undefined_function',
-				DETAIL = format('Type %s lacks an order, a hash function or an array type.', key.type),
+				DETAIL = format(CASE WHEN key.is_scalar THEN 'Type %s lacks an order, a hash function or an array type.'
+					ELSE 'Type %s is an array, a range or a composite type.' END, key.type),
 				HINT = 'Name another column that is unique.';
 		END IF;
 	END LOOP;

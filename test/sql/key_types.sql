@@ -76,7 +76,7 @@ INSERT INTO types (type, a, b) VALUES
 	('inet', '10.0.0.1', '::1'),
 	('role', 'inbox', 'sent'), ('number', '1', '2'), ('folder', 'INBOX', 'Sent'), ('pair', '(7,1)', '(7,2)'),
 	('jsonb', '{"a": 7, "n": 1}', '2'), ('text COLLATE "C"', 'INBOX', 'inbox'), ('text COLLATE folded', 'INBOX', 'Sent'),
-	('integer[]', '{7,1}', '{7,2}'),
+	('integer[]', '{7,1}', '{7,2}'), ('int4range', '[1,2)', '[2,3)'), ('int4multirange', '{[1,2)}', '{[2,3)}'),
 	('bit(4)', '0101', '1010'), ('money', '1', '2'), ('tsvector', 'a', 'b');
 SELECT type, failure(format('SELECT by_mailbox(%L, %L, %L, %L)', a, b, type, type)) FROM types ORDER BY no;
 SELECT type, failure(format('SELECT by_message(%L, %L, %L, %L)', a, b, type, type)) FROM types WHERE type !~ '^(small|name|"char|bytea|time|inet|varchar|text C.*"C)' ORDER BY no;

@@ -17,7 +17,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
-/* --- arguments ---------------------------------------------------------------- */
+/* --- arguments --------------------------------------------------------- */
 
 void
 argument_not_null(FunctionCallInfo fcinfo, int argno, const char *name)
@@ -74,8 +74,8 @@ wrong_key_width(const Store *store, int given)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("mailbox key has %d value(s), but that of table %s has %d column(s)",
 					given, store->table[TABLE_MAILBOX].name, store->nkeys),
-			 store->nkeys > 1 ?
-			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes.") : 0));
+			 store->nkeys <= 1 ? 0 :
+			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes.")));
 }
 
 /*
@@ -176,7 +176,7 @@ argument_one_mailbox(FunctionCallInfo fcinfo, const Store *store)
 	return mailboxes.keys[0];
 }
 
-/* --- rights -------------------------------------------------------------------- */
+/* --- rights ------------------------------------------------------------ */
 
 static bool
 may_write(Oid relid)

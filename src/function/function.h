@@ -19,14 +19,14 @@
 
 #include "ledger/ledger.h"
 
-/* --- argument.c ------------------------------------------------------------- */
+/* --- argument.c -------------------------------------------------------- */
 
 /* The mailboxes that a call names: one, or those of an array */
 typedef struct Mailboxes
 {
 	bool		many;			/* was it one of the array overloads? */
 	int			n;
-	Datum	  (*keys)[MODSEQ_MAX_KEYS];
+	Datum		(*keys)[MODSEQ_MAX_KEYS];
 	Datum	   *labels;			/* for the answer: in the argument's type */
 } Mailboxes;
 
@@ -42,7 +42,7 @@ extern Datum *argument_one_mailbox(FunctionCallInfo fcinfo,
 extern void argument_check_may_write(const Store *store);
 extern void argument_check_may_read(const Store *store);
 
-/* --- status.c ---------------------------------------------------------------- */
+/* --- status.c ---------------------------------------------------------- */
 
 /* What a mailbox row says */
 typedef struct Status
@@ -60,7 +60,7 @@ extern bool status_read(Store *store, const Datum *key, PlanMode mode,
 extern void status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes,
 					   int i, const Status *status);
 
-/* --- messages.c -------------------------------------------------------------- */
+/* --- messages.c -------------------------------------------------------- */
 
 /* A message in an answer */
 typedef struct MessageRow

@@ -88,7 +88,7 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
 	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
 }
 
-/* --- resync ------------------------------------------------------------------------- */
+/* --- resync ------------------------------------------------------------ */
 
 /*
  * Seq-match data (RFC 7162 section 3.2.5.2): pairs of a message number and a
@@ -155,7 +155,8 @@ apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
 				 errhint("Pass both, or neither.")));
 	if (seqs == NULL || uidset_nranges(uids) == 0 ||
 		uidset_builder_is_empty(vanished) ||
-		vanished->ranges[0].lo > uidset_ranges(uids)[uidset_nranges(uids) - 1].hi)
+		vanished->ranges[0].lo >
+		uidset_ranges(uids)[uidset_nranges(uids) - 1].hi)
 		return;
 	known.hi = highest_match(store, key, seqs, uids);
 	if (known.hi == 0)

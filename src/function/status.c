@@ -45,7 +45,7 @@ get_status(const Store *store, uint64 row, Status *status)
 					 &status->highestmodseq);
 }
 
-/* Reads the row, as the mode says.  False if there is none, or none to be seen. */
+/* status_read: the row, as the mode says.  False if none is to be seen. */
 bool
 status_read(Store *store, const Datum *key, PlanMode mode, Status *status)
 {
@@ -142,7 +142,8 @@ modseq_status(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (mailboxes.many)
 		put_statuses(rsinfo, store, &mailboxes);
-	else if (status_read(store, mailboxes.keys[0], PLAN_READ_AS_CALLER, &status))
+	else if (status_read(store, mailboxes.keys[0], PLAN_READ_AS_CALLER,
+						 &status))
 		status_put(rsinfo, &mailboxes, 0, &status);
 	else
 		status_no_mailbox(store, mailboxes.keys[0]);

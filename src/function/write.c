@@ -55,7 +55,7 @@ modseq_lock(PG_FUNCTION_ARGS)
 	Store	   *store = argument_store(fcinfo);
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum	  (*sorted)[MODSEQ_MAX_KEYS];
+	Datum		(*sorted)[MODSEQ_MAX_KEYS];
 
 	argument_check_may_write(store);
 	InitMaterializedSRF(fcinfo, 0);
@@ -161,7 +161,8 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 			if (live)
 			{
 				values[1] = Int64GetDatum(messages[next].modseq);
-				verdict = messages[next].modseq <= since ? "unchanged" : "modified";
+				verdict = messages[next].modseq <= since ?
+					"unchanged" : "modified";
 				next++;
 			}
 			values[2] = CStringGetTextDatum(verdict);

@@ -28,7 +28,7 @@
 
 #include "catalog/pg_type.h"
 
-/* --- the lock ------------------------------------------------------------ */
+/* --- the lock ---------------------------------------------------------- */
 
 /* The counters as the row has them; NULL and 0 count as never used */
 int64
@@ -56,13 +56,14 @@ counter_read_row(const Store *store, HeapTuple tuple, TupleDesc desc,
 {
 	bool		isnull;
 	Datum		value;
+	int64		number;
 
 	value = SPI_getbinval(tuple, desc, 2, &isnull);
-	*uidnext = counter_effective_uidnext(store, isnull,
-										 isnull ? 0 : DatumGetInt64(value));
+	number = isnull ? 0 : DatumGetInt64(value);
+	*uidnext = counter_effective_uidnext(store, isnull, number);
 	value = SPI_getbinval(tuple, desc, 3, &isnull);
-	*highestmodseq = counter_effective_highestmodseq(isnull,
-													 isnull ? 0 : DatumGetInt64(value));
+	number = isnull ? 0 : DatumGetInt64(value);
+	*highestmodseq = counter_effective_highestmodseq(isnull, number);
 }
 
 /* counter_know: the row at that place is locked, and has that much or more */
@@ -186,7 +187,7 @@ counter_no_mailbox(Store *store, const Datum *key)
 			 errhint("Create the mailbox first.")));
 }
 
-/* --- handing out --------------------------------------------------------- */
+/* --- handing out ------------------------------------------------------- */
 
 /*
  * counter_modseq: the mod-sequence of the statement in progress
@@ -213,7 +214,8 @@ counter_modseq(Store *store, Mailbox *mailbox)
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("mailbox %s has no mod-sequence left",
 						key_text(store, mailbox_key(mailbox))),
-				 errdetail("Its HIGHESTMODSEQ is " INT64_FORMAT ", the highest that RFC 7162 allows.",
+				 errdetail("Its HIGHESTMODSEQ is " INT64_FORMAT
+						   ", the highest that RFC 7162 allows.",
 						   highest),
 				 errhint("Copy its messages into a new mailbox.")));
 	work->value = work->issued = highest + 1;
@@ -275,7 +277,8 @@ check_uid(Store *store, Mailbox *mailbox, int64 uid, bool given)
 				 errmsg("UID " INT64_FORMAT " in mailbox %s is out of range",
 						uid, key_text(store, mailbox_key(mailbox))),
 				 errdetail("UIDs are 1 to 4294967295 (RFC 9051)."),
-				 given ? errhint("Leave the UID NULL to have the next one assigned.") :
+				 given ?
+				 errhint("Leave the UID NULL to have the next one assigned.") :
 				 errhint("Copy the messages into a new mailbox.")));
 }
 
@@ -372,7 +375,8 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT " of mailbox %s",
+				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT
+						" of mailbox %s",
 						uid, uidnext, key_text(store, mailbox_key(mailbox))),
 				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
 				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction.")));
@@ -411,7 +415,7 @@ counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 	counters->arrived = Max(counters->arrived, uid + 1);
 }
 
-/* --- settling ------------------------------------------------------------ */
+/* --- settling ---------------------------------------------------------- */
 
 /*
  * counter_settle: the statement is over; write what it took into the row
@@ -453,7 +457,8 @@ counter_settle(Store *store, Mailbox *mailbox)
 		uidnext - store->has_last_uid > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("UIDNEXT " INT64_FORMAT " of mailbox %s is out of range for column %s",
+				 errmsg("UIDNEXT " INT64_FORMAT
+						" of mailbox %s is out of range for column %s",
 						uidnext, key_text(store, mailbox_key(mailbox)),
 						store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));

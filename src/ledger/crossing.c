@@ -77,9 +77,11 @@ departed_row(const RowPlace *place, Relation rel)
 	{
 		bool		copied;
 		HeapTuple	stored = ExecFetchSlotHeapTuple(slot, false, &copied);
+		HeapTupleHeader header = stored->t_data;
+		TransactionId updater = HeapTupleHeaderGetUpdateXid(header);
 
-		if (HeapTupleHeaderIndicatesMovedPartitions(stored->t_data) &&
-			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(stored->t_data)))
+		if (HeapTupleHeaderIndicatesMovedPartitions(header) &&
+			TransactionIdIsCurrentTransactionId(updater))
 		{
 			TupleConversionMap *map =
 				convert_tuples_by_name(RelationGetDescr(source),
@@ -98,7 +100,7 @@ departed_row(const RowPlace *place, Relation rel)
 	return row;
 }
 
-/* --- messages ------------------------------------------------------------ */
+/* --- messages ---------------------------------------------------------- */
 
 /*
  * crossing_note: BEFORE UPDATE of a message in a partition
@@ -231,7 +233,7 @@ crossing_lands(Relation rel, Mailbox *to, int64 uid)
 	return departed_row(&source, rel);
 }
 
-/* --- mailboxes ----------------------------------------------------------- */
+/* --- mailboxes --------------------------------------------------------- */
 
 /* crossing_is_departure: AFTER DELETE; did an UPDATE take it elsewhere? */
 bool
@@ -240,7 +242,7 @@ crossing_is_departure(HeapTuple old)
 	return HeapTupleHeaderIndicatesMovedPartitions(old->t_data);
 }
 
-/* --- completion ---------------------------------------------------------- */
+/* --- completion -------------------------------------------------------- */
 
 /* crossing_settle: what left and has not arrived by now has gone */
 void
@@ -260,7 +262,7 @@ crossing_settle(Crossings *crossings)
 }
 
 
-/* --- partitions that come ------------------------------------------------ */
+/* --- partitions that come ---------------------------------------------- */
 
 /* The table whose messages are about to arrive, or InvalidOid */
 static Oid	arriving = InvalidOid;

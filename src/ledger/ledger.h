@@ -148,7 +148,7 @@ typedef struct MailboxName
 								 * heard which; or NULL */
 } MailboxName;
 
-/* --- mailbox.c ----------------------------------------------------------- */
+/* --- mailbox.c --------------------------------------------------------- */
 
 extern Mailbox *mailbox_find(Store *store, const Datum *key);
 extern Mailbox *mailbox_get(Store *store, const Datum *key);
@@ -171,7 +171,7 @@ extern Mailbox *mailbox_take(Store *store, const Datum *key, Mailbox *mailbox);
 extern void mailbox_subtransaction_end(int level, bool commit);
 extern void mailbox_transaction_end(void);
 
-/* --- source.c ------------------------------------------------------------ */
+/* --- source.c ---------------------------------------------------------- */
 
 extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, Datum *key);
@@ -179,13 +179,13 @@ extern void source_remove(Store *store, Datum *key);
 extern void source_rename(Store *store, Datum *keys);
 extern void source_clear(Store *store);
 
-/* --- notify.c ------------------------------------------------------------ */
+/* --- notify.c ---------------------------------------------------------- */
 
 extern void notify_note(const Store *store, Mailbox *mailbox);
 extern void notify_at_commit(void);
 extern void notify_transaction_end(void);
 
-/* --- statement.c --------------------------------------------------------- */
+/* --- statement.c ------------------------------------------------------- */
 
 /* Part of a statement: the rows that it takes from partition to partition */
 typedef struct Crossings
@@ -248,7 +248,7 @@ extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level);
 extern void statement_transaction_end(void);
 
-/* --- counter.c ----------------------------------------------------------- */
+/* --- counter.c --------------------------------------------------------- */
 
 extern int64 counter_effective_uidnext(const Store *store, bool isnull,
 									   int64 value);
@@ -272,7 +272,7 @@ extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
 
-/* --- row.c --------------------------------------------------------------- */
+/* --- row.c ------------------------------------------------------------- */
 
 extern Mailbox *mailbox_row_updated(Store *store, const Datum *from,
 									const Datum *to, const RowPlace *old,
@@ -285,7 +285,7 @@ extern void mailbox_row_deleted(Store *store, const Datum *key,
 extern void mailbox_row_gone(Mailbox *mailbox);
 extern void mailbox_rows_gone(Store *store);
 
-/* --- crossing.c ---------------------------------------------------------- */
+/* --- crossing.c -------------------------------------------------------- */
 
 extern void crossing_note(Relation rel, HeapTuple old, Mailbox *to, int64 uid,
 						  bool arrived);
@@ -298,12 +298,12 @@ extern void crossing_settle(Crossings *crossings);
 extern void crossing_set_arriving(Oid relid);
 extern bool crossing_is_arriving(Relation rel);
 
-/* --- flagged.c ----------------------------------------------------------- */
+/* --- flagged.c --------------------------------------------------------- */
 
 extern void flagged_find(List *list);
 extern void flagged_lock(List *mailboxes);
 
-/* --- vanished.c ---------------------------------------------------------- */
+/* --- vanished.c -------------------------------------------------------- */
 
 extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
@@ -313,7 +313,7 @@ extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
 
-/* --- complete.c ---------------------------------------------------------- */
+/* --- complete.c -------------------------------------------------------- */
 
 extern void statement_close(void);
 extern void statement_renamed(Mailbox *mailbox);

@@ -84,7 +84,7 @@ init_transaction(void)
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* --- levels -------------------------------------------------------------- */
+/* --- levels ------------------------------------------------------------ */
 
 /* A new innermost level, which starts from the Counters of the outer one */
 static void
@@ -228,7 +228,7 @@ end_levels(int level, bool commit)
 	}
 }
 
-/* --- names --------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------- */
 
 /* The name for that key; with HASH_FIND NULL, if it was not heard of yet */
 static MailboxName *
@@ -315,7 +315,7 @@ end_names(int level, bool commit)
 	}
 }
 
-/* --- mailboxes ----------------------------------------------------------- */
+/* --- mailboxes --------------------------------------------------------- */
 
 static Mailbox *
 new_mailbox(Store *store, MailboxName *name)
@@ -459,7 +459,7 @@ mailbox_locked(Store *store, bool any)
 	return locked;
 }
 
-/* --- rows ---------------------------------------------------------------- */
+/* --- rows -------------------------------------------------------------- */
 
 RowPlace
 row_place(Relation rel, HeapTuple row)
@@ -538,7 +538,7 @@ mailbox_take(Store *store, const Datum *key, Mailbox *mailbox)
 	return mailbox;
 }
 
-/* --- ends of transactions ------------------------------------------------ */
+/* --- ends of transactions ---------------------------------------------- */
 
 /* A subtransaction of that nest level ends */
 void

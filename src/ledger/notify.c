@@ -126,7 +126,8 @@ notify_at_commit(void)
 	{
 		Wakeup	   *wakeup = lfirst(lc);
 		const MailboxLevel *level = wakeup->mailbox->level;
-		const char *format = "{\"store\": %s, \"mailbox\": %s, \"highestmodseq\": " INT64_FORMAT "}";
+		const char *format = "{\"store\": %s, \"mailbox\": %s, "
+			"\"highestmodseq\": " INT64_FORMAT "}";
 		char	   *payload;
 
 		if (level == NULL || !level->counters.locked ||

@@ -103,7 +103,7 @@ statement_store_changed(const Store *store)
 			 errhint("Change the tables or triggers of a store in a statement of its own.")));
 }
 
-/* --- collecting ---------------------------------------------------------- */
+/* --- collecting -------------------------------------------------------- */
 
 /* statement_list: the mailbox has something to write when all is done */
 void
@@ -278,7 +278,7 @@ statement_forget_stamped(Work *work)
 	work->restamp = false;
 }
 
-/* --- renamed mailboxes --------------------------------------------------- */
+/* --- renamed mailboxes ------------------------------------------------- */
 
 /* statement_wait: there is no such mailbox, unless we hear of its new key */
 void
@@ -331,7 +331,7 @@ statement_has_followed(Mailbox *mailbox, int64 uid)
 	return false;
 }
 
-/* --- ends of transactions ------------------------------------------------ */
+/* --- ends of transactions ---------------------------------------------- */
 
 /*
  * statement_check_complete: the (sub)transaction of that nest level wants to

@@ -75,7 +75,7 @@ type_name(Oid type)
 								FORMAT_TYPE_TYPEMOD_GIVEN);
 }
 
-/* --- parameters ---------------------------------------------------------- */
+/* --- parameters -------------------------------------------------------- */
 
 static void
 add_param(Expansion *query, const char *name, Oid type)
@@ -135,7 +135,7 @@ expand_param(Expansion *query, const char *name)
 			appendStringInfo(&query->text, format, i == first ? "" : ", ", i);
 }
 
-/* --- mailbox keys -------------------------------------------------------- */
+/* --- mailbox keys ------------------------------------------------------ */
 
 /* The table whose names a row has */
 static const StoreTable *
@@ -234,7 +234,7 @@ expand_same_mailbox(Expansion *query, const char *row, const char *other)
 	}
 }
 
-/* --- messages ------------------------------------------------------------ */
+/* --- messages ---------------------------------------------------------- */
 
 /* {m.id=f.id}, {m.id=$id}, {m.id=$ids} */
 static void
@@ -295,7 +295,7 @@ expand_live(Expansion *query)
 	}
 }
 
-/* --- all of it ----------------------------------------------------------- */
+/* --- all of it --------------------------------------------------------- */
 
 /* The name of a table or column */
 static const char *

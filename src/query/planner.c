@@ -116,7 +116,7 @@ plan_query(Query *parse, const char *text, int options,
 	bool		ours = plan_is_running(text) &&
 		plan_access(plan_running->id) != ACCESS_ANY;
 	bool		before = restricted;
-	PlannedStmt *result;
+	PlannedStmt *volatile result = NULL;
 
 	if (!ours && !restricted)
 		return plan_next(parse, text, options, params PLANNER_ARGS_COMPAT);

@@ -70,20 +70,20 @@ typedef enum PlanAccess
 								 * or each key, that it is given */
 } PlanAccess;
 
-/* --- expand.c ------------------------------------------------------------ */
+/* --- expand.c ---------------------------------------------------------- */
 
 extern int	expand_query(const Store *store, const char *table,
 						 const char *params, const char *text, char **sql,
 						 Oid types[MODSEQ_MAX_PARAMS]);
 
-/* --- text.c -------------------------------------------------------------- */
+/* --- text.c ------------------------------------------------------------ */
 
 extern TableRole plan_table(PlanId id);
 extern PlanAccess plan_access(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);
 
-/* --- planner.c ------------------------------------------------------------ */
+/* --- planner.c --------------------------------------------------------- */
 
 /*
  * A query of ours while it runs.  PostgreSQL may plan it again then, and plans
@@ -101,7 +101,7 @@ extern const PlanRun *plan_running;
 extern bool plan_is_running(const char *text);
 extern void planner_init(void);
 
-/* --- run.c --------------------------------------------------------------- */
+/* --- run.c ------------------------------------------------------------- */
 
 /*
  * Bookkeeping runs as the owner of the table that it touches, the way that

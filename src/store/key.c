@@ -16,7 +16,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 
-/* --- mailbox keys -------------------------------------------------------- */
+/* --- mailbox keys ------------------------------------------------------ */
 
 /*
  * Reads the mailbox key of a row into key[], in the types of the mailbox
@@ -119,7 +119,7 @@ key_text(const Store *store, const Datum *values)
 	return buf.data;
 }
 
-/* --- integers ------------------------------------------------------------ */
+/* --- integers ---------------------------------------------------------- */
 
 /* An int2, int4 or int8 column.  False if it is NULL. */
 bool
@@ -154,7 +154,7 @@ row_make_int64(int64 value, Oid type)
 		Int64GetDatum(value);
 }
 
-/* --- soft delete --------------------------------------------------------- */
+/* --- soft delete ------------------------------------------------------- */
 
 /*
  * Does the soft-delete column say that the message is expunged?  It does if it

@@ -180,23 +180,23 @@ typedef struct RowShape
 	FlagAttribute *flags;
 } RowShape;
 
-/* --- cache.c ------------------------------------------------------------- */
+/* --- cache.c ----------------------------------------------------------- */
 
 extern Store *store_get(Oid message_relid);
 extern RowShape *shape_get(Relation rel, TableRole role, Trigger *trigger);
 extern void store_at_transaction_end(void);
 extern void store_init(void);
 
-/* --- build.c ------------------------------------------------------------- */
+/* --- build.c ----------------------------------------------------------- */
 
 extern Store *store_build(Relation rel, Trigger *trigger);
 extern Store *store_describe(Relation rel, char **options, int n);
 
-/* --- shape.c ------------------------------------------------------------- */
+/* --- shape.c ----------------------------------------------------------- */
 
 extern RowShape *shape_build(Relation rel, TableRole role, Store *store);
 
-/* --- catalog.c ----------------------------------------------------------- */
+/* --- catalog.c --------------------------------------------------------- */
 
 /* The functions of the row triggers by which a table's role is known */
 extern const char *const role_triggers[TABLE_ROLES];
@@ -211,13 +211,13 @@ extern Oid	table_named(const char *name);
 extern bool unique_index_exists(Relation rel, List *columns);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 
-/* --- options.c ----------------------------------------------------------- */
+/* --- options.c --------------------------------------------------------- */
 
 extern void options_parse(Store *store, char **options, int n);
 extern void store_out_of_date(Oid message_relid, const char *detail,
 							  const char *name);
 
-/* --- key.c --------------------------------------------------------------- */
+/* --- key.c ------------------------------------------------------------- */
 
 extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 						TupleDesc desc, Datum *key);
@@ -232,12 +232,12 @@ extern uint32 key_hash(const Store *store, const Datum *key);
 extern Datum *key_copy(const Store *store, const Datum *key);
 extern char *key_text(const Store *store, const Datum *key);
 
-/* --- flags.c ------------------------------------------------------------- */
+/* --- flags.c ----------------------------------------------------------- */
 
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 							 HeapTuple new, TupleDesc desc, bool before);
 
-/* --- watch.c ------------------------------------------------------------- */
+/* --- watch.c ----------------------------------------------------------- */
 
 extern uint64 store_generation;
 

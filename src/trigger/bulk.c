@@ -66,7 +66,7 @@ flags_change(Store *store, Oid relid)
 					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
 }
 
-/* --- rows that go -------------------------------------------------------- */
+/* --- rows that go ------------------------------------------------------ */
 
 static void
 check_snapshot(Store *store, const Datum *key)
@@ -125,7 +125,7 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 	}
 }
 
-/* --- rows that come ------------------------------------------------------ */
+/* --- rows that come ---------------------------------------------------- */
 
 /* New UIDs start above those that the messages of a mailbox come with */
 static void

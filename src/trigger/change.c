@@ -11,7 +11,7 @@
 
 #include "catalog/pg_type.h"
 
-/* trigger_data: the trigger's data, or an error if this is no call as a trigger */
+/* trigger_data: the trigger's data; an error if this is no call as a trigger */
 TriggerData *
 trigger_data(FunctionCallInfo fcinfo)
 {

@@ -77,9 +77,11 @@ create_trigger(const Trigger *trigger, Oid relid)
 static bool
 has_same(Relation rel, const Trigger *wanted)
 {
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-		if (rel->trigdesc->triggers[i].tgfoid == wanted->tgfoid &&
-			strcmp(rel->trigdesc->triggers[i].tgname, wanted->tgname) == 0)
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (triggers->triggers[i].tgfoid == wanted->tgfoid &&
+			strcmp(triggers->triggers[i].tgname, wanted->tgname) == 0)
 			return true;
 	return false;
 }
@@ -143,11 +145,15 @@ clone_take_triggers(Oid relid)
 	List	   *commands = NIL;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-		if (is_ours(&triggers->triggers[i]))
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (is_ours(trigger))
 			commands = lappend(commands,
 							   psprintf("DROP TRIGGER %s ON %s",
-										quote_identifier(triggers->triggers[i].tgname),
+										quote_identifier(trigger->tgname),
 										relation_name(relid)));
+	}
 	table_close(rel, AccessShareLock);
 	run_as_owner(commands, relid);
 }
@@ -166,7 +172,8 @@ refuse_unserved(Oid relid)
 	if (get_rel_persistence(relid) != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table %s is unlogged or temporary", relation_name(relid)),
+				 errmsg("table %s is unlogged or temporary",
+						relation_name(relid)),
 				 errdetail("Its rows would be lost in a crash without a client ever being told."),
 				 errhint("Use ALTER TABLE %s SET LOGGED for an unlogged table.",
 						 relation_name(relid))));

@@ -69,7 +69,7 @@ table_store(Oid relid, TableRole role)
 	return store;
 }
 
-/* --- rows that leave ----------------------------------------------------- */
+/* --- rows that leave --------------------------------------------------- */
 
 /* Whoever may not DROP or DETACH is told so by PostgreSQL, and locks nothing */
 static bool
@@ -226,7 +226,7 @@ modseq_event_before(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* --- rows that come ------------------------------------------------------ */
+/* --- rows that come ---------------------------------------------------- */
 
 static void
 after_create(CreateStmt *create)

@@ -52,8 +52,10 @@ same_message(const RowChange *change)
 	{
 		bool		oldnull;
 		bool		newnull;
-		Datum		old = heap_getattr(change->old, column, change->desc, &oldnull);
-		Datum		new = heap_getattr(change->new, column, change->desc, &newnull);
+		Datum		old = heap_getattr(change->old, column, change->desc,
+									   &oldnull);
+		Datum		new = heap_getattr(change->new, column, change->desc,
+									   &newnull);
 		int16		typlen;
 		bool		typbyval;
 
@@ -61,7 +63,8 @@ same_message(const RowChange *change)
 		return oldnull == newnull &&
 			(oldnull || datumIsEqual(old, new, typbyval, typlen));
 	}
-	return trigger_uid(change, change->old) == trigger_uid(change, change->new) &&
+	return trigger_uid(change, change->old) ==
+		trigger_uid(change, change->new) &&
 		row_get_key(change->shape, change->old, change->desc, from) &&
 		row_get_key(change->shape, change->new, change->desc, to) &&
 		(key_equal(change->store, from, to) ||

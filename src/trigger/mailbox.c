@@ -25,7 +25,7 @@
 PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
 PG_FUNCTION_INFO_V1(modseq_trigger_source);
 
-/* --- the mailbox table --------------------------------------------------- */
+/* --- the mailbox table ------------------------------------------------- */
 
 static void
 not_lowered(Store *store, const Datum *key, const char *what, int64 old,
@@ -34,7 +34,8 @@ not_lowered(Store *store, const Datum *key, const char *what, int64 old,
 	if (new < old)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s of mailbox %s cannot be lowered from " INT64_FORMAT " to " INT64_FORMAT,
+				 errmsg("%s of mailbox %s cannot be lowered from " INT64_FORMAT
+						" to " INT64_FORMAT,
 						what, key_text(store, key), old, new),
 				 errdetail("Clients rely on it to rise only (RFC 7162, RFC 9051)."),
 				 errhint("%s", hint)));
@@ -112,7 +113,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	RowNumbers	new = get_numbers(change, change->new);
 	RowPlace	old_place = row_place(change->rel, change->old);
 	RowPlace	new_place = row_place(change->rel, change->new);
-	const char *leave = _("modseq counts it; leave the column out of the UPDATE.");
+	const char *leave =
+		_("modseq counts it; leave the column out of the UPDATE.");
 	Mailbox    *mailbox;
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
@@ -174,7 +176,7 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* --- the source of a side table ------------------------------------------ */
+/* --- the source of a side table ---------------------------------------- */
 
 /*
  * modseq.trigger_source(message): AFTER INSERT OR UPDATE OR DELETE ROW

@@ -96,7 +96,7 @@ will_be_expunged(const RowChange *change)
 		is_expunged(change);
 }
 
-/* --- statements ---------------------------------------------------------- */
+/* --- statements -------------------------------------------------------- */
 
 /* modseq.trigger_open(): BEFORE STATEMENT; takes no lock, raises no error */
 Datum
@@ -122,7 +122,7 @@ modseq_trigger_flush(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* --- messages: before the row is written --------------------------------- */
+/* --- messages: before the row is written ------------------------------- */
 
 /*
  * Replaces the columns that are ours in the new row; a UID of 0 is left as it
@@ -182,7 +182,8 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	if (change->shape->uid_type == INT4OID && uid > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("UID " INT64_FORMAT " is out of range for column %s of table %s",
+				 errmsg("UID " INT64_FORMAT
+						" is out of range for column %s of table %s",
 						uid, store->uid.quoted,
 						store->table[TABLE_MESSAGE].name),
 				 errhint("Change the type of the column to bigint.")));
@@ -339,7 +340,7 @@ modseq_trigger_assign(PG_FUNCTION_ARGS)
 	return PointerGetDatum(assign_update(&change));
 }
 
-/* --- messages: after the row was written --------------------------------- */
+/* --- messages: after the row was written ------------------------------- */
 
 static void
 changed_after_us(const RowChange *change)
@@ -364,15 +365,15 @@ collect_arrival(const RowChange *change, const Datum *key)
 	int64		modseq = get_modseq(change->new, change->desc,
 									change->shape->modseq);
 
-	if (!counter_is_locked(mailbox) || modseq != mailbox_work(mailbox)->issued ||
-		uid < 1)
+	if (!counter_is_locked(mailbox) ||
+		modseq != mailbox_work(mailbox)->issued || uid < 1)
 		changed_after_us(change);
 	counter_landed(mailbox, uid, modseq);
 	if (is_expunged(change))
 		statement_vanish(mailbox, uid);
 }
 
-/* Our own statement that renumbers a message replaces a UID that has vanished */
+/* Our own statement that renumbers a message replaces a vanished UID */
 static bool
 is_renumbering(Mailbox *mailbox, int64 uid)
 {
@@ -471,7 +472,8 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 			no_mailbox_given(&change);
 		to = keys[1];
 	}
-	if (data->tg_relation->rd_rel->relispartition && !see_partition(&change, to))
+	if (data->tg_relation->rd_rel->relispartition &&
+		!see_partition(&change, to))
 		return PointerGetDatum(NULL);
 	if (change.old != NULL &&
 		row_get_key(change.shape, change.old, change.desc, keys[0]))

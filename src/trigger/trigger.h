@@ -23,7 +23,7 @@
 
 #include "commands/trigger.h"
 
-/* --- change.c -------------------------------------------------------------- */
+/* --- change.c ---------------------------------------------------------- */
 
 /* An UPDATE's two versions of a row, or one of them */
 typedef struct RowChange
@@ -42,12 +42,12 @@ extern TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
 									 RowChange *change);
 extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 
-/* --- bulk.c ---------------------------------------------------------------- */
+/* --- bulk.c ------------------------------------------------------------ */
 
 extern void bulk_leave(Store *store, TableRole role, Oid relid);
 extern void bulk_arrive(Store *store, TableRole role, Oid relid);
 
-/* --- clone.c --------------------------------------------------------------- */
+/* --- clone.c ----------------------------------------------------------- */
 
 extern void clone_give_triggers(Oid relid);
 extern void clone_take_triggers(Oid relid);

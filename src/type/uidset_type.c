@@ -109,7 +109,8 @@ modseq_uidset_from_text(PG_FUNCTION_ARGS)
 static UidSet *
 parse_text(const char *input, int64 last_uid, Node *escontext)
 {
-	const char *hint = "Separate UIDs and ranges by commas, without spaces, as in 1,4:6,10.";
+	const char *hint =
+		"Separate UIDs and ranges by commas, without spaces, as in 1,4:6,10.";
 	UidBuilder	builder;
 	UidParseError error;
 	char	   *detail = NULL;
@@ -137,7 +138,8 @@ parse_text(const char *input, int64 last_uid, Node *escontext)
 		case UIDSET_PARSE_STAR:
 			detail = psprintf("\"*\" at character %d depends on a mailbox.",
 							  position);
-			hint = "Use modseq.uidset(text, last_uid), which takes last_uid for \"*\".";
+			hint =
+				"Use modseq.uidset(text, last_uid), which takes last_uid for \"*\".";
 			break;
 		case UIDSET_PARSE_OVERFLOW:
 			ereturn(escontext, NULL,
@@ -302,13 +304,14 @@ modseq_uidset_to_multirange(PG_FUNCTION_ARGS)
 	UidSet	   *set = PG_GETARG_UIDSET_P(0);
 	const UidRange *ranges = uidset_ranges(set);
 	int			n = uidset_nranges(set);
-	TypeCacheEntry *typcache = multirange_get_typcache(fcinfo, INT8MULTIRANGEOID);
+	TypeCacheEntry *typcache =
+		multirange_get_typcache(fcinfo, INT8MULTIRANGEOID);
 	RangeType **int8ranges = palloc(n * sizeof(RangeType *));
 
 	for (int i = 0; i < n; i++)
 	{
-		RangeBound	lower = {.lower = true, .inclusive = true};
-		RangeBound	upper = {.lower = false, .inclusive = false};
+		RangeBound	lower = {.lower = true,.inclusive = true};
+		RangeBound	upper = {.lower = false,.inclusive = false};
 
 		/* Already in int8range's canonical form, so no need for make_range() */
 		lower.val = Int64GetDatum(ranges[i].lo);
@@ -408,7 +411,8 @@ Datum
 modseq_uidset_hash_extended(PG_FUNCTION_ARGS)
 {
 	UidSet	   *set = PG_GETARG_UIDSET_P(0);
-	Datum		hash = hash_any_extended((const unsigned char *) uidset_ranges(set),
+	const UidRange *ranges = uidset_ranges(set);
+	Datum		hash = hash_any_extended((const unsigned char *) ranges,
 										 uidset_nranges(set) * sizeof(UidRange),
 										 PG_GETARG_INT64(1));
 

@@ -205,10 +205,16 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 Store *
 store_build(Relation rel, Trigger *trigger)
 {
+	Oid			trigger_oid = trigger->tgoid;
+	int			n = trigger->tgnargs;
+	char	  **options = palloc(sizeof(char *) * n);
 	Store	   *store;
 
-	store = build_store(rel, trigger->tgargs, trigger->tgnargs, true);
-	store->trigger_oid = trigger->tgoid;
+	/* A look-up in a catalog may free the trigger, which is the relcache's */
+	for (int i = 0; i < n; i++)
+		options[i] = pstrdup(trigger->tgargs[i]);
+	store = build_store(rel, options, n, true);
+	store->trigger_oid = trigger_oid;
 	trigger = relation_find_trigger(rel, "trigger_collect");
 	store->collect_oid = trigger ? trigger->tgoid : InvalidOid;
 	return store;

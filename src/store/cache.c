@@ -245,16 +245,22 @@ static Oid
 named_message_table(Relation rel, Trigger *trigger)
 {
 	Oid			relid = InvalidOid;
+	char	   *name = pstrdup(trigger->tgname);
+	char	   *table = NULL;
 
+	/* A look-up in a catalog may free the trigger, if it is the relcache's */
 	if (trigger->tgnargs == 1)
-		relid = table_named(trigger->tgargs[0]);
+	{
+		table = pstrdup(trigger->tgargs[0]);
+		relid = table_named(table);
+	}
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("trigger \"%s\" of table \"%s\" belongs to no message table",
-						trigger->tgname, RelationGetRelationName(rel)),
-				 trigger->tgnargs == 1 ?
-				 errdetail("Table %s does not exist.", trigger->tgargs[0]) : 0,
+						name, RelationGetRelationName(rel)),
+				 table == NULL ? 0 :
+				 errdetail("Table %s does not exist.", table),
 				 errhint("Call modseq.attach() again for the message table that table \"%s\" goes with. If that was dropped, call modseq.detach() for this one.",
 						 RelationGetRelationName(rel))));
 	return relid;

@@ -124,9 +124,8 @@ parse_option(Store *store, OptionKind kind, void *field, const char *value)
 			parse_key(field, value);
 			break;
 		case OPTION_LAST_UID:
-			store->has_last_uid = true;
-			/* FALLTHROUGH */
 		case OPTION_COLUMN:
+			store->has_last_uid |= kind == OPTION_LAST_UID;
 			((Column *) field)->name = pstrdup(value);
 			break;
 		case OPTION_COLUMNS:

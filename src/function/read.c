@@ -24,6 +24,19 @@ PG_FUNCTION_INFO_V1(modseq_changed_since);
 PG_FUNCTION_INFO_V1(modseq_vanished_since);
 PG_FUNCTION_INFO_V1(modseq_resync);
 
+/* The columns of what resync() returns, as sql/parts/function.sql has them */
+enum
+{
+	RESYNC_VERDICT,
+	RESYNC_UIDVALIDITY,
+	RESYNC_UIDNEXT,
+	RESYNC_HIGHESTMODSEQ,
+	RESYNC_VANISHED,
+	RESYNC_FIRST_VANISHED,
+	RESYNC_CHANGED,
+	RESYNC_COLUMNS
+};
+
 /*
  * modseq.changed_since(store, mailbox, since, uids) -> (uid, modseq), by UID
  *
@@ -193,8 +206,8 @@ modseq_resync(PG_FUNCTION_ARGS)
 	UidSet	   *known = argument_uids(fcinfo, 4);
 	const char *verdict = "ok";
 	TupleDesc	desc;
-	Datum		values[7] = {0};
-	bool		nulls[7] = {false};
+	Datum		values[RESYNC_COLUMNS] = {0};
+	bool		nulls[RESYNC_COLUMNS] = {false};
 	Status		status;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -206,7 +219,9 @@ modseq_resync(PG_FUNCTION_ARGS)
 		PG_GETARG_INT64(2) != status.uidvalidity)
 	{
 		verdict = "uidvalidity_changed";
-		nulls[4] = nulls[5] = nulls[6] = true;
+		nulls[RESYNC_VANISHED] = true;
+		nulls[RESYNC_FIRST_VANISHED] = true;
+		nulls[RESYNC_CHANGED] = true;
 	}
 	else
 	{
@@ -229,16 +244,17 @@ modseq_resync(PG_FUNCTION_ARGS)
 		uidset_builder_init(&changed);
 		for (int64 i = 0; i < n; i++)
 			uidset_builder_add(&changed, messages[i].uid, messages[i].uid);
-		values[4] = PointerGetDatum(uidset_from_builder(&vanished));
-		nulls[5] = uidset_builder_is_empty(&vanished);
-		values[5] = Int64GetDatum(first);
-		values[6] = PointerGetDatum(uidset_from_builder(&changed));
+		values[RESYNC_VANISHED] =
+			PointerGetDatum(uidset_from_builder(&vanished));
+		nulls[RESYNC_FIRST_VANISHED] = uidset_builder_is_empty(&vanished);
+		values[RESYNC_FIRST_VANISHED] = Int64GetDatum(first);
+		values[RESYNC_CHANGED] = PointerGetDatum(uidset_from_builder(&changed));
 	}
-	values[0] = CStringGetTextDatum(verdict);
-	nulls[1] = !status.has_uidvalidity;
-	values[1] = Int64GetDatum(status.uidvalidity);
-	values[2] = Int64GetDatum(status.uidnext);
-	values[3] = Int64GetDatum(status.highestmodseq);
+	values[RESYNC_VERDICT] = CStringGetTextDatum(verdict);
+	nulls[RESYNC_UIDVALIDITY] = !status.has_uidvalidity;
+	values[RESYNC_UIDVALIDITY] = Int64GetDatum(status.uidvalidity);
+	values[RESYNC_UIDNEXT] = Int64GetDatum(status.uidnext);
+	values[RESYNC_HIGHESTMODSEQ] = Int64GetDatum(status.highestmodseq);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));
 }

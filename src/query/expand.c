@@ -118,7 +118,7 @@ find_param(const Expansion *query, const char *name)
 	for (int i = 0; i < query->nparams; i++)
 		if (strcmp(query->param[i], name) == 0)
 			return i + 1;
-	unknown(name);
+	unknown(psprintf("$%s", name));
 	return 0;
 }
 

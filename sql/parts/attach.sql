@@ -129,17 +129,32 @@ COMMENT ON FUNCTION modseq_internal.create_triggers IS
 
 CREATE FUNCTION modseq_internal.notice_flags(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	expunged name;
 BEGIN
 	IF cardinality(store.message_flags) > 0 THEN
 		RAISE NOTICE 'flag columns: %', array_to_string(store.message_flags, ', ');
 	ELSIF store.message_flags IS NULL AND store.flag IS NULL THEN
-		RAISE NOTICE 'no flags are tracked' USING
+		RAISE WARNING 'no flags are tracked' USING
 			HINT = 'Name the flag columns of the message table with message_flags, or give a flag table.';
+	END IF;
+	IF store.message_expunged IS NULL THEN
+		FOREACH expunged IN ARRAY usual_soft_deletes(store.message) LOOP
+			IF expunged = ANY (store.message_flags) IS NOT TRUE THEN
+				RAISE WARNING 'column "%" of table % looks like a soft delete, and is not used as one',
+					expunged, qualified_name(store.message) USING
+					HINT = format('If it is one, give message_expunged => %L.', expunged);
+			ELSIF plain_name(expunged) <> 'deleted' THEN
+				RAISE NOTICE 'column "%" of table % is taken for a flag, not for a soft delete',
+					expunged, qualified_name(store.message) USING
+					HINT = format('If it is a soft delete, give message_expunged => %L.', expunged);
+			END IF;
+		END LOOP;
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.notice_flags IS
-	'Says which flag columns are tracked.';
+	'Says which flag columns are tracked, and which column may be a soft delete that nobody has named.';
 
 CREATE FUNCTION modseq.attach(
 	message regclass,

@@ -49,6 +49,20 @@ $$;
 COMMENT ON FUNCTION modseq_internal.usual_flags IS
 	'The columns of a table that look like flags, by name and by type.';
 
+-- Never taken, only asked about: deleted can be IMAP's flag, which expunges nothing
+CREATE FUNCTION modseq_internal.usual_soft_deletes(relation regclass) RETURNS name[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT coalesce(array_agg(attname ORDER BY attnum), '{}')
+	FROM pg_attribute
+	WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+		AND column_type(relation, attname)
+			IN ('boolean', 'smallint', 'integer', 'bigint', 'date', 'timestamp', 'timestamptz')
+		AND plain_name(attname) ~ '^(e?mail|message|msg|imap)?(is|was)?(soft)?'
+			'(deleted|removed|expunged|trashed|purged)(at|on|date|time)?$'
+$$;
+COMMENT ON FUNCTION modseq_internal.usual_soft_deletes IS
+	'The columns of a table that look like soft delete, by name and by type.';
+
 -- The parent goes by its table's name, with and without a prefix like mw_, and by some nouns; a column may say once
 -- more that it is a message's. A column that is just called id is everybody's own, and one with a foreign key elsewhere
 -- is that, unless the parent's key goes there too.

@@ -84,5 +84,14 @@ SELECT message_flags FROM modseq.stores WHERE message = 'mail'::regclass;
 SELECT refusal($$'mail', 'mailbox', message_flags => '{imap_flags}'$$);
 DROP TABLE mail, mail_vanished, mailbox;
 
+-- Soft delete is never inferred, but what looks like it is told, by name and by type; a flag may be one, too
+CREATE TABLE soft_box (id int PRIMARY KEY);
+CREATE TABLE soft_mail (box_id int REFERENCES soft_box, seen boolean, deleted boolean, deleted_at timestamptz,
+	is_deleted boolean, trashed_on date, "wasRemoved" smallint, expunged text, undeleted boolean, deleted_by bigint);
+SELECT modseq.attach('soft_mail', 'soft_box') \g /dev/null
+SELECT message_flags, message_expunged FROM modseq.stores WHERE message = 'soft_mail'::regclass;
+SELECT modseq.attach('soft_mail', message_expunged => 'deleted_at') \g /dev/null
+DROP TABLE soft_mail, soft_box;
+
 SET client_min_messages = warning;
 DROP SCHEMA attach CASCADE;

@@ -86,10 +86,11 @@ $$;
 COMMENT ON FUNCTION modseq_internal.create_index IS
 	'Creates an index for attach().';
 
-CREATE FUNCTION modseq_internal.remove_added(tables regclass[]) RETURNS void
+CREATE FUNCTION modseq_internal.remove_added(tables regclass[]) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	r record;
+	done text[] := '{}';
 BEGIN
 	FOR r IN
 		SELECT i.indexrelid::regclass AS index
@@ -102,7 +103,7 @@ BEGIN
 
 	FOR r IN SELECT * FROM added_columns(tables) LOOP
 		EXECUTE format('ALTER TABLE %s DROP COLUMN %I', qualified_name(r.relation), r.attribute);
-		RAISE NOTICE 'dropped column "%" of table %', r.attribute, qualified_name(r.relation);
+		done := done || format('dropped column "%s" of table %s', r.attribute, qualified_name(r.relation));
 	END LOOP;
 
 	FOR r IN
@@ -116,15 +117,18 @@ BEGIN
 	LOOP
 		IF r.is_ours THEN
 			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', qualified_name(r.relation), r.attribute);
-			RAISE NOTICE 'dropped the default of column "%" of table %', r.attribute, qualified_name(r.relation);
+			done := done
+				|| format('dropped the default of column "%s" of table %s', r.attribute, qualified_name(r.relation));
 		END IF;
 		PERFORM comment_on_column(r.relation, r.attribute,
 			nullif(rtrim(left(r.comment, -length(added_default_mark()))), ''));
 	END LOOP;
+	RETURN done;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.remove_added IS
-	'Drops the columns, indexes and defaults of these tables that attach() has added.';
+	'Drops the columns, indexes and defaults of these tables that attach() has added, and returns what is to be said '
+	'of it.';
 
 CREATE FUNCTION modseq_internal.notice_left(store modseq_internal.store, removed boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

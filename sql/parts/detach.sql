@@ -4,7 +4,7 @@
  */
 
 -- The vanished table of a forged store could be anybody's
-CREATE FUNCTION modseq_internal.drop_vanished(store modseq_internal.store) RETURNS void
+CREATE FUNCTION modseq_internal.drop_vanished(store modseq_internal.store) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	name CONSTANT text := qualified_name(store.vanished);
@@ -15,14 +15,37 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = store.vanished AND s.message <> store.message)
 	THEN
 		EXECUTE format('DROP TABLE %s', name);
-		RAISE NOTICE 'dropped table %', name;
-	ELSIF name IS NOT NULL THEN
-		RAISE NOTICE 'table % stays: it is another owner''s, or another store''s', name;
+		RETURN format('dropped table %s', name);
 	END IF;
+	RETURN 'table ' || name || ' stays: it is another owner''s, or another store''s';
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.drop_vanished IS
-	'Drops the vanished table of a store.';
+	'Drops the vanished table of a store, and returns what is to be said of it.';
+
+CREATE FUNCTION modseq_internal.remove(store modseq_internal.store, tables regclass[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	done text[];
+	dependents text;
+BEGIN
+	BEGIN
+		done := array_remove(remove_added(tables) || drop_vanished(store), NULL);
+	EXCEPTION WHEN dependent_objects_still_exist THEN
+		GET STACKED DIAGNOSTICS dependents = PG_EXCEPTION_DETAIL;
+		RAISE 'cannot remove what modseq.attach() has added, as other objects need it' USING
+			ERRCODE = 'dependent_objects_still_exist',
+			DETAIL = dependents,
+			HINT = 'Drop them, and create them again afterwards, without what is removed. A view that was created as '
+				'SELECT * since modseq.attach() has its columns, too.';
+	END;
+	FOR i IN 1 .. cardinality(done) LOOP
+		RAISE NOTICE '%', done[i];
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.remove IS
+	'Drops all that attach() has added to a store, and says so. Error 2BP01 if something else needs it.';
 
 CREATE FUNCTION modseq.detach(message regclass, remove boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -66,8 +89,7 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', qualified_name(c.relation), c.attribute);
 	END LOOP;
 	IF remove THEN
-		PERFORM remove_added(own);
-		PERFORM drop_vanished(store);
+		PERFORM remove(store, own);
 	END IF;
 	PERFORM notice_left(store, coalesce(remove, false));
 END

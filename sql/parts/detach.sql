@@ -71,7 +71,7 @@ BEGIN
 	THEN
 		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
 			ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = 'A store is named by its message table; modseq.stores lists them.';
+			HINT = coalesce(store_hint(message), 'A store is named by its message table; modseq.stores lists them.');
 	END IF;
 	PERFORM refuse_stranger(tables, 'modseq.detach()');
 

@@ -101,6 +101,16 @@ COMMENT ON VIEW modseq.stores IS
 	'found, read from the arguments of the triggers. A table that was renamed since shows as null: attach() the '
 	'store again.';
 
+CREATE FUNCTION modseq_internal.store_hint(part regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT format('A store is named by its message table, which is %s here.', qualified_name(s.message))
+	FROM modseq.stores s
+	WHERE part IN (s.mailbox, s.mailbox_source, s.flag, s.vanished)
+	ORDER BY s.message LIMIT 1
+$$;
+COMMENT ON FUNCTION modseq_internal.store_hint IS
+	'What to say to somebody who named a store by another table of it than the message table; NULL if there is none.';
+
 CREATE FUNCTION modseq_internal.find_store(message regclass) RETURNS modseq_internal.store
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -115,7 +125,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text) USING
 			ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = 'A store is named by its message table; call modseq.attach() for it first.';
+			HINT = coalesce(store_hint(message), 'A store is named by its message table; modseq.stores lists them. To '
+				'make a table one, call modseq.attach() for it.');
 	END IF;
 	RETURN store;
 END

@@ -128,6 +128,31 @@ same_epoch(const Store *a, const Store *b)
 	return true;
 }
 
+/* The trigger of another table of a store names the message table */
+static void
+not_attached(Relation rel)
+{
+	char	   *message = NULL;
+
+	for (TableRole role = 0; role < TABLE_ROLES && message == NULL; role++)
+	{
+		Trigger    *trigger = NULL;
+
+		if (role != TABLE_MESSAGE && role_triggers[role] != NULL)
+			trigger = relation_find_trigger(rel, role_triggers[role]);
+		if (trigger != NULL && trigger->tgnargs == 1)
+			message = pstrdup(trigger->tgargs[0]);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" is not attached to modseq",
+					RelationGetRelationName(rel)),
+			 message != NULL ?
+			 errhint("A store is named by its message table, which is %s here.",
+					 message) :
+			 errhint("A store is named by its message table; modseq.stores lists them. To make a table one, call modseq.attach() for it.")));
+}
+
 /*
  * store_get: the store of a message table
  *
@@ -160,11 +185,7 @@ store_get(Oid message_relid)
 	started = store_generation;
 	trigger = relation_find_trigger(rel, role_triggers[TABLE_MESSAGE]);
 	if (trigger == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" is not attached to modseq",
-						RelationGetRelationName(rel)),
-				 errhint("A store is named by its message table; call modseq.attach() for it first.")));
+		not_attached(rel);
 	context = AllocSetContextCreate(CurrentMemoryContext, "modseq store",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);

@@ -54,6 +54,9 @@ SELECT failure($$SELECT modseq.resync('plain', 1, 71, 1)$$);
 SELECT failure($$SELECT modseq.check('plain')$$);
 SELECT failure($$SELECT modseq.detach('plain')$$);
 SELECT failure($$SELECT modseq.reset_uidvalidity('plain', 1)$$);
+SELECT failure($$SELECT modseq.compact('mailbox', '0')$$);
+SELECT failure($$SELECT modseq.compact('mail_vanished', '0')$$);
+SELECT failure($$SELECT modseq.detach('mail_flag')$$);
 
 -- NULL for what cannot be null
 SELECT failure($$SELECT modseq.status(NULL, 1)$$);

@@ -168,7 +168,9 @@ SELECT uidnext FROM modseq.status('mail', '{alice');
 SELECT * FROM modseq.status('mail', 'alice');
 SELECT * FROM modseq.status('mail', ARRAY['alice']);
 SELECT * FROM modseq.status('mail', ARRAY['alice', 'INBOX', 'x']);
+\set VERBOSITY default
 SELECT * FROM modseq.status('mail', ARRAY[1, 2]);
+\set VERBOSITY terse
 SELECT modseq.touch('mail', ARRAY[['alice', 'INBOX'], ['alice', 'Deleted']]);
 SELECT * FROM modseq.status('mail', '{}'::text[]);
 -- Where a part of the key is null there is no mailbox

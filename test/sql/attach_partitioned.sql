@@ -23,5 +23,27 @@ SELECT * FROM modseq.check('pmail');
 SELECT modseq.detach('pmail');
 SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('pmail_0'::regclass, 'pmail_1'::regclass);
 
+-- Prepared with indexes that are built while writers go on, as docs/attach.md tells; attach() adds none
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE big (id int, box_id int NOT NULL, uid bigint NOT NULL, modseq bigint NOT NULL DEFAULT 1, seen boolean)
+	PARTITION BY HASH (box_id);
+CREATE TABLE big_0 PARTITION OF big FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE big_1 PARTITION OF big FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO box SELECT generate_series(1, 4);
+INSERT INTO big SELECT n, 1 + n % 4, 1 + n / 4 FROM generate_series(0, 11) AS n;
+CREATE UNIQUE INDEX big_uid ON ONLY big (box_id, uid);
+CREATE UNIQUE INDEX CONCURRENTLY big_0_uid ON big_0 (box_id, uid);
+ALTER INDEX big_uid ATTACH PARTITION big_0_uid;
+CREATE UNIQUE INDEX CONCURRENTLY big_1_uid ON big_1 (box_id, uid);
+ALTER INDEX big_uid ATTACH PARTITION big_1_uid;
+CREATE INDEX big_modseq ON ONLY big (box_id, modseq);
+CREATE INDEX CONCURRENTLY big_0_modseq ON big_0 (box_id, modseq);
+ALTER INDEX big_modseq ATTACH PARTITION big_0_modseq;
+CREATE INDEX CONCURRENTLY big_1_modseq ON big_1 (box_id, modseq);
+ALTER INDEX big_modseq ATTACH PARTITION big_1_modseq;
+SELECT modseq.attach('big', 'box');
+SELECT indrelid::regclass, indexrelid::regclass FROM pg_index WHERE indrelid IN ('big'::regclass, 'big_0'::regclass, 'big_1'::regclass) ORDER BY 1, 2;
+SELECT * FROM modseq.check('big');
+
 SET client_min_messages = warning;
 DROP SCHEMA attach CASCADE;

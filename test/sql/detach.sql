@@ -35,5 +35,21 @@ DROP TABLE other_box;
 SELECT modseq.detach('mw_mail');
 SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid IN ('mw_mail'::regclass, 'mw_mail_flag'::regclass);
 
+-- The message table is gone: the mailbox table and the flag table are detached by their own names, and the vanished table
+-- is left
+CREATE TABLE box (id bigint PRIMARY KEY);
+CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL);
+CREATE TABLE mail_flag (mail_id bigint, flag text);
+SELECT modseq.attach('mail', 'box', 'mail_flag') \g /dev/null
+SELECT failure($$SELECT modseq.detach('box')$$);
+DROP TABLE mail;
+SELECT failure('INSERT INTO box VALUES (1)');
+SELECT modseq.detach('box', remove => true);
+INSERT INTO box VALUES (1);
+SELECT failure($$INSERT INTO mail_flag VALUES (1, '\Seen')$$);
+SELECT modseq.detach('mail_flag', remove => true);
+INSERT INTO mail_flag VALUES (1, '\Seen');
+DROP TABLE mail_vanished;
+
 SET client_min_messages = warning;
 DROP SCHEMA attach CASCADE;

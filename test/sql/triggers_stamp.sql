@@ -59,6 +59,11 @@ BEGIN
 	RAISE WARNING '% % %: %', tg_name, tg_when, tg_level, (SELECT array_agg(id ORDER BY id) FROM stamped);
 	RETURN NULL;
 END $$;
+CREATE FUNCTION tell_of() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE WARNING '% % %', tg_name, tg_when, tg_level;
+	RETURN NULL;
+END $$;
 CREATE TRIGGER a_tell AFTER UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION tell();
 CREATE TRIGGER zzzz_tell AFTER UPDATE ON mail FOR EACH ROW WHEN (old.modseq <> new.modseq) EXECUTE FUNCTION tell();
 CREATE TRIGGER zzzz_never AFTER UPDATE ON mail FOR EACH ROW WHEN (new.modseq = 4711) EXECUTE FUNCTION tell();
@@ -76,6 +81,17 @@ DROP TRIGGER zzzz_never ON mail;
 DROP TRIGGER zzzz_statement ON mail;
 DROP TRIGGER later ON mail;
 
+-- Those that are not to see our stamps, as docs/attach.md tells: by the columns that a statement names, or by WHEN
+CREATE TRIGGER of_column AFTER UPDATE OF touched ON mail FOR EACH ROW EXECUTE FUNCTION tell();
+CREATE TRIGGER of_column_statement AFTER UPDATE OF touched ON mail FOR EACH STATEMENT EXECUTE FUNCTION tell_of();
+CREATE TRIGGER same_modseq AFTER UPDATE ON mail FOR EACH ROW WHEN (old.modseq = new.modseq) EXECUTE FUNCTION tell();
+DROP TRIGGER a_tell ON mail;
+INSERT INTO flag SELECT id, '$Old' FROM mail WHERE id IN (11, 12);
+UPDATE mail SET touched = touched WHERE id = 11;
+DROP TRIGGER of_column ON mail;
+DROP TRIGGER of_column_statement ON mail;
+DROP TRIGGER same_modseq ON mail;
+
 -- One that changes the message again, by a statement of its own
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -83,7 +99,6 @@ BEGIN
 	INSERT INTO flag VALUES (13, 'touched ' || new.id);
 	RETURN NULL;
 END $$;
-DROP TRIGGER a_tell ON mail;
 CREATE TRIGGER touch AFTER UPDATE OF modseq ON mail FOR EACH ROW WHEN (new.id <> 13) EXECUTE FUNCTION touch();
 INSERT INTO flag VALUES (12, '$Junk'), (21, '$Junk');
 :modseqs

@@ -83,7 +83,11 @@ counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
 	counters->locked = true;
 }
 
-/* The same for the row that a query of ours has locked */
+/*
+ * The same for the row that a query of ours has locked.  If that query wrote
+ * it, then its triggers have told us where it is, and those of the application
+ * may have written it again since.
+ */
 static int64
 read_locked(Store *store, Counters *counters)
 {
@@ -99,6 +103,8 @@ read_locked(Store *store, Counters *counters)
 	place.relid = DatumGetObjectId(SPI_getbinval(row, desc, 4, &isnull));
 	tid = SPI_getbinval(row, desc, 5, &isnull);
 	place.tid = *(ItemPointer) DatumGetPointer(tid);
+	if (counters->locked && OidIsValid(counters->place.relid))
+		place = counters->place;
 	counter_know(counters, &place, uidnext, highestmodseq);
 	return highestmodseq;
 }

@@ -75,4 +75,26 @@ COMMIT;
 :mailboxes
 SELECT * FROM modseq.check('mail');
 
+-- A trigger of the application writes the mailbox's row again while we do: it is still known where the row is, and so
+-- whose key changes
+CREATE TABLE noted_box (id text PRIMARY KEY, changes int NOT NULL DEFAULT 0);
+CREATE TABLE noted_mail (id int PRIMARY KEY, box text NOT NULL REFERENCES noted_box ON UPDATE CASCADE, seen boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('noted_mail', 'noted_box');
+INSERT INTO noted_box VALUES ('a');
+INSERT INTO noted_mail SELECT i, 'a' FROM generate_series(1, 3) AS i;
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE noted_box SET changes = changes + 1 WHERE id = new.id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER note AFTER UPDATE ON noted_box FOR EACH ROW WHEN (new.changes = old.changes) EXECUTE FUNCTION note();
+BEGIN;
+UPDATE noted_mail SET seen = true WHERE id = 1;
+UPDATE noted_box SET id = 'b';
+COMMIT;
+SELECT id, changes, uidnext, highestmodseq FROM noted_box;
+SELECT id, box, uid, modseq FROM noted_mail ORDER BY id;
+SELECT count(*) FROM noted_mail_vanished;
+SELECT * FROM modseq.check('noted_mail');
+
 DROP SCHEMA t_move CASCADE;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * change.c
- * 	  What a row trigger was fired for.
+ * 	  How a trigger was fired, and a row trigger for what.
  *
  * Locks: none.  Memory: the trigger's per-tuple context.
  *
@@ -11,29 +11,80 @@
 
 #include "catalog/pg_type.h"
 
-/* trigger_data: the trigger's data; an error if this is no call as a trigger */
-TriggerData *
-trigger_data(FunctionCallInfo fcinfo)
+#define FOR_INSERT	(1 << TRIGGER_EVENT_INSERT)
+#define FOR_DELETE	(1 << TRIGGER_EVENT_DELETE)
+#define FOR_UPDATE	(1 << TRIGGER_EVENT_UPDATE)
+#define FOR_TRUNCATE (1 << TRIGGER_EVENT_TRUNCATE)
+#define FOR_ROWS	(FOR_INSERT | FOR_UPDATE | FOR_DELETE)
+
+/* How a trigger function must be fired */
+typedef struct TriggerKind
 {
+	TriggerEvent firing;		/* TriggerEvent without the operation */
+	int			operations;		/* bits of those that it can see */
+	const char *clause;			/* the same, as CREATE TRIGGER says it */
+} TriggerKind;
+
+static const TriggerKind kinds[] = {
+	[TRIGGER_OPEN] = {TRIGGER_EVENT_BEFORE, FOR_ROWS | FOR_TRUNCATE,
+	"BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE, FOR EACH STATEMENT"},
+	[TRIGGER_FLUSH] = {TRIGGER_EVENT_AFTER, FOR_ROWS | FOR_TRUNCATE,
+	"AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE, FOR EACH STATEMENT"},
+	[TRIGGER_ASSIGN] = {TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW,
+		FOR_INSERT | FOR_UPDATE,
+	"BEFORE INSERT OR UPDATE, FOR EACH ROW"},
+	[TRIGGER_CHANGED] = {TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW, FOR_ROWS,
+	"AFTER INSERT OR UPDATE OR DELETE, FOR EACH ROW"},
+	[TRIGGER_TRUNCATES] = {TRIGGER_EVENT_BEFORE, FOR_TRUNCATE,
+	"BEFORE TRUNCATE, FOR EACH STATEMENT"},
+	[TRIGGER_TRUNCATED] = {TRIGGER_EVENT_AFTER, FOR_TRUNCATE,
+	"AFTER TRUNCATE, FOR EACH STATEMENT"}
+};
+
+/*
+ * trigger_data: the trigger's data, or an error if it is not fired as attach()
+ * sets it up
+ *
+ * Anybody can create a trigger by hand that calls a function of ours, and what
+ * that function takes from the data must be there.  Nor may it be deferred: it
+ * would look at rows of a statement that was completed long ago.  Whether the
+ * table is one of the store's is asked by shape_get().
+ */
+TriggerData *
+trigger_data(FunctionCallInfo fcinfo, TriggerFunction function)
+{
+	const TriggerKind *kind = &kinds[function];
+	TriggerData *data;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("modseq's trigger functions can only be called as triggers"),
 				 errhint("modseq.attach() creates the triggers.")));
-	return (TriggerData *) fcinfo->context;
+	data = (TriggerData *) fcinfo->context;
+	if ((data->tg_event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) !=
+		kind->firing ||
+		(kind->operations & (1 << (data->tg_event & TRIGGER_EVENT_OPMASK))) == 0 ||
+		data->tg_trigger->tgdeferrable)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" of table \"%s\" must be fired %s",
+						data->tg_trigger->tgname,
+						RelationGetRelationName(data->tg_relation),
+						kind->clause),
+				 data->tg_trigger->tgdeferrable ?
+				 errdetail("It must not be deferrable.") : 0,
+				 errhint("Drop the trigger; modseq.attach() creates those that a store needs.")));
+	return data;
 }
 
 /* trigger_row_data: the same for a row trigger; fills in what changed */
 TriggerData *
-trigger_row_data(FunctionCallInfo fcinfo, RowChange *change)
+trigger_row_data(FunctionCallInfo fcinfo, TriggerFunction function,
+				 RowChange *change)
 {
-	TriggerData *data = trigger_data(fcinfo);
+	TriggerData *data = trigger_data(fcinfo, function);
 
-	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" must be fired for each row",
-						data->tg_trigger->tgname)));
 	change->rel = data->tg_relation;
 	change->desc = RelationGetDescr(data->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))

@@ -80,7 +80,7 @@ Datum
 modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 {
 	RowChange	change = {0};
-	TriggerData *data = trigger_row_data(fcinfo, &change);
+	TriggerData *data = trigger_row_data(fcinfo, TRIGGER_CHANGED, &change);
 
 	change.shape = shape_get(data->tg_relation, TABLE_FLAG, data->tg_trigger);
 	change.store = change.shape->store;

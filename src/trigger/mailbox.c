@@ -154,7 +154,7 @@ Datum
 modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 {
 	RowChange	change = {0};
-	TriggerData *data = trigger_row_data(fcinfo, &change);
+	TriggerData *data = trigger_row_data(fcinfo, TRIGGER_CHANGED, &change);
 	Datum		from[MODSEQ_MAX_KEYS];
 	Datum		to[MODSEQ_MAX_KEYS];
 	bool		has_old;
@@ -188,7 +188,7 @@ Datum
 modseq_trigger_source(PG_FUNCTION_ARGS)
 {
 	RowChange	change = {0};
-	TriggerData *data = trigger_row_data(fcinfo, &change);
+	TriggerData *data = trigger_row_data(fcinfo, TRIGGER_CHANGED, &change);
 	Datum		from[MODSEQ_MAX_PARAMS];
 	Datum		to[MODSEQ_MAX_KEYS];
 	bool		has_old;

@@ -102,7 +102,7 @@ will_be_expunged(const RowChange *change)
 Datum
 modseq_trigger_open(PG_FUNCTION_ARGS)
 {
-	trigger_data(fcinfo);
+	trigger_data(fcinfo, TRIGGER_OPEN);
 	statement_open();
 	return PointerGetDatum(NULL);
 }
@@ -117,7 +117,7 @@ modseq_trigger_open(PG_FUNCTION_ARGS)
 Datum
 modseq_trigger_flush(PG_FUNCTION_ARGS)
 {
-	trigger_data(fcinfo);
+	trigger_data(fcinfo, TRIGGER_FLUSH);
 	statement_close();
 	return PointerGetDatum(NULL);
 }
@@ -330,7 +330,7 @@ Datum
 modseq_trigger_assign(PG_FUNCTION_ARGS)
 {
 	RowChange	change = {0};
-	TriggerData *data = trigger_row_data(fcinfo, &change);
+	TriggerData *data = trigger_row_data(fcinfo, TRIGGER_ASSIGN, &change);
 
 	change.shape = shape_get(data->tg_relation, TABLE_MESSAGE,
 							 data->tg_trigger);
@@ -458,7 +458,7 @@ Datum
 modseq_trigger_collect(PG_FUNCTION_ARGS)
 {
 	RowChange	change = {0};
-	TriggerData *data = trigger_row_data(fcinfo, &change);
+	TriggerData *data = trigger_row_data(fcinfo, TRIGGER_CHANGED, &change);
 	Datum		keys[2][MODSEQ_MAX_KEYS];
 	Datum	   *from = NULL;
 	Datum	   *to = NULL;

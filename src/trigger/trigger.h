@@ -5,7 +5,7 @@
  *
  * From the ground up:
  *
- *	change.c	what a row trigger was fired for
+ *	change.c	how a trigger was fired, and a row trigger for what
  *	bulk.c		whole tables that come or go
  *	clone.c		statement triggers of partitions
  *	message.c	triggers of message tables
@@ -37,8 +37,21 @@ typedef struct RowChange
 	bool		may_cross;		/* an UPDATE in a partition */
 } RowChange;
 
-extern TriggerData *trigger_data(FunctionCallInfo fcinfo);
+/* Our trigger functions, by how they must be fired */
+typedef enum TriggerFunction
+{
+	TRIGGER_OPEN,
+	TRIGGER_FLUSH,
+	TRIGGER_ASSIGN,
+	TRIGGER_CHANGED,			/* collect, collect_flag, mailbox, source */
+	TRIGGER_TRUNCATES,			/* truncate, truncate_flag */
+	TRIGGER_TRUNCATED			/* truncate_mailbox, truncate_source */
+} TriggerFunction;
+
+extern TriggerData *trigger_data(FunctionCallInfo fcinfo,
+								 TriggerFunction function);
 extern TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
+									 TriggerFunction function,
 									 RowChange *change);
 extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 

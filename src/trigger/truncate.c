@@ -58,7 +58,7 @@ collect_truncated(TriggerData *data, TableRole role, const char *function)
 Datum
 modseq_trigger_truncate(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATES);
 
 	statement_open();
 	collect_truncated(data, TABLE_MESSAGE, "trigger_truncate");
@@ -74,7 +74,7 @@ modseq_trigger_truncate(PG_FUNCTION_ARGS)
 Datum
 modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATES);
 
 	statement_open();
 	collect_truncated(data, TABLE_FLAG, "trigger_truncate_flag");
@@ -91,7 +91,7 @@ modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
 Datum
 modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATED);
 	Store	   *store = shape_get(data->tg_relation, TABLE_MAILBOX,
 								  data->tg_trigger)->store;
 
@@ -108,7 +108,7 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 Datum
 modseq_trigger_truncate_source(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATED);
 
 	source_clear(shape_get(data->tg_relation, TABLE_SOURCE,
 						   data->tg_trigger)->store);

@@ -14,9 +14,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM wanted_columns(store)
 	WHERE relation IS NOT NULL AND column_type(relation, attribute) IS NULL
 	UNION ALL
+	SELECT format('table %s is no table now', qualified_name(oid))
+	FROM pg_class
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished)
+		AND relkind NOT IN ('r', 'p')
+	UNION ALL
+	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
+		column_type(relation, attribute))
+	FROM wanted_columns(store)
+	WHERE column_type(relation, attribute) <> ALL (types)
+	UNION ALL
+	SELECT format('column "%s" of table %s has not the type of the key that it refers to', attribute,
+		qualified_name(relation))
+	FROM (
+		SELECT store.message, u.*, store.mailbox FROM unnest(store.message_mailbox, store.mailbox_key) AS u
+		UNION ALL
+		SELECT store.mailbox_source, u.*, store.mailbox FROM unnest(store.mailbox_source_key, store.mailbox_key) AS u
+		UNION ALL
+		SELECT store.flag, u.*, store.mailbox FROM unnest(store.flag_mailbox, store.mailbox_key) AS u
+		UNION ALL
+		SELECT store.flag, store.flag_message, store.message_key, store.message)
+		AS k (relation, attribute, referenced, parent)
+	WHERE NOT may_hold_same_key(column_type(relation, attribute), column_type(parent, referenced))
+	UNION ALL
 	SELECT format('column "%s" of table %s has not the type of the mailbox key', k, qualified_name(store.vanished))
 	FROM unnest(store.mailbox_key) AS k
-	WHERE column_definitions(store.vanished, ARRAY[k]) <> column_definitions(store.mailbox, ARRAY[k])
+	WHERE store.vanished IS NOT NULL AND column_type(store.mailbox, k) IS NOT NULL
+		AND column_definitions(store.vanished, ARRAY[k]) IS DISTINCT FROM column_definitions(store.mailbox, ARRAY[k])
+	UNION ALL
+	SELECT format('column "%s" of table %s is missing, or has not type %s', c.name, qualified_name(store.vanished), c.type)
+	FROM (VALUES ('modseq', 'bigint'::regtype), ('uids', 'modseq.uidset'::regtype)) AS c (name, type)
+	WHERE store.vanished IS NOT NULL AND column_type(store.vanished, c.name) IS DISTINCT FROM c.type
 	UNION ALL
 	SELECT format('table %s has another owner than table %s', qualified_name(v.oid), qualified_name(m.oid))
 	FROM pg_class v, pg_class m

@@ -86,9 +86,13 @@ vanished_read(Store *store, const Datum *key, int64 since,
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, 2, &isnull);
 		UidSet	   *set;
 
-		set = DatumGetUidSetP(SPI_getbinval(tuple, desc, 2, &isnull));
+		/* Somebody has dropped NOT NULL: nothing vanished with that row */
+		if (isnull)
+			continue;
+		set = DatumGetUidSetP(value);
 		if (uids == NULL)
 			uidset_builder_add_ranges(result, uidset_ranges(set),
 									  uidset_nranges(set));

@@ -91,7 +91,6 @@ static void
 declare_param(Expansion *query, const char *name)
 {
 	const Store *store = query->store;
-	Oid			schema = get_namespace_oid("modseq", false);
 	bool		keys = strcmp(name, "keys") == 0;
 
 	if (keys || strcmp(name, "key") == 0 || strcmp(name, "new_key") == 0)
@@ -103,10 +102,7 @@ declare_param(Expansion *query, const char *name)
 	else if (strcmp(name, "ids") == 0)
 		add_param(query, name, get_array_type(store->flag_key_type));
 	else if (strcmp(name, "uids") == 0)
-		add_param(query, name,
-				  GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-								  CStringGetDatum("uidset"),
-								  ObjectIdGetDatum(schema)));
+		add_param(query, name, uidset_oid());
 	else
 		add_param(query, name, INT8OID);
 }

@@ -80,6 +80,7 @@ extern int	expand_query(const Store *store, const char *table,
 
 extern TableRole plan_table(PlanId id);
 extern PlanAccess plan_access(PlanId id);
+extern const char *plan_result(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);
 

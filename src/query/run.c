@@ -28,6 +28,7 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -136,6 +137,58 @@ prepare_plan(Store *store, PlanId id, const char *table)
 	return plan;
 }
 
+/* Is it that type, or a domain over it? */
+static bool
+has_type(Form_pg_attribute column, Oid type)
+{
+	return column->atttypid == type || getBaseType(column->atttypid) == type;
+}
+
+/*
+ * Are the columns of SPI_tuptable those that whoever asked will take Datums of?
+ *
+ * Their types were looked at when the store was built, but a trigger can have
+ * altered a table since, in between two queries of one of our functions; and
+ * a rule decides what a query returns.
+ */
+static bool
+result_is_sound(const Store *store, const char *result)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	int			n = 0;
+
+	for (const char *c = result; *c != '\0'; c++)
+	{
+		int			columns = *c == 'k' ? store->nkeys : 1;
+
+		for (int i = 0; i < columns; i++, n++)
+			if (n >= desc->natts ||
+				!has_type(TupleDescAttr(desc, n),
+						  *c == 'k' ? store->key[i].type :
+						  *c == 'i' ? INT8OID :
+						  *c == 'b' ? BOOLOID :
+						  *c == 'o' ? OIDOID :
+						  *c == 't' ? TIDOID : uidset_oid()))
+				return false;
+	}
+	return n == desc->natts;
+}
+
+/* The same, or an error, if there are rows that will be read */
+static void
+check_result(const Store *store, PlanId id, uint64 rows)
+{
+	const char *result = plan_result(id);
+
+	if (rows == 0 || result[0] == '\0')
+		return;
+	if (SPI_tuptable == NULL || SPI_tuptable->numvals < rows ||
+		!result_is_sound(store, result))
+		store_out_of_date(store->message_relid,
+						  _("A column of table %s has another type now, or a rule changes what a query returns."),
+						  store->table[plan_table(id)].name);
+}
+
 /*
  * Has SPI run a plan of ours, and tells our hooks which it is.  A runner of our
  * own, with SPI_plan_get_cached_plan() and ExecutorStart(), would need one hook
@@ -181,6 +234,7 @@ run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
 	if (result < 0)
 		elog(ERROR, "SPI returned %s for %s", SPI_result_code_string(result),
 			 source->query_string);
+	check_result(store, id, SPI_processed);
 	return SPI_processed;
 }
 

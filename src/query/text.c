@@ -63,11 +63,16 @@
  * ids			{m.id=$ids}: it is one of those, an array
  * uids			{$uids}: a set of UIDs
  * any other	{$name}: a bigint
+ *
+ * The columns of a result that we read have a letter each, for run.c:
+ * k			the columns of the mailbox key, in the mailbox table's types
+ * i b o t u	a bigint, a boolean, an OID, a row's place, a set of UIDs
  */
 typedef struct QueryText
 {
 	TableRole	table;			/* as whose owner it runs */
 	PlanAccess	access;			/* how it finds its rows */
+	const char *result;			/* what we read of its rows: see below */
 	const char *params;
 	const char *text;
 } QueryText;
@@ -76,29 +81,29 @@ static const QueryText queries[] = {
 	/* --- mailboxes ------------------------------------------------------- */
 
 	/* The mailbox lock, and where the row is: see counter.c */
-	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
+	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiot", "key",
 		"SELECT {b.counters}, b.tableoid, b.ctid"
 		" FROM {mailbox} AS b WHERE {b=$key}"
 		" FOR NO KEY UPDATE"
 	},
-	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
+	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iii", "key",
 		"SELECT {b.counters} FROM {mailbox} AS b WHERE {b=$key}"
 	},
 	/* And which of them it is, from 1; each is looked up by the index */
-	[PLAN_READ_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "keys",
+	[PLAN_READ_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "iiii", "keys",
 		"SELECT {b.counters}, k._n"
 		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, _n),"
 		" {mailbox} AS b WHERE {b=k}"
 		" ORDER BY k._n"
 	},
-	[PLAN_WRITE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY,
+	[PLAN_WRITE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "",
 		"key uidnext highestmodseq",
 		"UPDATE {mailbox} AS b"
 		" SET {uidnext} = {$uidnext}, {highestmodseq} = {$highestmodseq}"
 		" WHERE {b=$key}"
 	},
 	/* The lock, and the next mod-sequence with it, unless none is left */
-	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
+	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiot", "key",
 		"UPDATE {mailbox} AS b SET {highestmodseq} = {b.highestmodseq} {+} 1"
 		" WHERE {b=$key}"
 		" AND (b.{highestmodseq} {=} 9223372036854775807) IS NOT TRUE"
@@ -108,58 +113,59 @@ static const QueryText queries[] = {
 	/* --- mailboxes in a side table --------------------------------------- */
 
 	/* Its other columns get their defaults */
-	[PLAN_ADD_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
+	[PLAN_ADD_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key",
 		"INSERT INTO {mailbox} ({key}) VALUES ({$key})"
 		" ON CONFLICT ({key}) DO NOTHING"
 	},
-	[PLAN_RENAME_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key new_key",
+	[PLAN_RENAME_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key new_key",
 		"UPDATE {mailbox} AS b SET ({key}) = ROW ({$new_key}) WHERE {b=$key}"
 	},
-	[PLAN_REMOVE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "key",
+	[PLAN_REMOVE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key",
 		"DELETE FROM {mailbox} AS b WHERE {b=$key}"
 	},
-	[PLAN_CLEAR_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "",
+	[PLAN_CLEAR_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "", "",
 		"DELETE FROM {mailbox} AS b"
 		" WHERE NOT EXISTS (SELECT FROM {source} AS s WHERE {s=b})"
 	},
-	[PLAN_FIND_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "key",
+	[PLAN_FIND_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "", "key",
 		"SELECT FROM {source} AS s WHERE {s=$key}"
 	},
 
 	/* --- messages of one mailbox ----------------------------------------- */
 
 	/* These lock what they update, by UID; of ranges, in their order */
-	[PLAN_STAMP_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "key modseq uids",
+	[PLAN_STAMP_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "",
+		"key modseq uids",
 		"UPDATE {message} AS m SET {modseq} = {$modseq}"
 		" FROM modseq.ranges({$uids}) AS r"
 		" WHERE {m=$key} AND {m.live} AND {m in r}"
 		" AND (m.{modseq} {=} {$modseq}) IS NOT TRUE"
 	},
-	[PLAN_STAMP_MESSAGE] = {TABLE_MESSAGE, ACCESS_INDEX, "key modseq uid",
+	[PLAN_STAMP_MESSAGE] = {TABLE_MESSAGE, ACCESS_INDEX, "", "key modseq uid",
 		"UPDATE {message} AS m SET {modseq} = {$modseq}"
 		" WHERE {m=$key} AND {m.live} AND m.{uid} {=} {$uid}"
 		" AND (m.{modseq} {=} {$modseq}) IS NOT TRUE"
 	},
 	/* By UID, so that the new ones are in the same order */
-	[PLAN_RENUMBER_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "key uids",
+	[PLAN_RENUMBER_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "", "key uids",
 		"UPDATE {message} AS m SET {uid} = NULL"
 		" FROM modseq.ranges({$uids}) AS r"
 		" WHERE {m=$key} AND {m.live} AND {m in r}"
 	},
 	/* Ranges are ascending, and so is what is found for each */
-	[PLAN_LIVE_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "key uids",
+	[PLAN_LIVE_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "ii", "key uids",
 		"SELECT {m.uid}, {m.modseq}"
 		" FROM modseq.ranges({$uids}) AS r, {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND {m in r}"
 	},
 	/* Their row locks, by UID */
-	[PLAN_LOCK_LIVE_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "key uids",
+	[PLAN_LOCK_LIVE_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "ii", "key uids",
 		"SELECT {m.uid}, {m.modseq}"
 		" FROM modseq.ranges({$uids}) AS r, {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND {m in r}"
 		" FOR NO KEY UPDATE OF m"
 	},
-	[PLAN_UNSTAMPED_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES,
+	[PLAN_UNSTAMPED_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "",
 		"key modseq uids",
 		"SELECT FROM modseq.ranges({$uids}) AS r, {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND {m in r}"
@@ -167,16 +173,16 @@ static const QueryText queries[] = {
 		" LIMIT 1"
 	},
 	/* Also one that is expunged: the unique index has its UID */
-	[PLAN_ANY_MESSAGE] = {TABLE_MESSAGE, ACCESS_INDEX, "key uid",
+	[PLAN_ANY_MESSAGE] = {TABLE_MESSAGE, ACCESS_INDEX, "", "key uid",
 		"SELECT FROM {message} AS m WHERE {m=$key} AND m.{uid} {=} {$uid}"
 	},
 	/* The order makes the index on (mailbox, modseq) the only choice */
-	[PLAN_CHANGED_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "key since",
+	[PLAN_CHANGED_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "ii", "key since",
 		"SELECT {m.uid}, {m.modseq} FROM {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND m.{modseq} {>} {$since}"
 		" ORDER BY m.{modseq}"
 	},
-	[PLAN_MESSAGE_NUMBERS] = {TABLE_MESSAGE, ACCESS_INDEX, "key last",
+	[PLAN_MESSAGE_NUMBERS] = {TABLE_MESSAGE, ACCESS_INDEX, "ii", "key last",
 		"SELECT {m.uid}, {m.modseq} FROM {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND m.{uid} {<=} {$last}"
 		" ORDER BY m.{uid}"
@@ -184,21 +190,21 @@ static const QueryText queries[] = {
 
 	/* --- messages of any mailbox, as a flag table names them ------------- */
 
-	[PLAN_FIND_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "id",
+	[PLAN_FIND_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "id",
 		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
 		" WHERE {m.id=$id}"
 	},
-	[PLAN_FIND_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "ids",
+	[PLAN_FIND_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "ids",
 		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
 		" WHERE {m.id=$ids}"
 	},
 	/* Expunged ones too, for somebody may be about to undelete them */
-	[PLAN_LOCK_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "id",
+	[PLAN_LOCK_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "id",
 		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
 		" WHERE {m.id=$id}"
 		" FOR NO KEY UPDATE"
 	},
-	[PLAN_LOCK_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "ids",
+	[PLAN_LOCK_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "ids",
 		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
 		" WHERE {m.id=$ids}"
 		" ORDER BY {m.key}, m.{uid} FOR NO KEY UPDATE"
@@ -206,23 +212,23 @@ static const QueryText queries[] = {
 
 	/* --- vanished UIDs --------------------------------------------------- */
 
-	[PLAN_APPEND_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "key modseq uids",
+	[PLAN_APPEND_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "", "key modseq uids",
 		"INSERT INTO {vanished} ({key}, modseq, uids)"
 		" VALUES ({$key}, {$modseq}, {$uids})"
 	},
-	[PLAN_READ_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "key since",
+	[PLAN_READ_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iu", "key since",
 		"SELECT v.modseq, v.uids FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
 		" ORDER BY v.modseq"
 	},
 	/* These lock rows by mod-sequence, as compact() does */
-	[PLAN_RENAME_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "key new_key",
+	[PLAN_RENAME_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key new_key",
 		"UPDATE {vanished} AS v SET ({key}) = ROW ({$new_key}) WHERE {v=$key}"
 	},
-	[PLAN_DROP_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "key",
+	[PLAN_DROP_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key",
 		"DELETE FROM {vanished} AS v WHERE {v=$key}"
 	},
-	[PLAN_CLEAR_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "",
+	[PLAN_CLEAR_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "", "",
 		"DELETE FROM {vanished} AS v"
 		" WHERE NOT EXISTS (SELECT FROM {mailbox} AS b WHERE {b=v})"
 	},
@@ -230,39 +236,39 @@ static const QueryText queries[] = {
 	/* --- tables that come or go: they are locked, see bulk.c ------------- */
 
 	/* A row a mailbox, ascending; what is no UID no client can know of */
-	[PLAN_ALL_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "",
+	[PLAN_ALL_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "ku", "",
 		"SELECT {m.mailbox}, modseq.uidset_agg({m.uid}) FROM {table} AS m"
 		" WHERE {m.live} AND {m.uid} {>=} 1 AND {m.uid} {<=} 4294967295"
 		" GROUP BY {m.key} ORDER BY {m.key}"
 	},
-	[PLAN_ALL_FLAGGED] = {TABLE_FLAG, ACCESS_ANY, "",
+	[PLAN_ALL_FLAGGED] = {TABLE_FLAG, ACCESS_ANY, "ku", "",
 		"SELECT {m.mailbox}, modseq.uidset_agg({m.uid}) FROM {message} AS m"
 		" WHERE {m.live} AND {m.uid} {>=} 1 AND {m.uid} {<=} 4294967295"
 		" AND EXISTS (SELECT FROM {table} AS f WHERE {m.id=f.id})"
 		" GROUP BY {m.key} ORDER BY {m.key}"
 	},
-	[PLAN_ALL_FLAGGED_UIDS] = {TABLE_FLAG, ACCESS_ANY, "",
+	[PLAN_ALL_FLAGGED_UIDS] = {TABLE_FLAG, ACCESS_ANY, "ku", "",
 		"SELECT {f.mailbox}, modseq.uidset_agg({f.uid}) FROM {table} AS f"
 		" WHERE {f.uid} {>=} 1 AND {f.uid} {<=} 4294967295"
 		" GROUP BY {f.key} ORDER BY {f.key}"
 	},
-	[PLAN_ALL_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "",
+	[PLAN_ALL_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "k", "",
 		"SELECT {b.mailbox} FROM {table} AS b"
 	},
-	[PLAN_ALL_SOURCES] = {TABLE_SOURCE, ACCESS_ANY, "",
+	[PLAN_ALL_SOURCES] = {TABLE_SOURCE, ACCESS_ANY, "k", "",
 		"SELECT {s.mailbox} FROM {table} AS s"
 	},
-	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "",
+	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "", "",
 		"UPDATE {table} AS b SET {uidvalidity} = GREATEST("
 		"modseq.next_uidvalidity(), b.{uidvalidity}::pg_catalog.int8 {+} 1)"
 	},
-	[PLAN_LAST_UIDS] = {TABLE_MESSAGE, ACCESS_ANY, "",
+	[PLAN_LAST_UIDS] = {TABLE_MESSAGE, ACCESS_ANY, "ki", "",
 		"SELECT {m.mailbox}, COALESCE(pg_catalog.max({m.uid}), 0)"
 		" FROM {table} AS m"
 		" GROUP BY {m.key} ORDER BY {m.key}"
 	},
 	/* By UID: a nested loop, as planner.c has it, keeps the order */
-	[PLAN_TOUCH_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "",
+	[PLAN_TOUCH_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "", "",
 		"UPDATE {table} AS m SET {uid} = m.{uid}"
 		" FROM (SELECT m.tableoid AS part, m.ctid AS place FROM {table} AS m"
 		" ORDER BY {m.key}, m.{uid}, m.tableoid, m.ctid) AS o"
@@ -280,6 +286,12 @@ PlanAccess
 plan_access(PlanId id)
 {
 	return queries[id].access;
+}
+
+const char *
+plan_result(PlanId id)
+{
+	return queries[id].result;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "store/store.h"
 
 #include "access/relation.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
@@ -52,15 +53,21 @@ build_tables(Store *store, bool attached)
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
 	{
 		StoreTable *table = &store->table[role];
+		char		relkind;
 
-		if (role == TABLE_MESSAGE || table->name == NULL)
+		if (table->name == NULL)
 			continue;
-		table->relid = table_named(table->name);
+		if (role != TABLE_MESSAGE)
+			table->relid = table_named(table->name);
 		if (!OidIsValid(table->relid))
 			store_out_of_date(store->message_relid,
 							  _("Table %s does not exist."), table->name);
+		relkind = get_rel_relkind(table->relid);
+		if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+			store_out_of_date(store->message_relid,
+							  _("Relation %s is no table now."), table->name);
 		watch_table(table->relid);
-		if (attached && role_triggers[role] != NULL)
+		if (attached && role != TABLE_MESSAGE && role_triggers[role] != NULL)
 			check_back(store, role);
 	}
 }
@@ -85,6 +92,21 @@ build_column(Store *store, TableRole role, Column *column)
 	column->quoted = pstrdup(quote_identifier(column->name));
 }
 
+/*
+ * The same for numbers of ours: a modseq is a bigint, others may be integers.
+ * That is asked here again, since who owns the table can alter it.
+ */
+static void
+build_number(Store *store, TableRole role, Column *column, bool is_modseq)
+{
+	build_column(store, role, column);
+	if (OidIsValid(column->type) && column->type != INT8OID &&
+		(is_modseq || column->type != INT4OID))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."),
+						  column->name);
+}
+
 /* The values of a key column are always held in the mailbox table's type */
 static void
 build_key_column(Store *store, const Column *column, KeyColumn *key)
@@ -97,7 +119,8 @@ build_key_column(Store *store, const Column *column, KeyColumn *key)
 	key->type = column->type;
 	typcache = lookup_type_cache(key->type,
 								 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
-	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc))
+	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc) ||
+		!OidIsValid(get_array_type(key->type)))
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" cannot be compared and hashed."),
 						  column->name);
@@ -105,6 +128,19 @@ build_key_column(Store *store, const Column *column, KeyColumn *key)
 	key->typbyval = typcache->typbyval;
 	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, CurrentMemoryContext);
 	fmgr_info_cxt(typcache->hash_proc, &key->hash, CurrentMemoryContext);
+}
+
+/* What names a mailbox elsewhere must compare with the key just as it is */
+static void
+check_same_key(const Store *store, const Column *a, const Column *b)
+{
+	Oid			unused;
+
+	if (!OidIsValid(equality_operator(a->type, b->type, &unused)) ||
+		!OidIsValid(equality_operator(b->type, a->type, &unused)))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type than the key that it refers to."),
+						  a->name);
 }
 
 /* The vanished table calls its key's columns as the mailbox table does */
@@ -119,8 +155,46 @@ build_key(Store *store)
 			build_column(store, role, &store->table[role].key[i]);
 	for (int i = 0; i < store->nkeys; i++)
 		build_key_column(store, &mailbox->key[i], &store->key[i]);
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		for (int i = 0; i < store->table[role].nkeys; i++)
+			check_same_key(store, &store->table[role].key[i],
+						   &mailbox->key[i]);
 	vanished->nkeys = mailbox->nkeys;
 	memcpy(vanished->key, mailbox->key, sizeof(vanished->key));
+}
+
+/*
+ * What we write to the vanished table, and read from it.  Its key may be of
+ * another type of the same kind, until attach() lets it follow the mailbox's.
+ */
+static void
+check_vanished(const Store *store)
+{
+	Oid			relid = store->table[TABLE_VANISHED].relid;
+	Oid			unused;
+
+	for (int i = 0; i < store->nkeys + 2; i++)
+	{
+		const char *name = i < store->nkeys ?
+			store->table[TABLE_VANISHED].key[i].name :
+			i == store->nkeys ? "modseq" : "uids";
+		AttrNumber	attnum = get_attnum(relid, name);
+		Oid			type = InvalidOid;
+		bool		fits;
+
+		if (attnum != InvalidAttrNumber)
+			type = getBaseType(get_atttype(relid, attnum));
+		if (i < store->nkeys)
+			fits = OidIsValid(type) &&
+				OidIsValid(equality_operator(type, store->key[i].type,
+											 &unused));
+		else
+			fits = type == (i == store->nkeys ? INT8OID : uidset_oid());
+		if (!fits)
+			store_out_of_date(store->message_relid,
+							  _("Column \"%s\" of the vanished table does not exist, or has another type now."),
+							  name);
+	}
 }
 
 /* The soft-delete column; expand.c and key.c know what each type says */
@@ -150,15 +224,23 @@ build_expunged(Store *store)
 static void
 build_flag_key(Store *store)
 {
-	build_column(store, TABLE_FLAG, &store->flag_uid);
+	build_number(store, TABLE_FLAG, &store->flag_uid, false);
 	build_column(store, TABLE_FLAG, &store->flag_message);
 	if (!OidIsValid(store->flag_message.type))
 		return;
 	build_column(store, TABLE_MESSAGE, &store->message_key);
-	equality_operator(store->message_key.type, store->flag_message.type,
-					  &store->flag_key_type);
+	if (!OidIsValid(equality_operator(store->message_key.type,
+									  store->flag_message.type,
+									  &store->flag_key_type)))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type than the key that it refers to."),
+						  store->flag_message.name);
 	if (IsPolymorphicType(store->flag_key_type))
 		store->flag_key_type = store->flag_message.type;
+	if (!OidIsValid(get_array_type(store->flag_key_type)))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has a type without arrays."),
+						  store->flag_message.name);
 }
 
 static Store *
@@ -183,12 +265,13 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 						  _("Table %s has another owner."),
 						  store->table[TABLE_VANISHED].name);
 	build_key(store);
-	build_column(store, TABLE_MAILBOX, &store->uidvalidity);
-	build_column(store, TABLE_MAILBOX, &store->uidnext);
-	build_column(store, TABLE_MAILBOX, &store->highestmodseq);
-	build_column(store, TABLE_MESSAGE, &store->uid);
-	build_column(store, TABLE_MESSAGE, &store->modseq);
-	build_column(store, TABLE_MESSAGE, &store->created_modseq);
+	check_vanished(store);
+	build_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
+	build_number(store, TABLE_MAILBOX, &store->uidnext, false);
+	build_number(store, TABLE_MAILBOX, &store->highestmodseq, true);
+	build_number(store, TABLE_MESSAGE, &store->uid, false);
+	build_number(store, TABLE_MESSAGE, &store->modseq, true);
+	build_number(store, TABLE_MESSAGE, &store->created_modseq, true);
 	build_expunged(store);
 	build_flag_key(store);
 

@@ -20,7 +20,9 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -36,6 +38,17 @@ const char *const role_triggers[TABLE_ROLES] = {
 	[TABLE_SOURCE] = "trigger_source",
 	[TABLE_FLAG] = "trigger_collect_flag"
 };
+
+/* uidset_oid: our type, which a column or a parameter may have */
+Oid
+uidset_oid(void)
+{
+	Oid			schema = get_namespace_oid("modseq", false);
+
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum("uidset"),
+						   ObjectIdGetDatum(schema));
+}
 
 /* relation_owner: the role that owns a table or sequence */
 Oid
@@ -133,6 +146,7 @@ table_named(const char *name)
  *
  * It is equality of the column's default btree family, so that its indexes can
  * be used.  *param_type becomes the type that it takes the parameter as.
+ * InvalidOid if there is none that takes both just as they are.
  */
 Oid
 equality_operator(Oid column, Oid param, Oid *param_type)
@@ -149,7 +163,13 @@ equality_operator(Oid column, Oid param, Oid *param_type)
 									 BTEqualStrategyNumber);
 	if (!OidIsValid(result))
 		result = left->eq_opr;
+	if (!OidIsValid(result))
+		return InvalidOid;
 	op_input_types(result, &left_type, param_type);
+	if (!IsBinaryCoercible(column, left_type) ||
+		!IsBinaryCoercible(param, *param_type) ||
+		(IsPolymorphicType(*param_type) && column != param))
+		return InvalidOid;
 	return result;
 }
 

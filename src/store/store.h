@@ -201,6 +201,7 @@ extern RowShape *shape_build(Relation rel, TableRole role, Store *store);
 /* The functions of the row triggers by which a table's role is known */
 extern const char *const role_triggers[TABLE_ROLES];
 
+extern Oid	uidset_oid(void);
 extern Oid	relation_owner(Oid relid);
 extern char *relation_name(Oid relid);
 extern bool relation_has_rules(Oid relid);

@@ -55,6 +55,8 @@ trigger_data(FunctionCallInfo fcinfo, TriggerFunction function)
 {
 	const TriggerKind *kind = &kinds[function];
 	TriggerData *data;
+	TriggerEvent firing;
+	int			operation;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -62,9 +64,9 @@ trigger_data(FunctionCallInfo fcinfo, TriggerFunction function)
 				 errmsg("modseq's trigger functions can only be called as triggers"),
 				 errhint("modseq.attach() creates the triggers.")));
 	data = (TriggerData *) fcinfo->context;
-	if ((data->tg_event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) !=
-		kind->firing ||
-		(kind->operations & (1 << (data->tg_event & TRIGGER_EVENT_OPMASK))) == 0 ||
+	operation = 1 << (data->tg_event & TRIGGER_EVENT_OPMASK);
+	firing = data->tg_event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK);
+	if (firing != kind->firing || (kind->operations & operation) == 0 ||
 		data->tg_trigger->tgdeferrable)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),

@@ -26,15 +26,13 @@
 	} while (0)
 #endif
 
-/* 16 gave these a context for soft errors, which we never use */
+/* 16 gave this a context for soft errors, which we never use */
 #if PG_VERSION_NUM >= 160000
 #define range_serialize_compat(typcache, lower, upper, empty) \
 	range_serialize(typcache, lower, upper, empty, NULL)
-#define qualified_name_list_compat(name) stringToQualifiedNameList(name, NULL)
 #else
 #define range_serialize_compat(typcache, lower, upper, empty) \
 	range_serialize(typcache, lower, upper, empty)
-#define qualified_name_list_compat(name) stringToQualifiedNameList(name)
 #endif
 
 /* 18 puts it before the declaration, as C11 does */

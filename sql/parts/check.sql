@@ -4,11 +4,29 @@
 
 CREATE FUNCTION modseq_internal.check_schema(store modseq_internal.store) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT format('table %s is missing', substr(option, strpos(option, '=') + 1))
-	FROM pg_trigger t, unnest(trigger_options(t.oid)) AS option
-	WHERE t.tgrelid = store.message AND t.tgfoid = 'modseq.trigger_assign'::regproc
-		AND split_part(option, '=', 1) IN ('mailbox', 'mailbox_source', 'flag', 'vanished')
-		AND table_named(substr(option, strpos(option, '=') + 1)) IS NULL
+	SELECT format('table %s is missing', value)
+	FROM store_options(store.message)
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished') AND table_named(value) IS NULL
+	UNION ALL
+	SELECT format('table %s is another owner''s, and has no trigger of the store', qualified_name(table_named(value)))
+	FROM store_options(store.message)
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished') AND to_jsonb(store) -> option = 'null'
+		AND table_named(value) IS NOT NULL
+	UNION ALL
+	SELECT DISTINCT format('option "%s" of table %s is missing or not valid', name, qualified_name(store.message))
+	FROM (
+		SELECT unnest('{mailbox_key,mailbox_uidvalidity,mailbox_uidnext,mailbox_highestmodseq,'
+			'message_mailbox,message_uid,message_modseq}'::text[])
+		UNION ALL
+		SELECT name
+		FROM unnest('{mailbox,vanished}'::text[]) AS name
+		WHERE NOT EXISTS (SELECT FROM store_options(store.message) WHERE option = name)
+		UNION ALL
+		SELECT option
+		FROM store_options(store.message)
+		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished')) AS o (name)
+	WHERE to_jsonb(store) -> name = 'null'
+		AND NOT (name = 'mailbox_uidnext' AND store.mailbox_last_uid IS NOT NULL)
 	UNION ALL
 	SELECT format('column "%s" of table %s is missing', attribute, qualified_name(relation))
 	FROM wanted_columns(store)
@@ -161,7 +179,7 @@ BEGIN
 
 	s := find_store(store);
 	FOR problem IN SELECT check_schema(s) LOOP
-		unreadable := unreadable OR problem ~ '^(table|column)';
+		unreadable := unreadable OR problem ~ '^(table|option|column)';
 		RETURN NEXT;
 	END LOOP;
 	IF NOT unreadable THEN
@@ -172,7 +190,7 @@ END
 $$;
 COMMENT ON FUNCTION modseq.check(regclass) IS
 	'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a '
-	'key of several columns), the UID, and the problem, which begins with what it is about: table, column, index, '
-	'trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole '
+	'key of several columns), the UID, and the problem, which begins with what it is about: table, option, column, '
+	'index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole '
 	'store, all rows in one snapshot; takes no lock. Needs SELECT on its tables. Errors: 55000 if the table is '
 	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';

@@ -63,7 +63,9 @@ BEGIN
 	FROM our_triggers() t
 	WHERE t.tgrelid IN (
 			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
-		OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)];
+		-- Others may name this store in triggers by hand
+		OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]
+			AND pg_has_role((SELECT r.relowner FROM pg_class r WHERE r.oid = t.tgrelid), 'USAGE');
 	-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name
 	IF tables IS NULL OR EXISTS (
 		SELECT FROM modseq.stores s

@@ -27,6 +27,9 @@ BEGIN
 		store.mailbox := find_part(message, store.mailbox, 'trigger_mailbox');
 		store.mailbox_source := find_part(message, store.mailbox_source, 'trigger_source');
 		store.flag := find_part(message, store.flag, 'trigger_collect_flag');
+		-- Also one that is not believed: attach() refuses it, and does not begin another one in silence
+		store.vanished := coalesce(store.vanished,
+			(SELECT table_named(value) FROM store_options(message) WHERE option = 'vanished'));
 	END IF;
 	RETURN store;
 END

@@ -32,15 +32,10 @@ COMMENT ON TYPE modseq_internal.store IS
 	'A store, as the functions behind attach() and check() pass it to each other: the columns of view '
 	'modseq.stores.';
 
--- to_regclass() will not do: it fails where the caller may not use the schema.
 CREATE FUNCTION modseq_internal.table_named(name text) RETURNS regclass
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT c.oid::regclass
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE n.nspname = (parse_ident(name))[1]::name AND c.relname = (parse_ident(name))[2]::name
-$$;
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_table_named';
 COMMENT ON FUNCTION modseq_internal.table_named IS
-	'The table that a qualified, quoted name leads to; NULL if there is none.';
+	'The table that a qualified, quoted name leads to; NULL if there is none, or the text is no such name.';
 
 -- A regclass as text leaves out the schema where search_path has it; this does not
 CREATE FUNCTION modseq_internal.qualified_name(relation regclass) RETURNS text
@@ -65,41 +60,88 @@ COMMENT ON FUNCTION modseq_internal.trigger_options(oid) IS
 	'The arguments of a trigger (an OID of pg_trigger), in order; NULL if there is no such trigger. Takes no '
 	'lock.';
 
+CREATE FUNCTION modseq_internal.option_names(option text) RETURNS name[]
+LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'modseq_option_names';
+COMMENT ON FUNCTION modseq_internal.option_names IS
+	'The names in an option of a store that is an array of them; NULL if the text is no such array.';
+
+-- With the suffix in front, the cast to name leaves of the table's name what fits
+CREATE FUNCTION modseq_internal.vanished_name(message regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT format('%I.%I', n.nspname, substr((suffix || c.relname)::name::text, length(suffix) + 1) || suffix)
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (VALUES ('_vanished')) AS v (suffix)
+	WHERE c.oid = message
+$$;
+COMMENT ON FUNCTION modseq_internal.vanished_name IS
+	'The name of the vanished table: <message table>_vanished, in its schema.';
+
+-- The arguments of a trigger are text that the owner of any table can write by hand, and name anybody's tables in. They
+-- are believed where the table named is the same owner's, or has a trigger that names the store itself. The owner of the
+-- message table may be another one now: then the vanished table is known by its name.
+CREATE FUNCTION modseq_internal.table_of_store(message oid, name text) RETURNS regclass
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT c.oid::regclass
+	FROM pg_class c JOIN pg_class m ON m.oid = message
+	CROSS JOIN LATERAL (
+		SELECT count(*) > 0 AS any, bool_or(trigger_options(t.oid) = ARRAY[qualified_name(m.oid)]) IS TRUE AS of_store
+		FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+		WHERE t.tgrelid = c.oid AND p.pronamespace = 'modseq'::regnamespace) AS triggers
+	WHERE c.oid = table_named(name)
+		AND (c.relowner = m.relowner OR triggers.of_store
+			OR NOT triggers.any AND c.oid = table_named(vanished_name(m.oid)))
+$$;
+COMMENT ON FUNCTION modseq_internal.table_of_store IS
+	'The table of that name, if it can be a part of the store with that message table; else NULL.';
+
+CREATE FUNCTION modseq_internal.store_options(message oid) RETURNS TABLE (option text, value text)
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
+	FROM (
+		SELECT t.oid
+		FROM pg_trigger t
+		WHERE t.tgrelid = message AND t.tgfoid = 'modseq.trigger_assign'::regproc AND t.tgparentid = 0
+		ORDER BY t.tgname LIMIT 1) AS t, unnest(trigger_options(t.oid)) AS o
+	WHERE o LIKE '%=%'
+$$;
+COMMENT ON FUNCTION modseq_internal.store_options IS
+	'The options of a store as they stand in the arguments of its trigger. Of several triggers on one table it is the '
+	'first, as for the functions in C.';
+
 CREATE VIEW modseq.stores AS
 	SELECT t.tgrelid::regclass AS message,
-		modseq_internal.table_named(o ->> 'mailbox') AS mailbox,
-		modseq_internal.table_named(o ->> 'flag') AS flag,
-		modseq_internal.table_named(o ->> 'vanished') AS vanished,
-		(o ->> 'mailbox_key')::name[] AS mailbox_key,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'mailbox') AS mailbox,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'flag') AS flag,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'vanished') AS vanished,
+		modseq_internal.option_names(o ->> 'mailbox_key') AS mailbox_key,
 		(o ->> 'mailbox_uidvalidity')::name AS mailbox_uidvalidity,
 		(o ->> 'mailbox_uidnext')::name AS mailbox_uidnext,
 		(o ->> 'mailbox_last_uid')::name AS mailbox_last_uid,
 		(o ->> 'mailbox_highestmodseq')::name AS mailbox_highestmodseq,
-		modseq_internal.table_named(o ->> 'mailbox_source') AS mailbox_source,
-		(o ->> 'mailbox_source_key')::name[] AS mailbox_source_key,
-		(o ->> 'message_mailbox')::name[] AS message_mailbox,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'mailbox_source') AS mailbox_source,
+		modseq_internal.option_names(o ->> 'mailbox_source_key') AS mailbox_source_key,
+		modseq_internal.option_names(o ->> 'message_mailbox') AS message_mailbox,
 		(o ->> 'message_uid')::name AS message_uid,
 		(o ->> 'message_modseq')::name AS message_modseq,
 		(o ->> 'message_created_modseq')::name AS message_created_modseq,
-		(o ->> 'message_flags')::name[] AS message_flags,
+		modseq_internal.option_names(o ->> 'message_flags') AS message_flags,
 		(o ->> 'message_expunged')::name AS message_expunged,
 		(o ->> 'message_key')::name AS message_key,
 		(o ->> 'flag_message')::name AS flag_message,
-		(o ->> 'flag_mailbox')::name[] AS flag_mailbox,
+		modseq_internal.option_names(o ->> 'flag_mailbox') AS flag_mailbox,
 		(o ->> 'flag_uid')::name AS flag_uid,
-		(o ->> 'flag_columns')::name[] AS flag_columns,
-		(o ->> 'notify')::boolean IS TRUE AS notify
-	FROM pg_catalog.pg_trigger t
+		modseq_internal.option_names(o ->> 'flag_columns') AS flag_columns,
+		(o ? 'notify') IS TRUE AS notify
+	FROM (
+		SELECT DISTINCT tgrelid
+		FROM pg_catalog.pg_trigger
+		WHERE tgfoid = 'modseq.trigger_assign'::regproc AND tgparentid = 0) AS t
 	CROSS JOIN LATERAL (
-		SELECT jsonb_object_agg(split_part(option, '=', 1), substr(option, strpos(option, '=') + 1)) AS o
-		FROM unnest(modseq_internal.trigger_options(t.oid)) AS option) AS options
-	WHERE t.tgfoid = 'modseq.trigger_assign'::regproc
-		AND t.tgparentid = 0;
+		SELECT jsonb_object_agg(option, value) AS o FROM modseq_internal.store_options(t.tgrelid)) AS options;
 GRANT SELECT ON modseq.stores TO PUBLIC;
 COMMENT ON VIEW modseq.stores IS
 	'The attached message tables, each with its other tables and with the columns that attach() was given or '
 	'found, read from the arguments of the triggers. A table that was renamed since shows as null: attach() the '
-	'store again.';
+	'store again. So does one of another owner that has no trigger of the store, and what is no valid argument.';
 
 CREATE FUNCTION modseq_internal.store_hint(part regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

@@ -10,16 +10,6 @@ $$;
 COMMENT ON FUNCTION modseq_internal.vanished_definitions IS
 	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours.';
 
--- With the suffix in front, the cast to name leaves of the table's name what fits
-CREATE FUNCTION modseq_internal.vanished_name(message regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT format('%I.%I', n.nspname, substr((suffix || c.relname)::name::text, length(suffix) + 1) || suffix)
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (VALUES ('_vanished')) AS v (suffix)
-	WHERE c.oid = message
-$$;
-COMMENT ON FUNCTION modseq_internal.vanished_name IS
-	'The name of the vanished table: <message table>_vanished, in its schema.';
-
 CREATE FUNCTION modseq_internal.follow_mailbox_key(store modseq_internal.store, before modseq_internal.store)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

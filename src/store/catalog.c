@@ -32,6 +32,8 @@
 #include "utils/typcache.h"
 #include "utils/varlena.h"
 
+PG_FUNCTION_INFO_V1(modseq_table_named);
+
 const char *const role_triggers[TABLE_ROLES] = {
 	[TABLE_MESSAGE] = "trigger_assign",
 	[TABLE_MAILBOX] = "trigger_mailbox",
@@ -126,19 +128,37 @@ unique_index_exists(Relation rel, List *names)
 /*
  * table_named: the table that a qualified name leads to, or InvalidOid
  *
- * Whoever fires a trigger needs no right to use the schema.
+ * Whoever fires a trigger needs no right to use the schema.  Names are in
+ * trigger arguments, which anybody can write: what is none leads nowhere.
  */
 Oid
 table_named(const char *name)
 {
-	RangeVar   *rangevar;
-	Oid			schema = InvalidOid;
+	List	   *names;
+	Oid			schema;
 
-	rangevar = makeRangeVarFromNameList(qualified_name_list_compat(name));
-	if (rangevar->schemaname != NULL)
-		schema = get_namespace_oid(rangevar->schemaname, true);
+	if (!SplitIdentifierString(pstrdup(name), '.', &names) ||
+		list_length(names) != 2)
+		return InvalidOid;
+	schema = get_namespace_oid(linitial(names), true);
 	return OidIsValid(schema) ?
-		get_relname_relid(rangevar->relname, schema) : InvalidOid;
+		get_relname_relid(lsecond(names), schema) : InvalidOid;
+}
+
+/*
+ * modseq_internal.table_named(text) -> regclass
+ *
+ * The same for SQL, where to_regclass() would not do: it fails where the caller
+ * may not use the schema, and raises errors.
+ */
+Datum
+modseq_table_named(PG_FUNCTION_ARGS)
+{
+	Oid			relid = table_named(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (!OidIsValid(relid))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(relid);
 }
 
 /*

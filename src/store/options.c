@@ -18,11 +18,14 @@
 #include "access/table.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "parser/scansup.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+PG_FUNCTION_INFO_V1(modseq_option_names);
 PG_FUNCTION_INFO_V1(modseq_trigger_options);
 
 /*
@@ -84,52 +87,103 @@ static const Option known_options[] = {
 	{"notify", OPTION_SWITCH, offsetof(Store, notify)}
 };
 
-/* The elements of an array of names, as strings */
-static List *
-parse_names(const char *value)
+/*
+ * The next element of an array's text, which *text becomes what follows.  NULL
+ * if it is none.
+ */
+static char *
+parse_element(const char **text)
 {
-	List	   *result = NIL;
-	Datum		array;
-	Datum	   *elems;
-	int			nelems;
+	const char *c = *text;
+	bool		quoted = *c == '"';
+	StringInfoData name;
 
-	array = OidInputFunctionCall(F_ARRAY_IN, unconstify(char *, value),
-								 TEXTOID, -1);
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elems, NULL, &nelems);
-	for (int i = 0; i < nelems; i++)
-		result = lappend(result, TextDatumGetCString(elems[i]));
-	return result;
+	initStringInfo(&name);
+	if (quoted)
+		c++;
+	while (*c != '\0' && (quoted ? *c != '"' : strchr(",{}\"", *c) == NULL))
+	{
+		if (*c == '\\' && *++c == '\0')
+			return NULL;
+		appendStringInfoChar(&name, *c++);
+	}
+	if (quoted && *c++ != '"')
+		return NULL;
+	*text = c;
+	if (name.len == 0 || (!quoted && pg_strcasecmp(name.data, "NULL") == 0))
+		return NULL;
+	return name.data;
+}
+
+/*
+ * The elements of an array of names, as strings; false if it is none.
+ *
+ * It should be what PostgreSQL makes of a name[], but anybody can write it, and
+ * array_in() would raise errors, also to others who only look at it.
+ */
+static bool
+parse_names(const char *value, List **names)
+{
+	*names = NIL;
+	if (*value == '[')
+		value += strcspn(value, "=") + 1;
+	if (*value++ != '{')
+		return false;
+	if (strcmp(value, "}") == 0)
+		return true;
+	for (;;)
+	{
+		char	   *name = parse_element(&value);
+
+		if (name == NULL)
+			return false;
+		*names = lappend(*names, name);
+		if (*value == '}')
+			return value[1] == '\0';
+		if (*value++ != ',')
+			return false;
+	}
+}
+
+static List *
+parse_columns(const Store *store, const char *option, const char *value)
+{
+	List	   *names;
+
+	if (!parse_names(value, &names))
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+						  option);
+	return names;
 }
 
 static void
-parse_key(StoreTable *table, const char *value)
+parse_key(StoreTable *table, List *names)
 {
-	List	   *names = parse_names(value);
-
 	table->nkeys = list_length(names);
 	for (int i = 0; i < Min(table->nkeys, MODSEQ_MAX_KEYS); i++)
 		table->key[i].name = list_nth(names, i);
 }
 
 static void
-parse_option(Store *store, OptionKind kind, void *field, const char *value)
+parse_option(Store *store, const Option *option, const char *value)
 {
-	switch (kind)
+	void	   *field = (char *) store + option->field;
+
+	switch (option->kind)
 	{
 		case OPTION_TABLE:
 			((StoreTable *) field)->name = pstrdup(value);
 			break;
 		case OPTION_KEY:
-			parse_key(field, value);
+			parse_key(field, parse_columns(store, option->name, value));
 			break;
 		case OPTION_LAST_UID:
 		case OPTION_COLUMN:
-			store->has_last_uid |= kind == OPTION_LAST_UID;
+			store->has_last_uid |= option->kind == OPTION_LAST_UID;
 			((Column *) field)->name = pstrdup(value);
 			break;
 		case OPTION_COLUMNS:
-			*((List **) field) = parse_names(value);
+			*((List **) field) = parse_columns(store, option->name, value);
 			break;
 		case OPTION_SWITCH:
 			*((bool *) field) = true;
@@ -191,11 +245,36 @@ options_parse(Store *store, char **options, int n)
 
 			if (strncmp(options[i], known_options[k].name, len) == 0 &&
 				options[i][len] == '=')
-				parse_option(store, known_options[k].kind,
-							 (char *) store + known_options[k].field,
-							 options[i] + len + 1);
+				parse_option(store, &known_options[k], options[i] + len + 1);
 		}
 	check_options(store);
+}
+
+/*
+ * modseq_internal.option_names(text) -> name[]
+ *
+ * The names in an option, for the view modseq.stores.  NULL if it is no array.
+ */
+Datum
+modseq_option_names(PG_FUNCTION_ARGS)
+{
+	ArrayBuildState *result = initArrayResult(NAMEOID, CurrentMemoryContext,
+											  false);
+	List	   *names;
+	ListCell   *lc;
+
+	if (!parse_names(text_to_cstring(PG_GETARG_TEXT_PP(0)), &names))
+		PG_RETURN_NULL();
+	foreach(lc, names)
+	{
+		Name		name = palloc0(sizeof(NameData));
+
+		truncate_identifier(lfirst(lc), strlen(lfirst(lc)), false);
+		namestrcpy(name, lfirst(lc));
+		accumArrayResult(result, NameGetDatum(name), false, NAMEOID,
+						 CurrentMemoryContext);
+	}
+	PG_RETURN_DATUM(makeArrayResult(result, CurrentMemoryContext));
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "ledger/ledger.h"
 
 #include "access/xact.h"
+#include "fmgr.h"
 
 PG_MODULE_MAGIC;
 
@@ -60,9 +61,28 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 	}
 }
 
+/*
+ * Of two copies of the library each would have hooks and caches of its own, and
+ * see half of what a transaction does.  PostgreSQL knows one file by two names,
+ * but not two files; so the first copy leaves its mark.
+ */
+static void
+refuse_second_copy(void)
+{
+	void	  **first = find_rendezvous_variable("modseq");
+
+	if (*first != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("modseq is loaded already, from another file"),
+				 errhint("Install it once, and name it \"modseq\" in LOAD and in the settings that preload libraries.")));
+	*first = (void *) _PG_init;
+}
+
 void
 _PG_init(void)
 {
+	refuse_second_copy();
 	planner_init();
 	run_init();
 	store_init();

@@ -19,6 +19,7 @@
 #include "access/table.h"
 #include "catalog/partition.h"
 #include "commands/trigger.h"
+#include "utils/catcache.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -60,6 +61,9 @@ store_init(void)
 {
 	HASHCTL		ctl = {0};
 
+	/* The postmaster, which may preload us, has none yet */
+	if (CacheMemoryContext == NULL)
+		CreateCacheMemoryContext();
 	ctl.hcxt = CacheMemoryContext;
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = sizeof(StoreEntry);

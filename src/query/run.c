@@ -243,6 +243,11 @@ run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
  *
  * The caller is connected to SPI.  params are never NULL.  Returns the number
  * of rows.  If the query fails, transaction abort restores user and settings.
+ *
+ * A plan has the policies in it that hold for whom it was made.  PostgreSQL
+ * plans again for another role, but does not notice that policies which are
+ * forced on the owner do not hold for the bookkeeping.  So each query has two
+ * plans: the owner's and the callers'.
  */
 uint64
 plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
@@ -252,6 +257,7 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 		mode != PLAN_READ_AS_CALLER;
 	Oid			user;
 	int			security;
+	SPIPlanPtr *plan;
 	uint64		rows;
 
 	GetUserIdAndSecContext(&user, &security);
@@ -259,20 +265,23 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 		SetUserIdAndSecContext(relation_owner(owned->relid),
 							   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_NOFORCE_RLS);
+	else						/* perhaps a trigger, within our bookkeeping */
+		SetUserIdAndSecContext(user, security & ~SECURITY_NOFORCE_RLS);
 	if (store->plans == NULL)
 	{
+		store->nplans = 2 * PLAN_COUNT;
 		store->plans = MemoryContextAllocZero(store->context,
-											  sizeof(SPIPlanPtr) * PLAN_COUNT);
-		store->nplans = PLAN_COUNT;
+											  sizeof(SPIPlanPtr) *
+											  store->nplans);
 	}
-	if (store->plans[id] == NULL)
+	plan = &store->plans[as_owner ? PLAN_COUNT + id : id];
+	if (*plan == NULL)
 	{
-		store->plans[id] = prepare_plan(store, id, NULL);
-		SPI_keepplan(store->plans[id]);
+		*plan = prepare_plan(store, id, NULL);
+		SPI_keepplan(*plan);
 	}
-	rows = run_plan(store, id, store->plans[id], params, mode);
-	if (as_owner)
-		SetUserIdAndSecContext(user, security);
+	rows = run_plan(store, id, *plan, params, mode);
+	SetUserIdAndSecContext(user, security);
 	return rows;
 }
 

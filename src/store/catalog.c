@@ -19,11 +19,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "parser/parse_coerce.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -193,13 +193,18 @@ equality_operator(Oid column, Oid param, Oid *param_type)
 	return result;
 }
 
-/* modseq.<function>(), if the extension is there */
+/*
+ * modseq.<function>(), if the extension is there
+ *
+ * Whoever fires a trigger, or runs DDL, needs no right to use our schema.
+ */
 static Oid
 our_function(const char *function)
 {
-	return LookupFuncName(list_make2(makeString("modseq"),
-									 makeString(pstrdup(function))),
-						  0, NULL, true);
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(function),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(get_namespace_oid("modseq", true)));
 }
 
 /*

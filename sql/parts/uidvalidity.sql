@@ -12,8 +12,9 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_next_uidvalidity';
 COMMENT ON FUNCTION modseq.next_uidvalidity() IS
 	'A new UIDVALIDITY, 1 to 4294967295: higher than any that this function has returned in this database, and '
 	'not below the clock (seconds since 1970), so that one which was lost in a crash or with a backup is not '
-	'given out again (RFC 9051 section 2.3.1.1). Holds a lock on modseq.uidvalidity_seq while it runs. Errors: '
-	'2200H when there is none left, 25006 on a standby.';
+	'given out again (RFC 9051 section 2.3.1.1). Calls get at most half a year (16777216 seconds) ahead of the '
+	'clock. Holds a lock on modseq.uidvalidity_seq while it runs. Errors: 2200H when there is none left, 54000 '
+	'that far ahead of the clock, 25006 on a standby.';
 
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

@@ -25,6 +25,12 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
+/*
+ * How many seconds the values may be ahead of the clock: half a year.  Anybody
+ * may call this in a loop, which must not use them up for all.
+ */
+#define MAX_AHEAD	(INT64CONST(1) << 24)
+
 PG_FUNCTION_INFO_V1(modseq_next_uidvalidity);
 
 /* The last value that the sequence gave out, or 0 */
@@ -42,7 +48,33 @@ last_value(Oid sequence)
 }
 
 /*
- * modseq.next_uidvalidity() -> bigint; errors 2200H at the top, 25006
+ * What follows the last value, which is not to run away from the clock.  One
+ * that is ahead by more than calls can bring about, also where the clock was
+ * put back, was set by who may, for clients have seen such; it is followed.
+ */
+static int64
+next_value(int64 last)
+{
+	int64		now = (int64) time(NULL);
+
+	if (last >= now + MAX_AHEAD && last < now + 2 * MAX_AHEAD)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many values of UIDVALIDITY have been taken"),
+				 errdetail("The last one is " INT64_FORMAT " seconds ahead of the clock.",
+						   last - now),
+				 errhint("Wait a second for each. To begin again, set modseq.uidvalidity_seq to the highest that a mailbox has.")));
+	if (last >= PG_UINT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+				 errmsg("there is no UIDVALIDITY left"),
+				 errdetail("The highest is %u.", PG_UINT32_MAX),
+				 errhint("If modseq.uidvalidity_seq was set by mistake, set it to the highest that a mailbox has.")));
+	return Max(last + 1, now);
+}
+
+/*
+ * modseq.next_uidvalidity() -> bigint; errors 2200H at the top, 25006, 54000
  *
  * Not by nextval(), after which lastval() would no longer be the application's
  * own: the key of the mailbox, say, that was inserted by this statement.
@@ -65,13 +97,7 @@ modseq_next_uidvalidity(PG_FUNCTION_ARGS)
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(relation_owner(sequence),
 						   security | SECURITY_LOCAL_USERID_CHANGE);
-	value = Max(last_value(sequence) + 1, (int64) time(NULL));
-	if (value > PG_UINT32_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
-				 errmsg("there is no UIDVALIDITY left"),
-				 errdetail("The highest is %u.", PG_UINT32_MAX),
-				 errhint("If modseq.uidvalidity_seq was set by mistake, set it to the highest that a mailbox has.")));
+	value = next_value(last_value(sequence));
 	DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
 						Int64GetDatum(value));
 	SetUserIdAndSecContext(user, security);

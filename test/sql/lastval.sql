@@ -37,6 +37,17 @@ SELECT setval('modseq.uidvalidity_seq', 4294967294);
 SELECT modseq.next_uidvalidity();
 SELECT modseq.next_uidvalidity();
 \echo :SQLSTATE
+-- Whoever calls it in a loop gets half a year ahead of the clock, also where that was put back, and no further; what was
+-- set further ahead is followed
+ROLLBACK TO before;
+CREATE FUNCTION next(ahead bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM setval('modseq.uidvalidity_seq', extract(epoch FROM clock_timestamp())::bigint + ahead);
+	RETURN modseq.next_uidvalidity() - extract(epoch FROM clock_timestamp())::bigint BETWEEN ahead - 9 AND ahead + 9;
+EXCEPTION WHEN program_limit_exceeded THEN
+	RETURN SQLERRM;
+END $$;
+SELECT ahead, next(ahead) FROM unnest(ARRAY[16777116, 16777316, 20000000, 33554332, 33554532]) AS ahead;
 ROLLBACK TO before;
 SELECT setval('modseq.uidvalidity_seq', :last) > 0;
 COMMIT;

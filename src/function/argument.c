@@ -50,7 +50,13 @@ argument_uids(FunctionCallInfo fcinfo, int argno)
 	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_UIDSET_P(argno);
 }
 
-/* A value of one of the argument types, as a key column's type */
+/*
+ * A value of one of the argument types, as a key column's type
+ *
+ * If that is a domain, as the type below it: the checks of a domain are its
+ * owner's code, and must not run as our caller.  What does not pass them is no
+ * mailbox.
+ */
 static Datum
 key_value(const KeyColumn *key, Datum value, Oid type)
 {
@@ -59,10 +65,10 @@ key_value(const KeyColumn *key, Datum value, Oid type)
 	Oid			ioparam;
 	bool		isvarlena;
 
-	if (type == key->input_type && key->typmod < 0)
+	if (type == key->type && key->typmod < 0)
 		return value;
 	getTypeOutputInfo(type, &output, &isvarlena);
-	getTypeInputInfo(key->input_type, &input, &ioparam);
+	getTypeInputInfo(key->type, &input, &ioparam);
 	return OidInputFunctionCall(input, OidOutputFunctionCall(output, value),
 								ioparam, key->typmod);
 }

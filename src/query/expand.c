@@ -168,7 +168,7 @@ expand_key(Expansion *query, const char *row, const char *what)
 		if (strcmp(what, "$1") == 0)
 			/* Without a type modifier "character" means one character */
 			appendStringInfo(&query->text, "($1[%d])::%s AS ", i + 1,
-							 type_name(store->key[i].input_type));
+							 type_name(store->key[i].type));
 		else if (row != NULL)
 			appendStringInfo(&query->text, "%s.", row);
 		appendStringInfoString(&query->text, column);

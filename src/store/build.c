@@ -113,10 +113,11 @@ build_key_column(Store *store, const Column *column, KeyColumn *key)
 {
 	Oid			relid = store->table[TABLE_MAILBOX].relid;
 	TypeCacheEntry *typcache;
+	Oid			type;			/* perhaps a domain */
 
 	get_atttypetypmodcoll(relid, get_attnum(relid, column->name),
-						  &key->input_type, &key->typmod, &key->collation);
-	key->type = column->type;
+						  &type, &key->typmod, &key->collation);
+	key->type = getBaseTypeAndTypmod(type, &key->typmod);
 	typcache = lookup_type_cache(key->type,
 								 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
 	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc) ||

@@ -87,7 +87,6 @@ typedef struct StoreTable
 typedef struct KeyColumn
 {
 	Oid			type;			/* in the mailbox table; not a domain */
-	Oid			input_type;		/* the same, perhaps a domain */
 	int32		typmod;
 	Oid			collation;
 	int16		typlen;

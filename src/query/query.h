@@ -117,6 +117,16 @@ typedef enum PlanMode
 	PLAN_READ_COMMITTED			/* as owner: all but what we have done */
 } PlanMode;
 
+/* What restrict_end() needs to restore */
+typedef struct Restriction
+{
+	Oid			user;
+	int			security;
+	int			nestlevel;		/* of settings; 0: nothing is restricted */
+} Restriction;
+
+extern void restrict_begin(Restriction *before, Oid user, bool restricted);
+extern void restrict_end(const Restriction *before);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern uint64 plan_scan(Store *store, PlanId id, Oid relid);

@@ -34,6 +34,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -120,6 +121,40 @@ run_init(void)
 {
 	next_start = ExecutorStart_hook;
 	ExecutorStart_hook = start_query;
+}
+
+/*
+ * restrict_begin: from here on, code of others must not get at who called us
+ *
+ * Triggers, casts, checks and policies of a store are code of its owner.  They
+ * may run when somebody else, a superuser say, drops a partition or has us check
+ * the store.  They run as the owner then, but could leave something behind: a
+ * deferred trigger, which runs with the rights of whoever commits, a setting, a
+ * temporary table.  PostgreSQL refuses all that in a restricted operation, but
+ * for settings, which are put back at its end.
+ *
+ * If nothing is restricted, this does nothing.  After an error the end of the
+ * (sub)transaction restores all.
+ */
+void
+restrict_begin(Restriction *before, Oid user, bool restricted)
+{
+	GetUserIdAndSecContext(&before->user, &before->security);
+	before->nestlevel = 0;
+	if (!restricted)
+		return;
+	SetUserIdAndSecContext(user, before->security |
+						   SECURITY_RESTRICTED_OPERATION);
+	before->nestlevel = NewGUCNestLevel();
+}
+
+void
+restrict_end(const Restriction *before)
+{
+	if (before->nestlevel == 0)
+		return;
+	AtEOXact_GUC(false, before->nestlevel);
+	SetUserIdAndSecContext(before->user, before->security);
 }
 
 static SPIPlanPtr

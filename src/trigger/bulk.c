@@ -21,8 +21,52 @@
  */
 #include "trigger/trigger.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+
+/* Does a cast that somebody has made convert this table's mailbox keys? */
+static bool
+has_made_cast(const Store *store, TableRole role)
+{
+	for (int i = 0; i < store->table[role].nkeys; i++)
+	{
+		Oid			funcid = InvalidOid;
+
+		find_coercion_pathway(store->key[i].type,
+							  store->table[role].key[i].type,
+							  COERCION_EXPLICIT, &funcid);
+		if (funcid >= FirstNormalObjectId)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A partition may have another owner than the whole table.  It is read, and
+ * changed, as that one; so what the whole table's owner may have made, such as
+ * its triggers, would run with the rights of another.
+ */
+static void
+refuse_other_owner(const Store *store, TableRole role, Oid relid)
+{
+	Oid			whole = store->table[role].relid;
+	Oid			owner = relation_owner(whole);
+
+	if (relation_owner(relid) == owner)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("table %s has another owner than table %s",
+					relation_name(relid), relation_name(whole)),
+			 errdetail("Triggers and casts of the one would run with the rights of the other."),
+			 errhint("Use ALTER TABLE %s OWNER TO %s before.",
+					 relation_name(relid),
+					 quote_identifier(GetUserNameFromId(owner, false)))));
+}
 
 /*
  * Does something to each mailbox that a table is of.  The query's rows have its
@@ -107,6 +151,8 @@ remove_from_side_table(Store *store, Datum *key, Datum unused)
 void
 bulk_leave(Store *store, TableRole role, Oid relid)
 {
+	if (has_made_cast(store, role))
+		refuse_other_owner(store, role, relid);
 	switch (role)
 	{
 		case TABLE_MESSAGE:
@@ -184,6 +230,7 @@ add_to_side_table(Store *store, Datum *key, Datum unused)
 void
 bulk_arrive(Store *store, TableRole role, Oid relid)
 {
+	refuse_other_owner(store, role, relid);
 	switch (role)
 	{
 		case TABLE_MESSAGE:

@@ -89,15 +89,13 @@ has_same(Relation rel, const Trigger *wanted)
 static void
 run_as_owner(List *commands, Oid relid)
 {
-	Oid			user;
-	int			security;
+	Oid			owner = relation_owner(relid);
+	Restriction before;
 	ListCell   *lc;
 
 	if (commands == NIL)
 		return;
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(relation_owner(relid),
-						   security | SECURITY_LOCAL_USERID_CHANGE);
+	restrict_begin(&before, owner, owner != GetUserId());
 	SPI_connect();
 	foreach(lc, commands)
 	{
@@ -108,7 +106,7 @@ run_as_owner(List *commands, Oid relid)
 				 SPI_result_code_string(result), (char *) lfirst(lc));
 	}
 	SPI_finish();
-	SetUserIdAndSecContext(user, security);
+	restrict_end(&before);
 }
 
 /*

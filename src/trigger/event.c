@@ -21,7 +21,10 @@
  * below it.  Only for somebody who may run the command, so that nobody can lock
  * a stranger's table.  After a command its locks are still held.
  *
- * Rights: triggers are created and dropped as the partition's owner.
+ * Rights: triggers are created and dropped as the partition's owner.  What is
+ * done on tables that are not all the caller's own is a restricted operation.
+ * Deferred triggers on them are refused then: they would run at COMMIT, with
+ * the rights of the caller.
  *
  * Memory: the command's.
  *
@@ -69,6 +72,19 @@ table_store(Oid relid, TableRole role)
 	return store;
 }
 
+/* Has the store, or that table of it, an owner other than the caller? */
+static bool
+is_strangers(const Store *store, Oid relid)
+{
+	if (relation_owner(relid) != GetUserId())
+		return true;
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		if (OidIsValid(store->table[role].relid) &&
+			relation_owner(store->table[role].relid) != GetUserId())
+			return true;
+	return false;
+}
+
 /* --- rows that leave --------------------------------------------------- */
 
 /* Whoever may not DROP or DETACH is told so by PostgreSQL, and locks nothing */
@@ -111,8 +127,10 @@ find_partition(const RangeVar *name, const RangeVar *from, TableRole *role)
 /*
  * The rows of such a partition go with it.  It is locked, and what is below it;
  * if the names lead elsewhere when we have the locks, then once more.
+ *
+ * True if the store is not the caller's own.
  */
-static void
+static bool
 rows_leave(const RangeVar *name, const RangeVar *from)
 {
 	TableRole	role;
@@ -122,6 +140,7 @@ rows_leave(const RangeVar *name, const RangeVar *from)
 	{
 		Oid			parent = get_partition_parent(relid, true);
 		Store	   *store;
+		Restriction before;
 
 		LockRelationOid(parent, AccessExclusiveLock);
 		LockRelationOid(relid, AccessExclusiveLock);
@@ -133,11 +152,14 @@ rows_leave(const RangeVar *name, const RangeVar *from)
 		}
 		find_all_inheritors(relid, AccessExclusiveLock, NULL);
 		store = table_store(relid, role);
+		restrict_begin(&before, GetUserId(), is_strangers(store, relid));
 		statement_open();
 		bulk_leave(store, role, relid);
 		statement_close();
-		return;
+		restrict_end(&before);
+		return is_strangers(store, relid);
 	}
+	return false;
 }
 
 static void
@@ -177,6 +199,8 @@ before_drop(DropStmt *drop)
 {
 	List	   *relids = NIL;
 	ListCell   *lc;
+	bool		strangers = false;
+	Restriction before;
 
 	foreach(lc, drop->objects)
 	{
@@ -190,10 +214,13 @@ before_drop(DropStmt *drop)
 		Oid			relid = list_nth_oid(relids, foreach_current_index(lc));
 
 		if (OidIsValid(relid) && get_rel_relispartition(relid) &&
-			!goes_with_ancestor(relid, relids))
-			rows_leave(makeRangeVarFromNameList(lfirst(lc)), NULL);
+			!goes_with_ancestor(relid, relids) &&
+			rows_leave(makeRangeVarFromNameList(lfirst(lc)), NULL))
+			strangers = true;
 	}
+	restrict_begin(&before, GetUserId(), strangers);
 	statement_close();
+	restrict_end(&before);
 }
 
 /*
@@ -248,15 +275,18 @@ after_attach(PartitionCmd *attach)
 	Oid			relid = RangeVarGetRelid(attach->name, NoLock, true);
 	TableRole	role;
 	Store	   *store;
+	Restriction before;
 
 	if (!OidIsValid(relid) || !get_rel_relispartition(relid) ||
 		(role = relation_role(relid)) == TABLE_NONE)
 		return;
 	clone_complete_partition(relid);
 	store = table_store(relid, role);
+	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
 	statement_open();
 	bulk_arrive(store, role, relid);
 	statement_close();
+	restrict_end(&before);
 }
 
 static void

@@ -156,30 +156,30 @@ $$;
 COMMENT ON FUNCTION modseq_internal.notice_flags IS
 	'Says which flag columns are tracked, and which column may be a soft delete that nobody has named.';
 
-CREATE FUNCTION modseq.attach(
+CREATE FUNCTION modseq_internal.attach(
 	message regclass,
-	mailbox regclass DEFAULT NULL,
-	flag regclass DEFAULT NULL,
-	mailbox_key name[] DEFAULT NULL,
-	mailbox_uidvalidity name DEFAULT NULL,
-	mailbox_uidnext name DEFAULT NULL,
-	mailbox_last_uid name DEFAULT NULL,
-	mailbox_highestmodseq name DEFAULT NULL,
-	mailbox_source regclass DEFAULT NULL,
-	mailbox_source_key name[] DEFAULT NULL,
-	message_mailbox name[] DEFAULT NULL,
-	message_uid name DEFAULT NULL,
-	message_modseq name DEFAULT NULL,
-	message_created_modseq name DEFAULT NULL,
-	message_flags name[] DEFAULT NULL,
-	message_expunged name DEFAULT NULL,
-	message_key name DEFAULT NULL,
-	flag_message name DEFAULT NULL,
-	flag_mailbox name[] DEFAULT NULL,
-	flag_uid name DEFAULT NULL,
-	flag_columns name[] DEFAULT NULL,
-	notify boolean DEFAULT NULL,
-	reset name[] DEFAULT NULL)
+	mailbox regclass,
+	flag regclass,
+	mailbox_key name[],
+	mailbox_uidvalidity name,
+	mailbox_uidnext name,
+	mailbox_last_uid name,
+	mailbox_highestmodseq name,
+	mailbox_source regclass,
+	mailbox_source_key name[],
+	message_mailbox name[],
+	message_uid name,
+	message_modseq name,
+	message_created_modseq name,
+	message_flags name[],
+	message_expunged name,
+	message_key name,
+	flag_message name,
+	flag_mailbox name[],
+	flag_uid name,
+	flag_columns name[],
+	notify boolean,
+	reset name[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
@@ -245,6 +245,35 @@ BEGIN
 	PERFORM notice_flags(store);
 END
 $$;
+COMMENT ON FUNCTION modseq_internal.attach IS
+	'What modseq.attach() does, as the owner of the message table.';
+
+CREATE FUNCTION modseq.attach(
+	message regclass,
+	mailbox regclass DEFAULT NULL,
+	flag regclass DEFAULT NULL,
+	mailbox_key name[] DEFAULT NULL,
+	mailbox_uidvalidity name DEFAULT NULL,
+	mailbox_uidnext name DEFAULT NULL,
+	mailbox_last_uid name DEFAULT NULL,
+	mailbox_highestmodseq name DEFAULT NULL,
+	mailbox_source regclass DEFAULT NULL,
+	mailbox_source_key name[] DEFAULT NULL,
+	message_mailbox name[] DEFAULT NULL,
+	message_uid name DEFAULT NULL,
+	message_modseq name DEFAULT NULL,
+	message_created_modseq name DEFAULT NULL,
+	message_flags name[] DEFAULT NULL,
+	message_expunged name DEFAULT NULL,
+	message_key name DEFAULT NULL,
+	flag_message name DEFAULT NULL,
+	flag_mailbox name[] DEFAULT NULL,
+	flag_uid name DEFAULT NULL,
+	flag_columns name[] DEFAULT NULL,
+	notify boolean DEFAULT NULL,
+	reset name[] DEFAULT NULL)
+RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_attach';
 COMMENT ON FUNCTION modseq.attach IS
 	'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, '
 	'triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that '

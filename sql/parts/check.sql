@@ -161,7 +161,7 @@ $$;
 COMMENT ON FUNCTION modseq_internal.check_rows IS
 	'What is wrong with the rows of the tables of a store.';
 
-CREATE FUNCTION modseq.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
+CREATE FUNCTION modseq_internal.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
@@ -188,6 +188,11 @@ BEGIN
 	END IF;
 END
 $$;
+COMMENT ON FUNCTION modseq_internal.check(regclass) IS
+	'What modseq.check() does, as the owner of the message table, or as who may read the store.';
+
+CREATE FUNCTION modseq.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'modseq_as_owner';
 COMMENT ON FUNCTION modseq.check(regclass) IS
 	'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a '
 	'key of several columns), the UID, and the problem, which begins with what it is about: table, option, column, '

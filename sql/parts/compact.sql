@@ -2,7 +2,7 @@
  * compact(): old vanished rows, folded into one a mailbox.
  */
 
-CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
+CREATE FUNCTION modseq_internal.compact(store regclass, older_than interval) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
@@ -49,6 +49,11 @@ BEGIN
 	RETURN folded;
 END
 $$;
+COMMENT ON FUNCTION modseq_internal.compact(regclass, interval) IS
+	'What modseq.compact() does, as the owner of the message table.';
+
+CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_as_owner';
 COMMENT ON FUNCTION modseq.compact(regclass, interval) IS
 	'Folds the vanished rows of each mailbox that are older than the interval (by the clock, when they vanished) '
 	'into one, and returns how many rows it removed. No UID is forgotten: a client that has seen the mod-sequence '

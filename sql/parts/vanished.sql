@@ -70,8 +70,22 @@ BEGIN
 		qualified_name(store.message);
 END
 $$;
-COMMENT ON FUNCTION modseq_internal.follow_owner IS
+COMMENT ON FUNCTION modseq_internal.follow_owner(modseq_internal.store, regclass) IS
 	'Gives the vanished table of a store to the owner of the message table.';
+
+CREATE FUNCTION modseq_internal.follow_owner(message regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	store modseq_internal.store;
+BEGIN
+	SELECT * INTO store FROM modseq.stores s WHERE s.message = follow_owner.message;
+	IF FOUND THEN
+		PERFORM follow_owner(store, store.vanished);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.follow_owner(regclass) IS
+	'The same for a message table, which may have no store yet.';
 
 CREATE FUNCTION modseq_internal.find_vanished(store modseq_internal.store) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

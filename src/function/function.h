@@ -11,6 +11,7 @@
  *	read.c		what has changed, and what has vanished
  *	write.c		the mailbox lock, and what is judged under it
  *	uidvalidity.c	handing out UIDVALIDITY values
+ *	owner.c		functions that run as the owner of a store
  *
  *-------------------------------------------------------------------------
  */

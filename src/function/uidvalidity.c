@@ -61,8 +61,8 @@ next_value(int64 last)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many values of UIDVALIDITY have been taken"),
-				 errdetail("The last one is " INT64_FORMAT " seconds ahead of the clock.",
-						   last - now),
+				 errdetail("The last one is ahead of the clock by "
+						   INT64_FORMAT " seconds.", last - now),
 				 errhint("Wait a second for each. To begin again, set modseq.uidvalidity_seq to the highest that a mailbox has.")));
 	if (last >= PG_UINT32_MAX)
 		ereport(ERROR,

@@ -127,11 +127,11 @@ run_init(void)
  * restrict_begin: from here on, code of others must not get at who called us
  *
  * Triggers, casts, checks and policies of a store are code of its owner.  They
- * may run when somebody else, a superuser say, drops a partition or has us check
- * the store.  They run as the owner then, but could leave something behind: a
- * deferred trigger, which runs with the rights of whoever commits, a setting, a
- * temporary table.  PostgreSQL refuses all that in a restricted operation, but
- * for settings, which are put back at its end.
+ * may run when somebody else, a superuser say, drops a partition or has us
+ * check the store.  They run as the owner then, but could leave something
+ * behind: a deferred trigger, which runs with the rights of whoever commits, a
+ * setting, a temporary table.  PostgreSQL refuses all that in a restricted
+ * operation, but for settings, which are put back at its end.
  *
  * If nothing is restricted, this does nothing.  After an error the end of the
  * (sub)transaction restores all.

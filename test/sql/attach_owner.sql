@@ -27,6 +27,9 @@ RESET ROLE;
 ALTER TABLE mail OWNER TO regress_modseq_new;
 SELECT failure($$INSERT INTO mail VALUES (3, 1)$$);
 SELECT problem FROM modseq.check('mail');
+-- if all tables are one owner's: each owner's code would run with the rights of the other
+SELECT refusal($$'mail'$$);
+ALTER TABLE box OWNER TO regress_modseq_new;
 SELECT modseq.attach('mail');
 SELECT relname, relowner::regrole FROM pg_class WHERE relname ~ '^(mail|mail_vanished|box)$' AND relnamespace = 'owner'::regnamespace ORDER BY 1;
 INSERT INTO mail VALUES (3, 1);
@@ -49,6 +52,7 @@ INSERT INTO mail VALUES (4, 1);
 RESET ROLE;
 GRANT regress_modseq_new TO regress_modseq_old;
 ALTER TABLE mail OWNER TO regress_modseq_new;
+ALTER TABLE box OWNER TO regress_modseq_new;
 SET ROLE regress_modseq_old;
 SELECT modseq.attach('mail');
 DELETE FROM mail WHERE id = 4;

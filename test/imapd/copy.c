@@ -76,6 +76,7 @@ copy_set(Session *session, int64_t target, const Uids *set, bool partly,
 		 GArray *pairs, int64_t *uidvalidity)
 {
 	Db		   *db = &session->db;
+	const Selected *box = &session->box;
 	char	   *text = uids_print(set);
 	int			attempt = 0;
 	bool		done;
@@ -83,9 +84,9 @@ copy_set(Session *session, int64_t target, const Uids *set, bool partly,
 	do
 	{
 		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK_TWO, "ii", session->box.id, target);
-		db_queue(db, SQL_MESSAGES, "is", session->box.id, text);
-		db_queue(db, SQL_COPY, "isi", session->box.id, text, target);
+		db_queue(db, SQL_LOCK_TWO, "ii", box->id, target);
+		db_queue(db, SQL_MESSAGES, "is", box->id, text);
+		db_queue(db, SQL_COPY, "iisi", box->id, box->uidvalidity, text, target);
 		done = db_run(db);
 		if (done)
 		{
@@ -168,7 +169,7 @@ static bool
 move_set(Session *session, int64_t target, const Uids *set)
 {
 	Db		   *db = &session->db;
-	int64_t		box = session->box.id;
+	const Selected *box = &session->box;
 	char	   *text = uids_print(set);
 	int			attempt = 0;
 	bool		done;
@@ -176,11 +177,11 @@ move_set(Session *session, int64_t target, const Uids *set)
 	do
 	{
 		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK_TWO, "ii", box, target);
-		if (box == target)
-			db_queue(db, SQL_MOVE_WITHIN, "is", box, text);
+		db_queue(db, SQL_LOCK_TWO, "ii", box->id, target);
+		if (box->id == target)
+			db_queue(db, SQL_MOVE_WITHIN, "iis", box->id, box->uidvalidity, text);
 		else
-			db_queue(db, SQL_MOVE, "isi", box, text, target);
+			db_queue(db, SQL_MOVE, "iisi", box->id, box->uidvalidity, text, target);
 		sync_queue(session);
 		db_queue(db, SQL_COMMIT, "");
 		done = db_run(db);
@@ -222,8 +223,10 @@ cmd_move(Session *session, bool uid)
 		sync_tell(session, db->results[3], NULL, EXPUNGES_TOLD);
 		if (n > 0)
 			reply(session, "OK [HIGHESTMODSEQ %" PRId64 "] MOVE completed", session->box.cursor);
-		else
+		else if (uid || set.n == 0)
 			reply(session, "OK No messages to move");
+		else
+			reply(session, "NO [EXPUNGEISSUED] The messages are gone");
 	}
 	uidset_builder_free(&set);
 }
@@ -234,6 +237,7 @@ cmd_expunge(Session *session, bool uid)
 {
 	Parser	   *parser = &session->parser;
 	Db		   *db = &session->db;
+	const Selected *box = &session->box;
 	int			attempt = 0;
 	char	   *text = NULL;
 	Uids		set = UIDS_INIT;
@@ -253,11 +257,11 @@ cmd_expunge(Session *session, bool uid)
 	do
 	{
 		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK, "i", session->box.id);
+		db_queue(db, SQL_LOCK, "i", box->id);
 		if (uid)
-			db_queue(db, SQL_UID_EXPUNGE, "is", session->box.id, text);
+			db_queue(db, SQL_UID_EXPUNGE, "iis", box->id, box->uidvalidity, text);
 		else
-			db_queue(db, SQL_EXPUNGE, "i", session->box.id);
+			db_queue(db, SQL_EXPUNGE, "ii", box->id, box->uidvalidity);
 		sync_queue(session);
 		db_queue(db, SQL_COMMIT, "");
 		done = db_run(db);

@@ -192,7 +192,7 @@ set_seen(Session *session, Rows *state)
 	{
 		db_queue(db, SQL_BEGIN, "");
 		db_queue(db, SQL_LOCK, "i", session->box.id);
-		db_queue(db, SQL_SEEN, "is", session->box.id, text);
+		db_queue(db, SQL_SEEN, "iis", session->box.id, session->box.uidvalidity, text);
 		db_queue(db, SQL_COMMIT, "");
 		done = db_run(db);
 	} while (!done && db_retry(db, &attempt));

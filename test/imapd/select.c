@@ -350,7 +350,7 @@ cmd_close(Session *session, bool uid)
 	{
 		db_queue(db, SQL_BEGIN, "");
 		db_queue(db, SQL_LOCK, "i", session->box.id);
-		db_queue(db, SQL_EXPUNGE, "i", session->box.id);
+		db_queue(db, SQL_EXPUNGE, "ii", session->box.id, session->box.uidvalidity);
 		db_queue(db, SQL_COMMIT, "");
 		if (db_run(db))
 			break;

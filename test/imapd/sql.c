@@ -35,8 +35,16 @@
 	"m.uid, m.modseq, array_to_string(m.flags, E'\\n'), m.size," \
 	" to_char(m.internaldate AT TIME ZONE 'UTC', 'DD-Mon-YYYY HH24:MI:SS')"
 
+/*
+ * $1 is still the mailbox that was opened with UIDVALIDITY $2.  A write asks
+ * that itself, so that it need not wait for the answer of lock(); if it is
+ * not so, it writes nothing, and resync() says why.
+ */
+#define SAME_MAILBOX	"(SELECT uidvalidity FROM mw_mailbox WHERE id = $1) = $2"
+
 #define UPDATE_FLAGS(value, condition) \
-	"UPDATE mw_mail SET flags = " value " WHERE mailbox_id = $1 AND uid <@ $2::uidset AND " condition
+	"UPDATE mw_mail SET flags = " value \
+	" WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND uid <@ $3::uidset AND " condition
 
 const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN] = {"BEGIN", false},
@@ -136,30 +144,31 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" RETURNING uid, modseq, flags)"
 		" SELECT uid, modseq, array_to_string(flags, E'\\n') FROM m ORDER BY uid", false},
 	[SQL_STORE_ADD] = {
-		UPDATE_FLAGS("flags || ARRAY(SELECT f FROM unnest($3::text[]) f WHERE f <> ALL (flags))",
-					 "NOT flags @> $3::text[]"), false},
+		UPDATE_FLAGS("flags || ARRAY(SELECT f FROM unnest($4::text[]) f WHERE f <> ALL (flags))",
+					 "NOT flags @> $4::text[]"), false},
 	[SQL_STORE_REMOVE] = {
-		UPDATE_FLAGS("ARRAY(SELECT f FROM unnest(flags) f WHERE f <> ALL ($3::text[]))",
-					 "flags && $3::text[]"), false},
+		UPDATE_FLAGS("ARRAY(SELECT f FROM unnest(flags) f WHERE f <> ALL ($4::text[]))",
+					 "flags && $4::text[]"), false},
 	[SQL_STORE_REPLACE] = {
-		UPDATE_FLAGS("$3::text[]", "NOT (flags @> $3::text[] AND flags <@ $3::text[])"), false},
+		UPDATE_FLAGS("$4::text[]", "NOT (flags @> $4::text[] AND flags <@ $4::text[])"), false},
 
-	[SQL_EXPUNGE] = {"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " DELETED, false},
+	[SQL_EXPUNGE] = {"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND " DELETED, false},
 	[SQL_UID_EXPUNGE] = {
-		"DELETE FROM mw_mail WHERE mailbox_id = $1 AND uid <@ $2::uidset AND " DELETED, false},
+		"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX
+		" AND uid <@ $3::uidset AND " DELETED, false},
 	[SQL_APPEND] = {
 		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw)"
 		" VALUES ($1, $2, coalesce($3::timestamptz, now()), $4::bytea) RETURNING uid", false},
 	[SQL_COPY] = {
 		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw)"
-		" SELECT $3, flags, internaldate, raw FROM mw_mail"
-		" WHERE mailbox_id = $1 AND uid <@ $2::uidset ORDER BY uid RETURNING uid", false},
+		" SELECT $4, flags, internaldate, raw FROM mw_mail"
+		" WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND uid <@ $3::uidset ORDER BY uid RETURNING uid", false},
 	[SQL_MOVE] = {
-		"UPDATE mw_mail m SET mailbox_id = $3 FROM mw_mail old"
-		" WHERE m.id = old.id AND m.mailbox_id = $1 AND m.uid <@ $2::uidset"
+		"UPDATE mw_mail m SET mailbox_id = $4 FROM mw_mail old"
+		" WHERE m.id = old.id AND m.mailbox_id = $1 AND " SAME_MAILBOX " AND m.uid <@ $3::uidset"
 		" RETURNING old.uid, m.uid", false},
 	[SQL_MOVE_WITHIN] = {
 		"UPDATE mw_mail m SET uid = NULL FROM mw_mail old"
-		" WHERE m.id = old.id AND m.mailbox_id = $1 AND m.uid <@ $2::uidset"
+		" WHERE m.id = old.id AND m.mailbox_id = $1 AND " SAME_MAILBOX " AND m.uid <@ $3::uidset"
 		" RETURNING old.uid, m.uid", false},
 };

@@ -72,6 +72,7 @@ try_store(Session *session, const StoreCommand *store, const Uids *set, StoreRes
 {
 	Db		   *db = &session->db;
 	int64_t		box = session->box.id;
+	int64_t		uidvalidity = session->box.uidvalidity;
 	char	   *all = uids_print(set);
 	char	   *chosen = NULL;
 	char	   *array = flags_array(store->flags);
@@ -97,7 +98,7 @@ try_store(Session *session, const StoreCommand *store, const Uids *set, StoreRes
 			goto out;
 	}
 	db_queue(db, SQL_FOREIGN, "iis", box, session->box.told, all);
-	db_queue(db, store->sql, "iss", box, chosen ? chosen : all, array);
+	db_queue(db, store->sql, "iiss", box, uidvalidity, chosen ? chosen : all, array);
 	db_queue(db, SQL_MESSAGES, "is", box, all);
 	sync_queue(session);
 	db_queue(db, SQL_COMMIT, "");

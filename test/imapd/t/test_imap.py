@@ -365,6 +365,18 @@ class Basic(unittest.TestCase):
         self.assertEqual((answer.status, answer.code), ("NO", "EXPUNGEISSUED"))
         self.a.ok("STATUS %s (MESSAGES UIDNEXT)" % target).one("MESSAGES 0 UIDNEXT 1")
 
+    def test_move_of_expunged_moves_the_others(self):
+        box = new_mailbox(self.a, 3)
+        target = new_mailbox(self.a)
+        self.a.ok("SELECT " + box)
+        sql("DELETE FROM mw_mail WHERE mailbox_id = %d AND uid = 2" % mailbox_id(box))
+        answer = self.a.cmd("MOVE 2 " + target)
+        self.assertEqual((answer.status, answer.code, answer.untagged), ("NO", "EXPUNGEISSUED", ["2 EXPUNGE"]))
+        sql("DELETE FROM mw_mail WHERE mailbox_id = %d AND uid = 3" % mailbox_id(box))
+        answer = self.a.ok("MOVE 1:2 " + target)
+        self.assertEqual(answer.untagged[1:], ["2 EXPUNGE", "1 EXPUNGE"])
+        answer.one(r"^OK \[COPYUID \d+ 1 1\]")
+
     def test_expunge(self):
         box = new_mailbox(self.a, 5)
         self.a.ok("SELECT " + box)

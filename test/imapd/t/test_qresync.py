@@ -233,6 +233,31 @@ class Qresync(unittest.TestCase):
         tag = self.a.start("NOOP")
         self.assertTrue(self.a.line().startswith("* BYE"), tag)
 
+    def test_uidvalidity_changes_before_a_write(self):
+        """The session's UIDs name other messages now: nothing is written, and the session ends."""
+        target = new_mailbox(self.b)
+        where = "mailbox_id IN (%d, %d)" % (mailbox_id(self.box), mailbox_id(target))
+        messages = "SELECT mailbox_id, uid, modseq, flags FROM mw_mail WHERE %s ORDER BY 1, 2" % where
+        self.b.ok("STORE 1:2 +FLAGS.SILENT (\\Deleted)")
+        before = sql(messages)
+        for command in (
+                "EXPUNGE", "UID EXPUNGE 1:6", "CLOSE", "UID FETCH 1:6 BODY[]", "STORE 1:6 FLAGS (a)",
+                "UID STORE 1:6 +FLAGS (a)", "UID STORE 1:6 -FLAGS (\\Deleted)",
+                "UID STORE 1:6 (UNCHANGEDSINCE 99) +FLAGS (a)", "COPY 1:6 " + target, "UID COPY 1:6 " + target,
+                "UID MOVE 1:6 " + target, "UID MOVE 1:6 " + self.box):
+            with self.subTest(command):
+                c = Imap()
+                c.ok("ENABLE QRESYNC")
+                c.ok("SELECT " + self.box)
+                sql("SELECT modseq.reset_uidvalidity('mw_mail', %d)" % mailbox_id(self.box))
+                tag = c.start(command)
+                line = c.line()
+                while not line.startswith(("* BYE", tag)):
+                    line = c.line()
+                c.close()
+                self.assertEqual(line.startswith("* BYE"), command != "CLOSE", line)
+                self.assertEqual(sql(messages), before)
+
     def test_idle(self):
         self.select()
         tag = self.a.start("IDLE")

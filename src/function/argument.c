@@ -26,6 +26,8 @@ argument_not_null(FunctionCallInfo fcinfo, int argno, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name),
+				 strcmp(name, "uids") == 0 ?
+				 errhint("An empty set is ''; for all UIDs give 1:UIDNEXT-1.") :
 				 errhint("Only sets of UIDs may be null, and stand for all UIDs then.")));
 }
 

@@ -132,6 +132,26 @@ same_epoch(const Store *a, const Store *b)
 	return true;
 }
 
+/*
+ * The epoch of a store that is what it was before, in this transaction: also
+ * where it was another in between, for a subtransaction that made it so has
+ * been rolled back.
+ */
+static void
+take_epoch(Store *store)
+{
+	ListCell   *lc;
+
+	foreach(lc, retired_stores)
+	{
+		Store	   *before = lfirst(lc);
+
+		if (before->message_relid == store->message_relid &&
+			same_epoch(before, store))
+			store->epoch = before->epoch;
+	}
+}
+
 /* The trigger of another table of a store names the message table */
 static void
 not_attached(Relation rel)
@@ -201,10 +221,9 @@ store_get(Oid message_relid)
 	entry = hash_search(stores, &message_relid, HASH_ENTER, &found);
 	if (found && entry->store != NULL)
 	{
-		if (same_epoch(entry->store, store))
-			store->epoch = entry->store->epoch;
 		retired_stores = retire(retired_stores, entry->store);
 		retire_context(entry->context);
+		take_epoch(store);
 	}
 	MemoryContextSetParent(context, CacheMemoryContext);
 	entry->context = context;

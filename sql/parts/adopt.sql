@@ -53,7 +53,7 @@ COMMENT ON FUNCTION modseq_internal.refuse_messages IS
 -- HIGHESTMODSEQ. If the store was attached before, nobody knows of them, and they vanish under a new value; so
 -- do messages from UIDNEXT on arrive, whatever mod-sequence they have.
 --
--- Where mod-sequences are new altogether, no client has one to ask with: then nothing is remembered, and
+-- Where mod-sequences are new altogether, no client has one to ask with: then nothing gets a new value, and
 -- messages keep the mod-sequence that came with the column.
 CREATE FUNCTION modseq_internal.adopt(store modseq_internal.store, new_modseq boolean, new_store boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -99,7 +99,7 @@ BEGIN
 					OPERATOR(modseq.-) coalesce(live._uids, '')
 					OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)),
 		fresh AS (
-			SELECT m.tableoid, m.ctid, box._value,
+			SELECT {m.key}, m.tableoid, m.ctid, box._value, _needs_uid AND NOT {m.live} AS _expunged,
 				CASE WHEN _needs_uid
 						THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY $query$ || by_age || $query$)
 						ELSE m.{uid} END AS _uid
@@ -115,11 +115,13 @@ BEGIN
 			FROM fresh
 			-- Mostly there is nothing to do, and then the messages are not read once more
 			WHERE (SELECT bool_or(_touched) FROM box) AND m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
+		expunged AS (
+			SELECT {m.key}, modseq.uidset_agg(m._uid) AS _uids FROM fresh m WHERE m._expunged GROUP BY {m.key}),
 		remembered AS (
 			INSERT INTO {vanished}
-			SELECT {box.key}, box._value, box._lost
-			FROM box
-			WHERE NOT $1 AND modseq.cardinality(box._lost) > 0)
+			SELECT {box.key}, box._value, box._lost OPERATOR(modseq.+) coalesce(m._uids, '')
+			FROM box LEFT JOIN expunged m ON {m=box}
+			WHERE modseq.cardinality(box._lost OPERATOR(modseq.+) coalesce(m._uids, '')) > 0)
 		UPDATE {mailbox} b SET
 			{uidnext} = box._uidnext + box._new - {next_minus_stored},
 			{highestmodseq} = box._value,

@@ -141,6 +141,14 @@ BEGIN
 		SELECT {live.name}, u, 'vanished uid is live'
 		FROM box JOIN live ON {live=box} JOIN gone ON {gone=box},
 			modseq.unnest(live._uids OPERATOR(modseq.*) gone._uids) AS u
+		UNION ALL
+		SELECT {box.name}, modseq.min(_lost), 'uid below UIDNEXT is neither live nor vanished'
+		FROM box LEFT JOIN live ON {live=box} LEFT JOIN gone ON {gone=box}
+		CROSS JOIN LATERAL (
+			SELECT modseq.uidset(int8multirange(int8range(1, least(greatest(box._uidnext, 1), 4294967296))))
+				OPERATOR(modseq.-) coalesce(live._uids, '')
+				OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)
+		WHERE modseq.cardinality(_lost) > 0
 		$query$ || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
 		UNION ALL
 		SELECT {m.name}, {m.uid}, 'created_modseq is not in 1 to modseq'

@@ -44,10 +44,16 @@ BEGIN
 			'modseq.uidset', 'STABLE',
 			'VANISHED (EARLIER): the UIDs that were expunged or moved away under a mod-sequence above since '
 			'(exclusive), of those in uids if it is given (RFC 7162 section 3.2.6); empty if there are none. May '
-			'include UIDs that had vanished before since where history was compacted; never a live UID, nor one '
-			'that was never assigned, unless attach() took it for lost. From the caller''s snapshot, for callers '
+			'include UIDs that had vanished before since where history was compacted, and UIDs that no message ever '
+			'had, since they were reserved, passed over or handed out in vain; never a live UID. From the caller''s snapshot, for callers '
 			'who may SELECT the messages; takes no lock. Errors: 42501, 42704 for an unknown mailbox, 22004 for a '
 			'null, 55000 if the store is not attached.'),
+		('live_uids', '', 'modseq.uidset', 'STABLE',
+			'The UIDs of the messages of a mailbox, expunged ones left out: all below UIDNEXT that have not vanished. '
+			'Reads the vanished UIDs and no message, and costs as much as vanished_since() from 0. From the caller''s '
+			'snapshot, for callers who may SELECT the messages; row-level security of the message table does not '
+			'count, that of the mailbox table does. Takes no lock. Errors: 42501, 42704 for an unknown mailbox, 55000 '
+			'if the store is not attached.'),
 		('unchanged_since', ', uids modseq.uidset, since modseq.modseq',
 			'TABLE (uid bigint, modseq modseq.modseq, verdict text)', 'VOLATILE ROWS 100',
 			'STORE (UNCHANGEDSINCE since): one row for each UID of the set, by ascending UID, with the verdict '

@@ -22,6 +22,7 @@
 
 PG_FUNCTION_INFO_V1(modseq_changed_since);
 PG_FUNCTION_INFO_V1(modseq_vanished_since);
+PG_FUNCTION_INFO_V1(modseq_live_uids);
 PG_FUNCTION_INFO_V1(modseq_resync);
 
 /* The columns of what resync() returns, as sql/parts/function.sql has them */
@@ -80,8 +81,9 @@ modseq_changed_since(PG_FUNCTION_ARGS)
  *
  * VANISHED (EARLIER): UIDs expunged under a mod-sequence above since (RFC 7162
  * section 3.2.6), of those in the set if one is given.  May hold UIDs that
- * were expunged before since, where history was compacted; never one that is
- * live, nor one that was never assigned.  Snapshot and errors as above.
+ * were expunged before since, where history was compacted, and UIDs that no
+ * message ever had, as they were handed out in vain; never one that is live.
+ * Snapshot and errors as above.
  */
 Datum
 modseq_vanished_since(PG_FUNCTION_ARGS)
@@ -99,6 +101,36 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
 	vanished_read(store, key, since, argument_uids(fcinfo, 3), &vanished,
 				  &first);
 	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
+}
+
+/*
+ * modseq.live_uids(store, mailbox) -> uidset
+ *
+ * The UIDs of all messages of the mailbox, expunged ones left out: those below
+ * UIDNEXT that have not vanished (rule "arrivals").  So no message is read; row
+ * security of the message table does not count.  Snapshot and errors as above.
+ */
+Datum
+modseq_live_uids(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	UidBuilder	vanished;
+	UidBuilder	live;
+	Status		status;
+	int64		first;
+	UidRange	assigned;
+
+	argument_check_may_read(store);
+	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
+		status_no_mailbox(store, key);
+	vanished_read(store, key, 0, NULL, &vanished, &first);
+	uidset_builder_init(&live);
+	assigned.lo = UIDSET_MIN_UID;
+	assigned.hi = (uint32) Min(status.uidnext - 1, (int64) UIDSET_MAX_UID);
+	uidset_difference(&assigned, status.uidnext > 1 ? 1 : 0, vanished.ranges,
+					  vanished.n, &live);
+	PG_RETURN_UIDSET_P(uidset_from_builder(&live));
 }
 
 /* --- resync ------------------------------------------------------------ */

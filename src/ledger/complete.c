@@ -20,6 +20,9 @@
 
 #include "access/xact.h"
 
+/* How often triggers may make us begin again, until we take it for endless */
+#define MAX_ROUNDS	1000
+
 static bool
 has_changes(Mailbox *mailbox)
 {
@@ -54,7 +57,7 @@ compare_mailboxes(const ListCell *a, const ListCell *b)
 					   mailbox_key(right));
 }
 
-/* Mailboxes that have messages to stamp or UIDs to remember, ascending */
+/* Mailboxes that have messages to stamp, or UIDs to remember, ascending */
 static List *
 changed_mailboxes(Statement *statement)
 {
@@ -66,7 +69,7 @@ changed_mailboxes(Statement *statement)
 	flagged_find(flagged);
 	foreach(lc, statement->mailboxes)
 	{
-		if (!has_changes(lfirst(lc)))
+		if (!has_changes(lfirst(lc)) && !unused_is_due(lfirst(lc)))
 			continue;
 		store_of(lfirst(lc));
 		changed = lappend(changed, lfirst(lc));
@@ -186,6 +189,8 @@ write_changes(Store *store, Mailbox *mailbox)
 		renumber_messages(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->stamped))
 		stamp_messages(store, mailbox);
+	if (counters->locked && unused_is_due(mailbox))
+		unused_settle(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
 		vanished_append(store, mailbox);
 
@@ -235,11 +240,18 @@ static void
 complete_statement(Statement *statement)
 {
 	statement->completing = true;
-	for (;;)
+	for (int rounds = 0;; rounds++)
 	{
 		List	   *mailboxes;
 		ListCell   *lc;
 
+		if (rounds == MAX_ROUNDS)
+			ereport(ERROR,
+					(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+					 errmsg("triggers of a store change it again whenever modseq does"),
+					 errdetail("What they changed was written %d times.",
+							   rounds),
+					 errhint("A trigger on a table of a store must come to an end, also if it fires for the changes of modseq.")));
 		crossing_settle(&statement->crossings);
 		mailboxes = changed_mailboxes(statement);
 		if (mailboxes != NIL)
@@ -258,7 +270,13 @@ complete_statement(Statement *statement)
 		foreach(lc, mailboxes)
 			mailbox_work(lfirst(lc))->listed = false;
 		foreach(lc, mailboxes)
-			counter_settle(store_of(lfirst(lc)), lfirst(lc));
+		{
+			/* Triggers of another's row can have brought more messages */
+			if (unused_is_due(lfirst(lc)))
+				statement_list(lfirst(lc));
+			else
+				counter_settle(store_of(lfirst(lc)), lfirst(lc));
+		}
 	}
 }
 
@@ -286,7 +304,8 @@ statement_renamed(Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	UidBuilder *vanished = &work->waiting.vanished;
 
-	if (uidset_builder_is_empty(vanished) && !work->used && work->landed == 0)
+	if (uidset_builder_is_empty(vanished) && !work->used &&
+		work->landed == 0 && uidset_builder_is_empty(&work->unused))
 		return;
 	statement_open();
 	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,

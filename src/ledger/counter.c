@@ -230,12 +230,14 @@ counter_modseq(Store *store, Mailbox *mailbox)
 }
 
 /*
- * The counters as of before this transaction, whatever it did to the row.
+ * counter_read_committed: the counters as of before this transaction, whatever
+ * it did to the row
+ *
  * False, and they are left alone, if there was no such mailbox.
  */
-static bool
-read_committed(Store *store, Mailbox *mailbox, int64 *uidnext,
-			   int64 *highestmodseq)
+bool
+counter_read_committed(Store *store, Mailbox *mailbox, int64 *uidnext,
+					   int64 *highestmodseq)
 {
 	bool		found;
 
@@ -268,7 +270,7 @@ counter_guess(Store *store, Mailbox *mailbox)
 	if (work->guess != 0)
 		return Max(work->guess, 0);
 	work->guess = -1;
-	if (read_committed(store, mailbox, &uidnext, &highestmodseq) &&
+	if (counter_read_committed(store, mailbox, &uidnext, &highestmodseq) &&
 		highestmodseq < MODSEQ_MAX)
 		work->guess = highestmodseq + 1;
 	return Max(work->guess, 0);
@@ -341,7 +343,8 @@ reserved_uid(Store *store, Mailbox *mailbox)
 		int64		highestmodseq;
 
 		counters->reserved = 1;
-		read_committed(store, mailbox, &counters->reserved, &highestmodseq);
+		counter_read_committed(store, mailbox, &counters->reserved,
+							   &highestmodseq);
 	}
 	return Max(counters->reserved, counters->arrived);
 }
@@ -418,6 +421,7 @@ counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 
 	counter_used(mailbox, modseq);
 	work->landed = Max(work->landed, uid + 1);
+	uidset_builder_add(&work->arrivals, (uint32) uid, (uint32) uid);
 	counters->arrived = Max(counters->arrived, uid + 1);
 }
 
@@ -449,6 +453,8 @@ counter_settle(Store *store, Mailbox *mailbox)
 	work->value = 0;
 	work->used = false;
 	work->landed = 0;
+	work->accounted = 0;
+	uidset_builder_free(&work->arrivals);
 	if (!counters->locked)
 		return;
 	counters->next_uid = uidnext;
@@ -471,6 +477,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
 	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
+	work->settling = uidnext;
 	SPI_connect();
 	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1)
 		ereport(ERROR,
@@ -481,6 +488,8 @@ counter_settle(Store *store, Mailbox *mailbox)
 						   store->table[TABLE_MAILBOX].name),
 				 errhint("A trigger must not keep modseq from its columns.")));
 	SPI_finish();
+
+	work->settling = 0;
 
 	/* Triggers of the mailbox table may have written more, and settled that */
 	counters->uidnext = Max(counters->uidnext, uidnext);

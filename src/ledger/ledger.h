@@ -10,6 +10,7 @@
  *	notify.c	wake-ups for clients that wait
  *	statement.c	what one SQL statement changed
  *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
+ *	unused.c	UIDs below UIDNEXT that no message has had
  *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
  *	vanished.c	the table of vanished UIDs
@@ -58,6 +59,11 @@ typedef struct RowPlace
  *	listed			whatever there is to write				before settling
  *	value, used,	the first change, rows that went in		settling
  *	landed
+ *	arrivals		rows that went in						unused_settle(),
+ *															settling
+ *	accounted		unused_settle()						settling
+ *	settling		settling								the same
+ *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
  *	issued			with value								-
  *	appended		the vanished row						-
  *	owed			row triggers							its writing
@@ -101,6 +107,13 @@ typedef struct Work
 	int64		value;			/* its mod-sequence, 0: none taken yet */
 	bool		used;			/* a row really carries value */
 	int64		landed;			/* 1 + highest UID that really went in, or 0 */
+	UidBuilder	arrivals;		/* the UIDs that really went in; of those
+								 * below accounted, the vanished rows know
+								 * already */
+	int64		accounted;
+	int64		settling;		/* UIDNEXT, while settling writes it, or 0 */
+	UidBuilder	unused;			/* the application has raised UIDNEXT past
+								 * them */
 	int64		issued;			/* the last value taken, by any statement */
 	int64		appended;		/* the last value in the vanished table */
 	Changes		owed;
@@ -155,6 +168,7 @@ extern Mailbox *mailbox_get(Store *store, const Datum *key);
 extern Mailbox *mailbox_with_key(Store *store, const Datum *key);
 extern Counters *mailbox_counters(Mailbox *mailbox);
 extern Work *mailbox_work(Mailbox *mailbox);
+extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
 extern void mailbox_move_changes(Changes *from, Changes *to);
 extern void mailbox_move_waiting(Work *from, Work *to);
 extern const Datum *mailbox_key(Mailbox *mailbox);
@@ -262,6 +276,8 @@ extern bool counter_lock(Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
+extern bool counter_read_committed(Store *store, Mailbox *mailbox,
+								   int64 *uidnext, int64 *highestmodseq);
 extern int64 counter_guess(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
 extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
@@ -272,14 +288,20 @@ extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
 
+/* --- unused.c ---------------------------------------------------------- */
+
+extern void unused_add(Mailbox *mailbox, int64 from, int64 to);
+extern bool unused_is_due(Mailbox *mailbox);
+extern void unused_settle(Store *store, Mailbox *mailbox);
+
 /* --- row.c ------------------------------------------------------------- */
 
 extern Mailbox *mailbox_row_updated(Store *store, const Datum *from,
 									const Datum *to, const RowPlace *old,
 									const RowPlace *new, int64 uidnext,
 									int64 highestmodseq);
-extern void mailbox_row_added(Store *store, const Datum *key,
-							  const RowPlace *place, int64 uidnext);
+extern Mailbox *mailbox_row_added(Store *store, const Datum *key,
+								  const RowPlace *place, int64 uidnext);
 extern void mailbox_row_deleted(Store *store, const Datum *key,
 								const RowPlace *place);
 extern void mailbox_row_gone(Mailbox *mailbox);

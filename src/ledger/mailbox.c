@@ -106,6 +106,8 @@ push_level(Mailbox *mailbox, int level)
 	uidset_builder_init(&work->waiting.vanished);
 	uidset_builder_init(&work->waiting.undeleted);
 	uidset_builder_init(&work->followed);
+	uidset_builder_init(&work->arrivals);
+	uidset_builder_init(&work->unused);
 	mailbox->level = inner;
 	if (level > 1)
 	{
@@ -131,6 +133,8 @@ pop_level(MailboxLevel *inner)
 	free_changes(&inner->work.owed);
 	free_changes(&inner->work.waiting);
 	uidset_builder_free(&inner->work.followed);
+	uidset_builder_free(&inner->work.arrivals);
+	uidset_builder_free(&inner->work.unused);
 	pfree(inner);
 }
 
@@ -157,8 +161,8 @@ mailbox_work(Mailbox *mailbox)
 	return &current_level(mailbox)->work;
 }
 
-static void
-move_uids(UidBuilder *from, UidBuilder *to)
+void
+mailbox_move_uids(UidBuilder *from, UidBuilder *to)
 {
 	uidset_builder_add_ranges(to, from->ranges, from->n);
 	uidset_builder_free(from);
@@ -167,9 +171,9 @@ move_uids(UidBuilder *from, UidBuilder *to)
 void
 mailbox_move_changes(Changes *from, Changes *to)
 {
-	move_uids(&from->stamped, &to->stamped);
-	move_uids(&from->vanished, &to->vanished);
-	move_uids(&from->undeleted, &to->undeleted);
+	mailbox_move_uids(&from->stamped, &to->stamped);
+	mailbox_move_uids(&from->vanished, &to->vanished);
+	mailbox_move_uids(&from->undeleted, &to->undeleted);
 }
 
 /* mailbox_move_waiting: what waits for messages to follow, and who did */
@@ -177,7 +181,7 @@ void
 mailbox_move_waiting(Work *from, Work *to)
 {
 	mailbox_move_changes(&from->waiting, &to->waiting);
-	move_uids(&from->followed, &to->followed);
+	mailbox_move_uids(&from->followed, &to->followed);
 }
 
 /* What the inner level learnt is now the outer level's */

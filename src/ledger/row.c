@@ -57,16 +57,16 @@ mailbox_that_left(Store *store, const Datum *key, const RowPlace *place)
  * If it comes with a history, as out of a dump, then the UIDs below are no more
  * free than those of a mailbox that was there before.  Another mailbox that had
  * the key has nothing to do with it.  Else nothing needs to be known yet, so
- * that millions can be inserted.
+ * that millions can be inserted, and NULL is returned in place of the mailbox.
  */
-void
+Mailbox *
 mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
 				  int64 uidnext)
 {
 	Mailbox    *mailbox = mailbox_find(store, key);
 
 	if (mailbox == NULL && uidnext == 1)
-		return;
+		return NULL;
 	if (mailbox == NULL || !was_found(mailbox, place))
 	{
 		Counters   *counters;
@@ -76,6 +76,7 @@ mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
 		counters->first = counters->place = *place;
 	}
 	mailbox_counters(mailbox)->reserved = uidnext;
+	return mailbox;
 }
 
 /* mailbox_row_gone: the row was deleted, and its lock is worth nothing */
@@ -128,6 +129,9 @@ absorb(Mailbox *found, Mailbox *mailbox)
 	work->issued = Max(work->issued, other->issued);
 	work->used = work->used || other->used;
 	work->landed = Max(work->landed, other->landed);
+	work->accounted = Max(work->accounted, other->accounted);
+	mailbox_move_uids(&other->arrivals, &work->arrivals);
+	mailbox_move_uids(&other->unused, &work->unused);
 	work->appended = Max(work->appended, other->appended);
 	statement_hand_over(other, work);
 	other->value = 0;

@@ -221,6 +221,19 @@ static const QueryText queries[] = {
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
 		" ORDER BY v.modseq"
 	},
+	/* UIDs that have not vanished after all: a row of nothing else goes */
+	[PLAN_RECALL_ALL_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",
+		"key since uids",
+		"DELETE FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {>} {$since}"
+		" AND v.uids OPERATOR(modseq.<@) {$uids}"
+	},
+	[PLAN_RECALL_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",
+		"key since uids",
+		"UPDATE {vanished} AS v SET uids = v.uids OPERATOR(modseq.-) {$uids}"
+		" WHERE {v=$key} AND v.modseq {>} {$since}"
+		" AND v.uids OPERATOR(modseq.&&) {$uids}"
+	},
 	/* These lock rows by mod-sequence, as compact() does */
 	[PLAN_RENAME_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key new_key",
 		"UPDATE {vanished} AS v SET ({key}) = ROW ({$new_key}) WHERE {v=$key}"

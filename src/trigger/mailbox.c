@@ -90,8 +90,14 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 {
 	RowNumbers	numbers = get_numbers(change, change->new);
 	RowPlace	place = row_place(change->rel, change->new);
+	Mailbox    *mailbox = mailbox_row_added(change->store, key, &place,
+											numbers.uidnext);
 
-	mailbox_row_added(change->store, key, &place, numbers.uidnext);
+	if (numbers.uidnext == 1)
+		return;
+	statement_open();
+	unused_add(mailbox, 1, numbers.uidnext);
+	statement_close();
 }
 
 static void
@@ -116,6 +122,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	const char *leave =
 		_("modseq counts it; leave the column out of the UPDATE.");
 	Mailbox    *mailbox;
+	int64		unused;			/* UIDs from there on were passed over */
 
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
 				new.highestmodseq, leave);
@@ -131,12 +138,20 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	}
 	if (new.highestmodseq > old.highestmodseq)
 		notify_note(store, mailbox);
+	unused = Max(old.uidnext, mailbox_work(mailbox)->settling);
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
 	{
 		/* A change that concerns no message, but that clients must notice */
 		vanished_drop(store, to);
 		statement_open();
+		unused_add(mailbox, 1, new.uidnext);
 		counter_used(mailbox, counter_modseq(store, mailbox));
+		statement_close();
+	}
+	else if (unused < new.uidnext)
+	{
+		statement_open();
+		unused_add(mailbox, unused, new.uidnext);
 		statement_close();
 	}
 }
@@ -145,10 +160,12 @@ mailbox_updated(const RowChange *change, const Datum *from,
  * modseq.trigger_mailbox(message): AFTER INSERT OR UPDATE OR DELETE ROW
  *
  * Keeps the vanished rows with their mailbox: a new key is theirs too, with
- * the mailbox they go, and a new UIDVALIDITY ends their use.  A new mailbox
- * only ends what was known of another one that had its key.  Error 22023 if
- * a counter would be lowered, 0A000 if an UPDATE takes the mailbox to another
- * partition.  The row lock of the mailbox is held already.
+ * the mailbox they go, and a new UIDVALIDITY ends their use.  UIDs that are
+ * left without a message by a raised UIDNEXT, or by that of a new row, vanish
+ * (rule "arrivals").  A new mailbox ends what was known of another one that
+ * had its key.  Error 22023 if a counter would be lowered, 0A000 if an UPDATE
+ * takes the mailbox to another partition.  The row lock of the mailbox is held
+ * already.
  */
 Datum
 modseq_trigger_mailbox(PG_FUNCTION_ARGS)

@@ -42,7 +42,8 @@ BEGIN
 		FROM %10$s b
 		ORDER BY %11$s$q$,
 		(SELECT string_agg(format('b.%I::text', k), ', ') FROM unnest(s.mailbox_key) AS k),
-		coalesce(format('b.%I', s.mailbox_uidnext), format('(b.%I + 1)', s.mailbox_last_uid)), s.mailbox_highestmodseq,
+		CASE WHEN s.mailbox_uidnext IS NULL THEN format('(b.%I + 1)', s.mailbox_last_uid)
+			ELSE format('b.%I', s.mailbox_uidnext) END, s.mailbox_highestmodseq,
 		s.message_uid, s.message, of_message,
 		coalesce((SELECT string_agg(format('m.%I', c), ', ') FROM unnest(columns) AS c), 'NULL'),
 		s.vanished, of_vanished,

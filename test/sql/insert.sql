@@ -56,7 +56,7 @@ INSERT INTO mail (mailbox_id, subject) VALUES (2, 'returning') RETURNING uid, mo
 -- Nothing goes in: nothing is used up
 INSERT INTO mail (mailbox_id, subject) VALUES (1, 'first'), (2, 'first') ON CONFLICT DO NOTHING;
 :counters
--- Some go in. A UID that was passed over is not used; UIDNEXT is past what went in.
+-- Some go in. A UID that was passed over has vanished; UIDNEXT is past what went in.
 INSERT INTO mail (mailbox_id, subject) VALUES (1, 'first'), (1, 'conflict a'), (2, 'first'), (1, 'first')
 	ON CONFLICT DO NOTHING;
 :arrived 'conflict a' ORDER BY uid;

@@ -114,9 +114,11 @@ INSERT INTO mail SELECT i, id, account FROM folder, generate_series(1, 2) AS i;
 DELETE FROM mail_1 WHERE id = 1;
 \set state 'SELECT mailbox[2]::int AS account, mailbox[1]::int AS id, uidnext, highest, messages AS "uid:modseq", vanished FROM checked_state(\'mail\', \'uid\', \'modseq\') ORDER BY 1, 2, 6;'
 :state
-UPDATE folder SET id = 13 WHERE id = 11;
 UPDATE folder SET account = 1 WHERE id = 22;
+BEGIN;
+UPDATE folder SET id = 13 WHERE id = 11;
 UPDATE mail SET folder = 13 WHERE folder = 11;
+COMMIT;
 :state
 DELETE FROM mail WHERE account = 2;
 ALTER TABLE folder DETACH PARTITION folder_2;

@@ -71,7 +71,34 @@ unused_is_due(Mailbox *mailbox)
 		arrivals->ranges[0].lo != accounted_uid(mailbox->level);
 }
 
-/* The messages with UIDs of the set are live, whatever was thought of them */
+/* What the set has of UIDs of messages that are live */
+static void
+find_live(Store *store, Mailbox *mailbox, UidBuilder *set, UidBuilder *live)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(uidset_from_builder(set));
+	SPI_connect();
+	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull);
+		uint32		uid = (uint32) DatumGetInt64(value);
+
+		uidset_builder_add(live, uid, uid);
+	}
+	SPI_finish();
+	uidset_builder_finish(live);
+}
+
+/*
+ * The UIDs of the set have not vanished, as this transaction has written: only
+ * it can have
+ */
 static void
 recall(Store *store, Mailbox *mailbox, UidBuilder *set)
 {
@@ -79,7 +106,6 @@ recall(Store *store, Mailbox *mailbox, UidBuilder *set)
 	int64		uidnext;
 	int64		since = 0;
 
-	/* Only this transaction can have written that they vanished */
 	counter_read_committed(store, mailbox, &uidnext, &since);
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(since);
@@ -90,89 +116,80 @@ recall(Store *store, Mailbox *mailbox, UidBuilder *set)
 	SPI_finish();
 }
 
-/* Adds to the set what it has of UIDs that are not live */
+/*
+ * The UIDs that are in question: those that may be neither live nor vanished,
+ * in *open, and those that may be both, in *late.  From now on none is.
+ */
 static void
-add_not_live(Store *store, Mailbox *mailbox, UidBuilder *candidates,
-			 UidBuilder *result)
+take_questions(Mailbox *mailbox, UidBuilder *open, UidBuilder *late)
 {
-	UidSet	   *set = uidset_from_builder(candidates);
-	Datum		params[MODSEQ_MAX_PARAMS];
-	UidBuilder	live;
-	uint64		rows;
+	Work	   *work = mailbox_work(mailbox);
+	UidBuilder *arrivals = &work->arrivals;
+	UidBuilder *unused = &work->unused;
+	int64		accounted = accounted_uid(mailbox->level);
 
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = PointerGetDatum(set);
-	SPI_connect();
-	uidset_builder_init(&live);
-	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
+	uidset_builder_finish(arrivals);
+	uidset_builder_finish(unused);
+	if (accounted > 1)
 	{
-		bool		isnull;
-		Datum		uid = SPI_getbinval(SPI_tuptable->vals[i],
-										SPI_tuptable->tupdesc, 1, &isnull);
+		UidRange	below = {1, (uint32) (accounted - 1)};
+		UidBuilder	known;
 
-		uidset_builder_add(&live, (uint32) DatumGetInt64(uid),
-						   (uint32) DatumGetInt64(uid));
+		uidset_builder_init(&known);
+		uidset_difference(&below, 1, unused->ranges, unused->n, &known);
+		uidset_intersection(arrivals->ranges, arrivals->n, known.ranges,
+							known.n, late);
+		uidset_builder_free(&known);
 	}
-	uidset_builder_finish(&live);
-	uidset_difference(uidset_ranges(set), uidset_nranges(set),
-					  live.ranges, live.n, result);
-	SPI_finish();
+	uidset_builder_add_ranges(open, unused->ranges, unused->n);
+	if (accounted < work->landed)
+	{
+		UidRange	above = {(uint32) accounted, (uint32) (work->landed - 1)};
+
+		uidset_difference(&above, 1, arrivals->ranges, arrivals->n, open);
+	}
+	work->accounted = Max(accounted, work->landed);
+	uidset_builder_free(arrivals);
+	uidset_builder_free(unused);
+	uidset_builder_finish(open);
+	uidset_builder_finish(late);
 }
 
 /*
  * unused_settle: each UID below what UIDNEXT will be is live, or vanishes
  *
- * What was handed out and has not arrived, because of ON CONFLICT or a trigger
- * that cancelled the row, was passed over by a UID that the application chose,
- * or was reserved, vanishes now (rule "arrivals").  One that had vanished so,
- * and arrives after all, was reserved, or handed out by a statement that
- * contained another: that is recalled.  Whether a message is live is asked of
- * the table, for one that came in replica mode may have any UID.
+ * What was handed out and has not arrived, or was passed over, or reserved,
+ * vanishes now.  What had vanished so, and has arrived after all, is recalled.
+ * Whether a message is live is asked of the table: one that came in replica
+ * mode may have any UID, and one that arrived may be gone again.
  *
  * The lock is held.  What is to vanish is owed from now on.
  */
 void
 unused_settle(Store *store, Mailbox *mailbox)
 {
-	Work	   *work = mailbox_work(mailbox);
-	UidBuilder *arrivals = &work->arrivals;
-	UidBuilder *unused = &work->unused;
-	int64		accounted = accounted_uid(mailbox->level);
-	UidBuilder	known;			/* below accounted, but for unused */
+	UidBuilder	open;
 	UidBuilder	late;
-	UidBuilder	candidates;
+	UidBuilder	asked;
+	UidBuilder	live;
+	UidBuilder	recalled;
 
-	uidset_builder_init(&known);
+	uidset_builder_init(&open);
 	uidset_builder_init(&late);
-	uidset_builder_init(&candidates);
-	uidset_builder_finish(arrivals);
-	uidset_builder_finish(unused);
-	if (accounted > 1)
-	{
-		UidRange	below = {1, (uint32) (accounted - 1)};
-
-		uidset_difference(&below, 1, unused->ranges, unused->n, &known);
-	}
-	uidset_builder_finish(&known);
-	uidset_intersection(arrivals->ranges, arrivals->n, known.ranges, known.n,
-						&late);
-	uidset_builder_add_ranges(&candidates, unused->ranges, unused->n);
-	if (accounted < work->landed)
-	{
-		UidRange	above = {(uint32) accounted, (uint32) (work->landed - 1)};
-
-		uidset_difference(&above, 1, arrivals->ranges, arrivals->n,
-						  &candidates);
-	}
-	work->accounted = Max(accounted, work->landed);
-	uidset_builder_free(arrivals);
-	uidset_builder_free(unused);
-	if (!uidset_builder_is_empty(&late))
-		recall(store, mailbox, &late);
-	if (!uidset_builder_is_empty(&candidates))
-		add_not_live(store, mailbox, &candidates, &work->owed.vanished);
-	uidset_builder_free(&known);
+	uidset_builder_init(&asked);
+	uidset_builder_init(&live);
+	uidset_builder_init(&recalled);
+	take_questions(mailbox, &open, &late);
+	uidset_union(open.ranges, open.n, late.ranges, late.n, &asked);
+	find_live(store, mailbox, &asked, &live);
+	uidset_intersection(late.ranges, late.n, live.ranges, live.n, &recalled);
+	if (!uidset_builder_is_empty(&recalled))
+		recall(store, mailbox, &recalled);
+	uidset_difference(open.ranges, open.n, live.ranges, live.n,
+					  &mailbox_work(mailbox)->owed.vanished);
+	uidset_builder_free(&open);
 	uidset_builder_free(&late);
-	uidset_builder_free(&candidates);
+	uidset_builder_free(&asked);
+	uidset_builder_free(&live);
+	uidset_builder_free(&recalled);
 }

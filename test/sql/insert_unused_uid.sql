@@ -134,6 +134,21 @@ INSERT INTO mail (id, box_id) VALUES (5, 1), (1, 1), (6, 1) ON CONFLICT DO NOTHI
 SELECT id, uid FROM mail WHERE id > 4 AND id < 100 OR id > 104 ORDER BY uid;
 :show
 DROP TRIGGER another ON mail;
+-- The inner one takes UIDs, and expunges a message of the outer one: that is not recalled
+CREATE FUNCTION another_gone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		INSERT INTO mail (id, box_id) VALUES (new.id + 100, new.box_id);
+		DELETE FROM mail WHERE id = new.id;
+	EXCEPTION WHEN raise_exception THEN
+		NULL;
+	END;
+	RETURN new;
+END $$;
+CREATE TRIGGER another_gone AFTER INSERT ON mail FOR EACH ROW WHEN (new.id = 18) EXECUTE FUNCTION another_gone();
+INSERT INTO mail (id, box_id) VALUES (18, 1), (1, 1), (19, 1) ON CONFLICT DO NOTHING;
+:show
+DROP TRIGGER another_gone ON mail;
 -- A trigger of the mailbox table that reserves more when we count, and one that does so without end; and one that puts
 -- a message in another mailbox, whose numbers are written by then
 CREATE FUNCTION reserve() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -267,19 +267,36 @@ crossing_settle(Crossings *crossings)
 /* The table whose messages are about to arrive, or InvalidOid */
 static Oid	arriving = InvalidOid;
 
+/* The commands from then on are the one by which they do, and its triggers' */
+static CommandId arriving_from;
+
 /* crossing_set_arriving: from now on, they arrive with that table */
 void
 crossing_set_arriving(Oid relid)
 {
 	arriving = relid;
+	arriving_from = GetCurrentCommandId(false);
 }
 
-/* crossing_is_arriving: do messages arrive with that table right now? */
+/*
+ * crossing_is_arriving: does a message that has been so far in that version
+ * arrive with that table right now?
+ *
+ * It arrives once: of a version that was written since, which triggers of the
+ * application can change, the numbers are good.
+ */
 bool
-crossing_is_arriving(Relation rel)
+crossing_is_arriving(Relation rel, HeapTuple old)
 {
-	return OidIsValid(arriving) &&
-		(arriving == RelationGetRelid(rel) ||
-		 list_member_oid(get_partition_ancestors(RelationGetRelid(rel)),
-						 arriving));
+	Oid			relid = RelationGetRelid(rel);
+	HeapTupleHeader header;
+
+	if (!OidIsValid(arriving) || old == NULL ||
+		(arriving != relid &&
+		 !list_member_oid(get_partition_ancestors(relid), arriving)))
+		return false;
+	header = old->t_data;
+	return
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
+		HeapTupleHeaderGetCmin(header) < arriving_from;
 }

@@ -318,7 +318,7 @@ extern HeapTuple crossing_lands(Relation rel, Mailbox *to, int64 uid);
 extern bool crossing_is_departure(HeapTuple old);
 extern void crossing_settle(Crossings *crossings);
 extern void crossing_set_arriving(Oid relid);
-extern bool crossing_is_arriving(Relation rel);
+extern bool crossing_is_arriving(Relation rel, HeapTuple old);
 
 /* --- flagged.c --------------------------------------------------------- */
 

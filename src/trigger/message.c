@@ -259,7 +259,7 @@ assign_update(const RowChange *change)
 		from = NULL;
 	if (!row_get_key(change->shape, change->new, change->desc, to))
 		no_mailbox_given(change);
-	if (crossing_is_arriving(change->rel))
+	if (crossing_is_arriving(change->rel, change->old))
 		return arrive(change, to, false, 0);
 	if (from != NULL && old_uid == new_uid && is_uid(new_uid) &&
 		!(was_expunged(change) && !will_be_expunged(change)))
@@ -437,7 +437,7 @@ collect_stay(const RowChange *change, const Datum *key)
 static bool
 see_partition(RowChange *change, const Datum *to)
 {
-	if (crossing_is_arriving(change->rel))
+	if (crossing_is_arriving(change->rel, change->old))
 		change->old = NULL;
 	else if (change->old == NULL)
 		change->old = crossing_lands(change->rel,

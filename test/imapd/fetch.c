@@ -144,7 +144,7 @@ put_message(Session *session, PGresult *rows, int row, const char *raw, size_t l
 	if (flags_put || seen >= 0)
 		flags_announce(session, flags);
 	put(session, "* %" PRId64 " FETCH (", number);
-	if (fetch->uid || (seen >= 0 && session->qresync))
+	if (fetch->uid || (seen >= 0 && session->condstore))
 	{
 		put(session, "UID %" PRId64, uid);
 		space = " ";

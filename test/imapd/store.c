@@ -143,7 +143,7 @@ put_messages(Session *session, bool uid, const StoreCommand *store, const StoreR
 
 		if (flags || (session->condstore && (store->conditional || changed)))
 			sync_put_fetch(session, numbers_number(&session->box.numbers, id),
-						   uid || session->qresync ? db_text(result->messages, row, 0) : NULL,
+						   uid || session->condstore ? db_text(result->messages, row, 0) : NULL,
 						   flags ? db_text(result->messages, row, 2) : NULL, modseq);
 	}
 }

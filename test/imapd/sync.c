@@ -145,7 +145,7 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 		if (number > 0 && db_int(resync, row, MODSEQ) > told &&
 			!is_answered(session, uid, db_int(resync, row, MODSEQ)) &&
 			(except == NULL || !uids_contain(except, uid)))
-			sync_put_fetch(session, number, session->qresync ? db_text(resync, row, UID) : NULL,
+			sync_put_fetch(session, number, session->condstore ? db_text(resync, row, UID) : NULL,
 						   db_text(resync, row, FLAGS), db_text(resync, row, MODSEQ));
 	}
 }

@@ -48,6 +48,51 @@ class Condstore(unittest.TestCase):
                 c.ok("STORE 2 -FLAGS (\\Draft)")
                 c.close()
 
+    def test_every_fetch_has_uid_and_modseq(self):
+        """RFC 7162 section 3.2.4: after each of the enabling commands, whatever the FETCH was caused by."""
+        box = new_mailbox(self.a, 9)
+        self.b.ok("SELECT " + box)
+        self.b.ok("STORE 9 +FLAGS.SILENT (\\Deleted)")
+        self.b.ok("EXPUNGE")                    # message numbers 1 to 7 are not UIDs 2 to 8
+        self.b.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        self.b.ok("EXPUNGE")
+        for enable in ("SELECT {} (CONDSTORE)", "EXAMINE {} (CONDSTORE)", "STATUS {} (HIGHESTMODSEQ)",
+                       "STATUS INBOX (HIGHESTMODSEQ)", "LIST \"\" INBOX RETURN (STATUS (HIGHESTMODSEQ))", "FETCH 7 (MODSEQ)",
+                       "SEARCH MODSEQ 1", "FETCH 7 (FLAGS) (CHANGEDSINCE 99)", "STORE 7 (UNCHANGEDSINCE 1) +FLAGS (a)",
+                       "ENABLE CONDSTORE", "ENABLE QRESYNC"):
+            c = Imap()
+            c.ok("SELECT " + box)
+            c.cmd(enable.format(box))
+            if "{}" in enable:
+                c.ok("SELECT " + box)
+            self.b.ok("UID STORE 3:4 FLAGS ()")
+            self.b.ok("UID STORE 5 FLAGS ()")
+            c.ok("NOOP")
+            for command, uid in (
+                    ("STORE 1 +FLAGS (\\Seen)", 2), ("STORE 1 +FLAGS (\\Seen)", 2), ("STORE 1 -FLAGS.SILENT (\\Seen)", 2),
+                    ("UID STORE 2 FLAGS (\\Draft)", 2), ("UID STORE 2 FLAGS.SILENT ()", 2),
+                    ("STORE 1 (UNCHANGEDSINCE 999) +FLAGS (\\Seen)", 2), ("STORE 1 (UNCHANGEDSINCE 999) FLAGS.SILENT ()", 2),
+                    ("UID STORE 2 (UNCHANGEDSINCE 999) FLAGS.SILENT ()", 2), ("STORE 1 (UNCHANGEDSINCE 1) FLAGS (a)", 2),
+                    ("FETCH 2 BODY[]", 3), ("UID FETCH 4 (BODY[HEADER])", 4), ("FETCH 4 (FLAGS RFC822.TEXT)", 5)):
+                with self.subTest(enable + " " + command):
+                    fetched = c.cmd(command).all("FETCH")
+                    self.assertEqual(len(fetched), 1)
+                    self.assertRegex(fetched[0], r"(?s)^%d FETCH \(UID %d .*MODSEQ \(\d+\)" % (uid - 1, uid))
+            flags = 0
+            for command in ("NOOP", "CHECK", "APPEND INBOX {4+}\r\nx: y", "STATUS INBOX (MESSAGES)", "COPY 2 INBOX",
+                            "FETCH 2 (UID)", "SEARCH 2", "STORE 2 +FLAGS (b)", "UID SEARCH ALL", "IDLE"):
+                with self.subTest(enable + " " + command):
+                    flags += 1
+                    self.b.ok("UID STORE 8 FLAGS (x%d)" % flags)
+                    tag = c.start(command)
+                    if command == "IDLE":
+                        self.assertEqual(c.line(), "+ idling")
+                        c.send("DONE\r\n")
+                    fetched = c.finish(tag).all("^7 FETCH")
+                    self.assertEqual(len(fetched), 1)
+                    self.assertRegex(fetched[0], r"^7 FETCH \(UID 8 FLAGS \(x%d\) MODSEQ \(\d+\)\)$" % flags)
+            c.close()
+
     def test_no_modseq_before(self):
         self.a.ok("SELECT " + self.box)
         self.b.ok("SELECT " + self.box)
@@ -112,7 +157,7 @@ class Condstore(unittest.TestCase):
         self.a.ok("SELECT %s (CONDSTORE)" % self.box)
         self.a.ok("STORE 1 +FLAGS (\\Seen)")
         answer = self.a.ok("STORE 1 (UNCHANGEDSINCE 6) +FLAGS.SILENT (\\Seen)")
-        self.assertEqual(answer.all("FETCH"), ["1 FETCH (MODSEQ (6))"])
+        self.assertEqual(answer.all("FETCH"), ["1 FETCH (UID 1 MODSEQ (6))"])
         self.assertIsNone(answer.code)
 
     def test_conditional_store_of_expunged(self):
@@ -283,7 +328,7 @@ class Condstore(unittest.TestCase):
         answer = self.a.ok("NOOP")
         answer.one(r"^FLAGS .*\$Job")
         self.assertEqual([u for u in answer.untagged if "FLAGS (\\Answered" not in u and "PERMANENT" not in u],
-                         ["2 EXPUNGE", "4 EXISTS", "0 RECENT", "1 FETCH (FLAGS (\\Seen $Job) MODSEQ (6))"])
+                         ["2 EXPUNGE", "4 EXISTS", "0 RECENT", "1 FETCH (UID 1 FLAGS (\\Seen $Job) MODSEQ (6))"])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ cmd_append(Session *session, bool uid)
 	const char *data;
 	size_t		length;
 	int64_t		box;
-	int			attempt = 0;
 	bool		done;
 	char		code[64];
 
@@ -52,14 +51,11 @@ cmd_append(Session *session, bool uid)
 	if (!flags_spell(session, flags, true))
 		return;
 	array = flags_array(flags);
-	do
-	{
-		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK, "i", box);
-		db_queue(db, SQL_APPEND, "issb", box, array, date, data, length);
-		db_queue(db, SQL_COMMIT, "");
-		done = db_run(db);
-	} while (!done && db_retry(db, &attempt));
+	db_queue(db, SQL_BEGIN, "");
+	db_queue(db, SQL_LOCK, "i", box);
+	db_queue(db, SQL_APPEND, "issb", box, array, date, data, length);
+	db_queue(db, SQL_COMMIT, "");
+	done = db_run(db);
 	g_free(array);
 	if (!done)
 	{

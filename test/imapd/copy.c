@@ -171,23 +171,17 @@ move_set(Session *session, int64_t target, const Uids *set)
 	Db		   *db = &session->db;
 	const Selected *box = &session->box;
 	char	   *text = uids_print(set);
-	int			attempt = 0;
-	bool		done;
 
-	do
-	{
-		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK_TWO, "ii", box->id, target);
-		if (box->id == target)
-			db_queue(db, SQL_MOVE_WITHIN, "iis", box->id, box->uidvalidity, text);
-		else
-			db_queue(db, SQL_MOVE, "iisi", box->id, box->uidvalidity, text, target);
-		sync_queue(session);
-		db_queue(db, SQL_COMMIT, "");
-		done = db_run(db);
-	} while (!done && db_retry(db, &attempt));
+	db_queue(db, SQL_BEGIN, "");
+	db_queue(db, SQL_LOCK_TWO, "ii", box->id, target);
+	if (box->id == target)
+		db_queue(db, SQL_MOVE_WITHIN, "iis", box->id, box->uidvalidity, text);
+	else
+		db_queue(db, SQL_MOVE, "iisi", box->id, box->uidvalidity, text, target);
+	sync_queue(session);
+	db_queue(db, SQL_COMMIT, "");
 	g_free(text);
-	return done;
+	return db_run(db);
 }
 
 void
@@ -238,10 +232,8 @@ cmd_expunge(Session *session, bool uid)
 	Parser	   *parser = &session->parser;
 	Db		   *db = &session->db;
 	const Selected *box = &session->box;
-	int			attempt = 0;
 	char	   *text = NULL;
 	Uids		set = UIDS_INIT;
-	bool		done;
 
 	if (uid && (!parse_space(parser) || (text = parse_set(parser, true)) == NULL))
 		return;
@@ -254,21 +246,17 @@ cmd_expunge(Session *session, bool uid)
 		return;
 	}
 	text = uids_print(&set);
-	do
-	{
-		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK, "i", box->id);
-		if (uid)
-			db_queue(db, SQL_UID_EXPUNGE, "iis", box->id, box->uidvalidity, text);
-		else
-			db_queue(db, SQL_EXPUNGE, "ii", box->id, box->uidvalidity);
-		sync_queue(session);
-		db_queue(db, SQL_COMMIT, "");
-		done = db_run(db);
-	} while (!done && db_retry(db, &attempt));
+	db_queue(db, SQL_BEGIN, "");
+	db_queue(db, SQL_LOCK, "i", box->id);
+	if (uid)
+		db_queue(db, SQL_UID_EXPUNGE, "iis", box->id, box->uidvalidity, text);
+	else
+		db_queue(db, SQL_EXPUNGE, "ii", box->id, box->uidvalidity);
+	sync_queue(session);
+	db_queue(db, SQL_COMMIT, "");
 	g_free(text);
 	uidset_builder_free(&set);
-	if (!done)
+	if (!db_run(db))
 	{
 		reply_failure(session);
 		return;

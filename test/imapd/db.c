@@ -1,11 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * db.c
- *	  Runs statements, several in a round trip, and tells what to try again.
+ *	  Runs statements, several in a round trip, and again after a deadlock.
  *
  * The connection stays in libpq's pipeline mode.  A statement is prepared in
  * the round trip that first uses it.  If one of a round trip fails, the rest
  * is skipped, and db_run() has rolled the transaction back when it returns.
+ *
+ * A queue that is a whole transaction, or a statement by itself, is sent
+ * again by db_run() if it deadlocks or cannot be serialized.  Of a transaction
+ * that takes several round trips the caller begins anew: db_retry().
  *
  *-------------------------------------------------------------------------
  */
@@ -29,8 +33,27 @@ clear_results(Db *db)
 		PQclear(db->results[i]);
 		db->results[i] = NULL;
 	}
+}
+
+static void
+clear_queue(Db *db)
+{
+	clear_results(db);
+	for (int i = 0; i < db->nqueued; i++)
+		for (int n = 0; n < db->queued[i].nparameters; n++)
+			free(db->queued[i].parameters[n].owned);
 	db->nqueued = 0;
 	db->answered = false;
+}
+
+static char *
+copy(const char *text)
+{
+	char	   *copied = strdup(text);
+
+	if (copied == NULL)
+		abort();
+	return copied;
 }
 
 static void
@@ -61,61 +84,80 @@ db_connect(Db *db, const char *conninfo)
 void
 db_disconnect(Db *db)
 {
-	clear_results(db);
+	clear_queue(db);
 	PQfinish(db->conn);
 	db->conn = NULL;
 }
 
-/* Sends the statement, and its text first if the server does not have it yet. */
 void
 db_queue(Db *db, Sql sql, const char *format,...)
 {
-	const char *values[8];
-	int			lengths[8];
-	int			formats[8];
-	char		numbers[8][24];
-	char		name[16];
-	int			n = 0;
+	Queued	   *queued;
 	va_list		args;
 
 	if (db->answered)
-		clear_results(db);
+		clear_queue(db);
 	if (db->nqueued == DB_QUEUE)
 		abort();
+	queued = &db->queued[db->nqueued++];
+	queued->sql = sql;
+	queued->nparameters = strlen(format);
+	if (queued->nparameters > DB_PARAMETERS)
+		abort();
 	va_start(args, format);
-	for (; format[n] != '\0'; n++)
+	for (int n = 0; format[n] != '\0'; n++)
 	{
-		lengths[n] = 0;
-		formats[n] = 0;
+		Parameter  *parameter = &queued->parameters[n];
+		char		number[24];
+		const char *text;
+
+		*parameter = (Parameter) {0};
 		switch (format[n])
 		{
 			case 'i':
-				snprintf(numbers[n], sizeof(numbers[n]), "%" PRId64, va_arg(args, int64_t));
-				values[n] = numbers[n];
+				snprintf(number, sizeof(number), "%" PRId64, va_arg(args, int64_t));
+				parameter->value = parameter->owned = copy(number);
 				break;
 			case 's':
-				values[n] = va_arg(args, const char *);
+				text = va_arg(args, const char *);
+				parameter->value = parameter->owned = text ? copy(text) : NULL;
 				break;
 			case 'b':
-				values[n] = va_arg(args, const char *);
-				lengths[n] = (int) va_arg(args, size_t);
-				formats[n] = 1;
+				parameter->value = va_arg(args, const char *);
+				parameter->length = (int) va_arg(args, size_t);
+				parameter->binary = true;
 				break;
 			default:
 				abort();
 		}
 	}
 	va_end(args);
+}
 
-	snprintf(name, sizeof(name), "s%d", (int) sql);
-	db->preparing[db->nqueued] = !db->prepared[sql];
-	if (!db->prepared[sql])
+/* Sends the statement, and its text first if the server does not have it yet. */
+static void
+send_queued(Db *db, Queued *queued)
+{
+	const char *values[DB_PARAMETERS];
+	int			lengths[DB_PARAMETERS];
+	int			formats[DB_PARAMETERS];
+	char		name[16];
+
+	for (int n = 0; n < queued->nparameters; n++)
 	{
-		PQsendPrepare(db->conn, name, sql_texts[sql].text, 0, NULL);
-		db->prepared[sql] = true;
+		values[n] = queued->parameters[n].value;
+		lengths[n] = queued->parameters[n].length;
+		formats[n] = queued->parameters[n].binary;
 	}
-	PQsendQueryPrepared(db->conn, name, n, values, lengths, formats, sql_texts[sql].binary);
-	db->queued[db->nqueued++] = sql;
+	snprintf(name, sizeof(name), "s%d", (int) queued->sql);
+	queued->preparing = !db->prepared[queued->sql];
+	if (queued->preparing)
+	{
+		PQsendPrepare(db->conn, name, sql_texts[queued->sql].text, 0, NULL);
+		db->prepared[queued->sql] = true;
+	}
+	PQsendQueryPrepared(db->conn, name, queued->nparameters, values, lengths, formats,
+						sql_texts[queued->sql].binary);
 }
 
 /* The next result of what was sent, whose rest is discarded; NULL if the connection is lost */
@@ -131,7 +173,7 @@ next_result(Db *db)
 }
 
 static void
-note_failure(Db *db, PGresult *result)
+note_failure(Db *db, const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
@@ -143,30 +185,56 @@ note_failure(Db *db, PGresult *result)
 }
 
 /*
- * Runs what is queued.  If it returns true, db->results has a result for each
- * statement, until something is queued again.
+ * The end of a round trip.  A statement outside a transaction block commits
+ * only here, after its result, so it may still fail.
  */
-bool
-db_run(Db *db)
+static void
+finish_round_trip(Db *db)
 {
-	int			nqueued = db->nqueued;
-	PGresult   *sync;
+	while (!db_is_lost(db))
+	{
+		PGresult   *result = PQgetResult(db->conn);
+		ExecStatusType status = PQresultStatus(result);
 
+		if (result != NULL && status != PGRES_PIPELINE_SYNC)
+			note_failure(db, result);
+		PQclear(result);
+		if (status == PGRES_PIPELINE_SYNC)
+			return;
+	}
+	snprintf(db->sqlstate, sizeof(db->sqlstate), "08006");
+}
+
+/* Has the last of the queue, a COMMIT, been confirmed? */
+static bool
+is_committed(const Db *db)
+{
+	int			last = db->nqueued - 1;
+
+	return db->queued[last].sql == SQL_COMMIT &&
+		PQresultStatus(db->results[last]) == PGRES_COMMAND_OK &&
+		strcmp(PQcmdStatus(db->results[last]), "COMMIT") == 0;
+}
+
+static void
+run_queue(Db *db)
+{
 	db->sqlstate[0] = '\0';
-	if (!PQpipelineSync(db->conn))
-		snprintf(db->sqlstate, sizeof(db->sqlstate), "08006");
-	for (int i = 0; i < nqueued && !db_is_lost(db); i++)
+	for (int i = 0; i < db->nqueued; i++)
+		send_queued(db, &db->queued[i]);
+	PQpipelineSync(db->conn);
+	for (int i = 0; i < db->nqueued && !db_is_lost(db); i++)
 	{
 		ExecStatusType status;
 
-		if (db->preparing[i])
+		if (db->queued[i].preparing)
 		{
 			PGresult   *prepared = next_result(db);
 
 			if (PQresultStatus(prepared) != PGRES_COMMAND_OK)
 			{
 				note_failure(db, prepared);
-				db->prepared[db->queued[i]] = false;
+				db->prepared[db->queued[i].sql] = false;
 			}
 			PQclear(prepared);
 		}
@@ -175,32 +243,52 @@ db_run(Db *db)
 		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 			note_failure(db, db->results[i]);
 	}
-	if (db_is_lost(db))
-		snprintf(db->sqlstate, sizeof(db->sqlstate), "08006");
-	else
-	{
-		sync = PQgetResult(db->conn);
-		PQclear(sync);
-	}
-	db->answered = true;
-	if (db->sqlstate[0] == '\0')
-		return true;
-
-	clear_results(db);
-	if (PQtransactionStatus(db->conn) == PQTRANS_INERROR ||
-		PQtransactionStatus(db->conn) == PQTRANS_INTRANS)
-	{
-		char		sqlstate[6];
-
-		memcpy(sqlstate, db->sqlstate, sizeof(sqlstate));
-		db_queue(db, SQL_ROLLBACK, "");
-		db_run(db);
-		memcpy(db->sqlstate, sqlstate, sizeof(sqlstate));
-	}
-	return false;
+	finish_round_trip(db);
+	/* Then nothing that comes after it can take that back. */
+	if (db_is_lost(db) && is_committed(db))
+		db->sqlstate[0] = '\0';
 }
 
-/* After db_run() has failed: shall the transaction be tried again, from BEGIN? */
+static void
+roll_back(Db *db)
+{
+	if (PQtransactionStatus(db->conn) != PQTRANS_INERROR &&
+		PQtransactionStatus(db->conn) != PQTRANS_INTRANS)
+		return;
+	PQsendQueryParams(db->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0);
+	PQpipelineSync(db->conn);
+	PQclear(next_result(db));
+	PQclear(PQgetResult(db->conn));
+}
+
+/*
+ * Runs what is queued.  If it returns true, db->results has a result for each
+ * statement, until something is queued again.  If it returns false, nothing of
+ * it has been committed; or, if the connection is lost, nobody knows.
+ */
+bool
+db_run(Db *db)
+{
+	bool		begins = db->queued[0].sql == SQL_BEGIN || db->queued[0].sql == SQL_BEGIN_READING;
+	bool		ends = db->queued[db->nqueued - 1].sql == SQL_COMMIT;
+	bool		whole = PQtransactionStatus(db->conn) == PQTRANS_IDLE && begins == ends;
+	int			attempt = 0;
+
+	for (;;)
+	{
+		run_queue(db);
+		if (db->sqlstate[0] == '\0')
+			break;
+		clear_results(db);
+		roll_back(db);
+		if (!whole || !db_retry(db, &attempt))
+			break;
+	}
+	db->answered = true;
+	return db->sqlstate[0] == '\0';
+}
+
+/* After db_run() has failed in a transaction of several round trips: shall it be tried again, from BEGIN? */
 bool
 db_retry(Db *db, int *attempt)
 {

@@ -73,16 +73,32 @@ typedef struct SqlText
 
 extern const SqlText sql_texts[SQL_COUNT];
 
-/* How many statements a round trip can take */
+/* How many statements a round trip can take, and a statement parameters */
 #define DB_QUEUE	10
+#define DB_PARAMETERS	8
+
+typedef struct Parameter
+{
+	const char *value;			/* NULL for NULL */
+	char	   *owned;			/* the same, if the queue frees it */
+	int			length;
+	bool		binary;
+} Parameter;
+
+typedef struct Queued
+{
+	Sql			sql;
+	bool		preparing;
+	int			nparameters;
+	Parameter	parameters[DB_PARAMETERS];
+} Queued;
 
 typedef struct Db
 {
 	PGconn	   *conn;			/* NULL before LOGIN */
 	bool		prepared[SQL_COUNT];
 	int			nqueued;
-	Sql			queued[DB_QUEUE];
-	bool		preparing[DB_QUEUE];
+	Queued		queued[DB_QUEUE];
 	bool		answered;		/* has what is queued been run? */
 	PGresult   *results[DB_QUEUE];	/* of the last db_run(), until the next db_queue() */
 	char		sqlstate[6];	/* why db_run() has failed */
@@ -90,7 +106,8 @@ typedef struct Db
 
 /*
  * db_queue's format has a letter for each parameter: i an int64_t, s a
- * string or NULL, b bytes (a const char * and a size_t).
+ * string or NULL, b bytes (a const char * and a size_t), which must stay
+ * where they are until db_run() has returned.
  */
 extern bool db_connect(Db *db, const char *conninfo);
 extern void db_disconnect(Db *db);

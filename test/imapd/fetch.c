@@ -178,7 +178,6 @@ set_seen(Session *session, Rows *state)
 	Db		   *db = &session->db;
 	Uids		set = UIDS_INIT;
 	char	   *text;
-	int			attempt = 0;
 	bool		done;
 
 	for (int row = 0; row < PQntuples(state->rows); row++)
@@ -188,15 +187,12 @@ set_seen(Session *session, Rows *state)
 		return true;
 	text = uids_print(&set);
 	uidset_builder_free(&set);
-	do
-	{
-		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK, "i", session->box.id);
-		db_queue(db, SQL_SEEN, "iis", session->box.id, session->box.uidvalidity, text);
-		db_queue(db, SQL_COMMIT, "");
-		done = db_run(db);
-	} while (!done && db_retry(db, &attempt));
+	db_queue(db, SQL_BEGIN, "");
+	db_queue(db, SQL_LOCK, "i", session->box.id);
+	db_queue(db, SQL_SEEN, "iis", session->box.id, session->box.uidvalidity, text);
+	db_queue(db, SQL_COMMIT, "");
 	g_free(text);
+	done = db_run(db);
 	if (done)
 		state->seen = db_take(db, 2);
 	return done;

@@ -131,8 +131,6 @@ cmd_delete(Session *session, bool uid)
 {
 	char	   *name = parse_name(session);
 	Db		   *db = &session->db;
-	int			attempt = 0;
-	bool		done;
 
 	if (name == NULL)
 		return;
@@ -143,12 +141,8 @@ cmd_delete(Session *session, bool uid)
 	}
 	if (!check_name(session, name))
 		return;
-	do
-	{
-		db_queue(db, SQL_DELETE, "is", session->user_id, name);
-		done = db_run(db);
-	} while (!done && db_retry(db, &attempt));
-	if (!done)
+	db_queue(db, SQL_DELETE, "is", session->user_id, name);
+	if (!db_run(db))
 		reply_failure(session);
 	else if (strcmp(PQcmdTuples(db->results[0]), "0") == 0)
 		reply(session, "NO [NONEXISTENT] No such mailbox");

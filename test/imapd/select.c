@@ -342,19 +342,16 @@ void
 cmd_close(Session *session, bool uid)
 {
 	Db		   *db = &session->db;
-	int			attempt = 0;
 
 	if (!parse_end(&session->parser))
 		return;
-	while (!session->box.read_only)
+	if (!session->box.read_only)
 	{
 		db_queue(db, SQL_BEGIN, "");
 		db_queue(db, SQL_LOCK, "i", session->box.id);
 		db_queue(db, SQL_EXPUNGE, "ii", session->box.id, session->box.uidvalidity);
 		db_queue(db, SQL_COMMIT, "");
-		if (db_run(db))
-			break;
-		if (!db_retry(db, &attempt))
+		if (!db_run(db))
 		{
 			reply_failure(session);
 			return;

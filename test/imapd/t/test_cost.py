@@ -2,59 +2,22 @@
 
 import os
 import re
-import socket
 import subprocess
-import threading
 import unittest
 
 from imap import Imap, mailbox_id, new_mailbox, sql, wait_for
+from proxy import Proxy
 
 MESSAGES = int(os.environ.get("IMAPD_MESSAGES", "100000"))
 
 notes = []
 
 
-class Proxy:
-    """Stands between the front end and PostgreSQL, and counts round trips: a Sync or Query that is answered."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.trips = 0
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            client, _ = self.listener.accept()
-            server = socket.create_connection((os.environ["PGHOST"], int(os.environ["PGPORT"])))
-            threading.Thread(target=self.pump, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self.pump, args=(server, client, True), daemon=True).start()
-
-    def pump(self, source, target, answers):
-        pending = b""
-        while True:
-            data = source.recv(65536)
-            if not data:
-                target.close()
-                return
-            if answers:
-                pending += data
-                while len(pending) >= 5:
-                    length = int.from_bytes(pending[1:5], "big") + 1
-                    if len(pending) < length:
-                        break
-                    if pending[:1] == b"Z":         # ReadyForQuery
-                        self.trips += 1
-                    pending = pending[length:]
-            target.sendall(data)
-
-
 class Cost(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.proxy = Proxy()
-        conninfo = "host=127.0.0.1 port=%d sslmode=disable gssencmode=disable" % cls.proxy.port
-        cls.server = subprocess.Popen([os.environ["IMAPD"], "--port", "0", "-d", conninfo],
+        cls.server = subprocess.Popen([os.environ["IMAPD"], "--port", "0", "-d", cls.proxy.conninfo],
                                       stdout=subprocess.PIPE, text=True)
         cls.port = int(re.search(r"\d+$", cls.server.stdout.readline().strip()).group(0))
         c = Imap()

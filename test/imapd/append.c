@@ -59,10 +59,13 @@ cmd_append(Session *session, bool uid)
 	g_free(array);
 	if (!done)
 	{
-		reply_failure(session);
+		if (failed_as_gone(session))
+			reply(session, "NO [TRYCREATE] The mailbox has just been deleted");
+		else
+			reply_failure(session);
 		return;
 	}
 	snprintf(code, sizeof(code), "APPENDUID %" PRId64 " %s", db_int(db->results[1], 0, 0),
 			 db_text(db->results[2], 0, 0));
-	sync_finish(session, EXPUNGES_TOLD, "OK", code, "APPEND completed");
+	sync_done(session, code, "APPEND completed");
 }

@@ -110,6 +110,41 @@ copy_set(Session *session, int64_t target, const Uids *set, bool partly,
 	return done;
 }
 
+/*
+ * The database has failed a command on the open mailbox and another one.
+ * Which of them is gone, if one is, the error does not say.
+ */
+static void
+target_failure(Session *session, int64_t target)
+{
+	Db		   *db = &session->db;
+	bool		box_there = false;
+	bool		target_there = false;
+
+	if (!failed_as_gone(session))
+	{
+		box_failure(session);
+		return;
+	}
+	db_queue(db, SQL_WHICH, "ii", session->box.id, target);
+	if (!db_run(db))
+	{
+		box_failure(session);
+		return;
+	}
+	for (int row = 0; row < PQntuples(db->results[0]); row++)
+	{
+		box_there |= db_int(db->results[0], row, 0) == session->box.id;
+		target_there |= db_int(db->results[0], row, 0) == target;
+	}
+	if (!box_there)
+		hang_up(session, BOX_DELETED);
+	if (!target_there)
+		reply(session, "NO [TRYCREATE] The mailbox has just been deleted");
+	else
+		reply(session, "NO [INUSE] The mailbox is busy, try again");
+}
+
 /* Parses "set mailbox", and finds both.  False after replying why not. */
 static bool
 parse_target(Session *session, bool uid, Uids *set, int64_t *target)
@@ -148,12 +183,12 @@ cmd_copy(Session *session, bool uid)
 		return;
 	pairs = g_array_new(false, false, sizeof(Pair));
 	if (!copy_set(session, target, &set, uid, pairs, &uidvalidity))
-		reply_failure(session);
+		target_failure(session, target);
 	else if (pairs->len > 0)
 	{
 		char	   *code = copyuid(uidvalidity, (Pair *) pairs->data, pairs->len);
 
-		sync_finish(session, EXPUNGES_TOLD, "OK", code, "COPY completed");
+		sync_done(session, code, "COPY completed");
 		g_free(code);
 	}
 	else if (uid || set.n == 0)
@@ -196,7 +231,7 @@ cmd_move(Session *session, bool uid)
 	if (session->box.read_only)
 		reply(session, "NO [READ-ONLY] The mailbox is open for reading");
 	else if (!move_set(session, target, &set))
-		reply_failure(session);
+		target_failure(session, target);
 	else
 	{
 		PGresult   *moved = db->results[2];
@@ -258,7 +293,7 @@ cmd_expunge(Session *session, bool uid)
 	uidset_builder_free(&set);
 	if (!db_run(db))
 	{
-		reply_failure(session);
+		box_failure(session);
 		return;
 	}
 	sync_tell(session, db->results[3], NULL, EXPUNGES_TOLD);

@@ -273,6 +273,16 @@ put_vanished(Session *session, const char *text, uint64_t since)
 	return true;
 }
 
+/* Mod-sequences may have been told that are above changes that have not. */
+static void
+fetch_failure(Session *session)
+{
+	if (session->condstore)
+		put(session, "* OK [HIGHESTMODSEQ %" PRId64 "] Up to here you know all\r\n",
+			session->box.cursor);
+	box_failure(session);
+}
+
 static void
 run_fetch(Session *session, bool uid, const FetchCommand *fetch, const char *text, const Uids *set)
 {
@@ -285,7 +295,7 @@ run_fetch(Session *session, bool uid, const FetchCommand *fetch, const char *tex
 		session_condstore(session);
 	if (fetch->vanished && !put_vanished(session, text, fetch->since))
 	{
-		reply_failure(session);
+		box_failure(session);
 		return;
 	}
 	for (int64_t at = 0; at < count; at += WINDOW)
@@ -296,7 +306,7 @@ run_fetch(Session *session, bool uid, const FetchCommand *fetch, const char *tex
 		uidset_builder_free(&window);
 		if (!done)
 		{
-			reply_failure(session);
+			fetch_failure(session);
 			return;
 		}
 	}

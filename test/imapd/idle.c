@@ -26,7 +26,7 @@ take_notifications(Session *session)
 	bool		ours = false;
 
 	if (!PQconsumeInput(conn))
-		hang_up(session, "[UNAVAILABLE] The database is gone");
+		hang_up(session, DATABASE_LOST);
 	while ((notify = PQnotifies(conn)) != NULL)
 	{
 		/* A key too long for a notification is null: it may be ours. */
@@ -38,6 +38,18 @@ take_notifications(Session *session)
 		PQfreemem(notify);
 	}
 	return ours;
+}
+
+/*
+ * A client that idles waits for no tagged response before it has said DONE: a
+ * session that cannot go on says BYE.  A question that had to wait too long is
+ * asked again, in a while.
+ */
+static void
+tell_idle(Session *session)
+{
+	if (session->state == STATE_SELECTED)
+		sync_hang_up(session, sync_now(session, EXPUNGES_TOLD));
 }
 
 static void
@@ -67,9 +79,8 @@ wait_for_changes(Session *session)
 			input_fill(session);
 			break;
 		}
-		if ((n == 0 || (ready[1].revents != 0 && take_notifications(session))) &&
-			session->state == STATE_SELECTED && !sync_now(session, EXPUNGES_TOLD))
-			break;
+		if (n == 0 || (ready[1].revents != 0 && take_notifications(session)))
+			tell_idle(session);
 	}
 }
 
@@ -82,27 +93,19 @@ cmd_idle(Session *session, bool uid)
 
 	if (!parse_end(parser))
 		return;
+	/* IDLE knows no NO: without notifications it asks every now and then. */
 	db_queue(db, SQL_LISTEN, "");
-	if (!db_run(db))
-	{
-		reply_failure(session);
-		return;
-	}
+	if (!db_run(db) && db_is_lost(db))
+		hang_up(session, DATABASE_LOST);
 	put(session, "+ idling\r\n");
-	if (session->state == STATE_SELECTED && !sync_now(session, EXPUNGES_TOLD))
-	{
-		reply_failure(session);
-		return;
-	}
+	tell_idle(session);
 	wait_for_changes(session);
 	output_flush(session);
-	if (db_is_lost(db))
-		reply_failure(session);
 	line = input_line(session, 1000);
 	db_queue(db, SQL_UNLISTEN, "");
-	if (!db_run(db))
-		reply_failure(session);
-	else if (line == NULL || g_ascii_strcasecmp(line, "DONE") != 0)
+	if (!db_run(db) && db_is_lost(db))
+		hang_up(session, DATABASE_LOST);
+	if (line == NULL || g_ascii_strcasecmp(line, "DONE") != 0)
 		parse_fail(parser, "Expected DONE");
 	else
 		sync_finish(session, EXPUNGES_TOLD, "OK", NULL, "IDLE completed");

@@ -28,6 +28,11 @@
 /* Names of mailboxes are no longer than this, and users no longer either */
 #define MAX_NAME	1000
 
+/* Why we hang up */
+#define BOX_DELETED		"The mailbox has been deleted"
+#define BOX_RENEWED		"UIDVALIDITY of the mailbox has changed"
+#define DATABASE_LOST	"[UNAVAILABLE] The database is gone"
+
 /* How deep search keys and lists may be nested */
 #define MAX_DEPTH	50
 
@@ -154,7 +159,9 @@ extern void session_run(int fd);
 extern void session_capabilities(Session *session, GString *out);
 extern void session_condstore(Session *session);
 extern void session_unselect(Session *session);
+extern bool failed_as_gone(const Session *session);
 extern void reply_failure(Session *session);
+extern void box_failure(Session *session);
 
 /* sync.c: what has changed, from the database to the client */
 typedef enum Expunges
@@ -163,15 +170,28 @@ typedef enum Expunges
 	EXPUNGES_WITHHELD			/* in FETCH, STORE and SEARCH by number (RFC 7162 section 3.2.10.2) */
 } Expunges;
 
+/* What became of the question */
+typedef enum Sync
+{
+	SYNC_TOLD,
+	SYNC_LATER,					/* the database is busy: the next one tells it */
+	SYNC_DELETED,				/* the mailbox is gone, */
+	SYNC_RENEWED,				/* or its UIDs name other messages now, */
+	SYNC_LOST					/* or the database is gone */
+} Sync;
+
 extern void sync_queue(Session *session);
+extern void sync_same(Session *session, const PGresult *resync);
 extern void sync_tell(Session *session, PGresult *resync, const Uids *except,
 					  Expunges expunges);
 extern void sync_answered(Session *session, int64_t uid, int64_t modseq);
-extern bool sync_now(Session *session, Expunges expunges);
+extern Sync sync_now(Session *session, Expunges expunges);
 extern void sync_put_fetch(Session *session, int64_t number, const char *uid,
 						   const char *flags, const char *modseq);
 extern void sync_finish(Session *session, Expunges expunges, const char *status,
 						const char *code, const char *text);
+extern void sync_hang_up(Session *session, Sync sync);
+extern void sync_done(Session *session, const char *code, const char *text);
 
 /* --- input.c ------------------------------------------------------------------- */
 
@@ -257,9 +277,10 @@ extern void cmd_search(Session *session, bool uid);
 
 /* STATUS items, shared by STATUS and LIST RETURN (STATUS ...): status.c */
 extern bool status_parse(Session *session, unsigned *items);
-extern bool status_put(Session *session, GPtrArray *names, unsigned items);
+extern int	status_put(Session *session, GPtrArray *names, unsigned items);
 
 /* mailbox.c */
+extern bool mailbox_can_be(const char *name);
 extern bool mailbox_find(Session *session, const char *name, int64_t *id);
 extern bool command_set(Session *session, const char *text, bool uid, Uids *uids);
 

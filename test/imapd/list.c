@@ -222,7 +222,9 @@ run_list(Session *session, const ListCommand *list)
 		if (entry->exists && selected)
 			g_ptr_array_add(chosen, (char *) entry->name);
 	}
-	done = list->status == 0 || chosen->len == 0 || status_put(session, chosen, list->status);
+	/* The list stands also where STATUS is not to be had (RFC 5819 section 2). */
+	done = list->status == 0 || chosen->len == 0 ||
+		status_put(session, chosen, list->status) >= 0 || !db_is_lost(db);
 	g_ptr_array_unref(entries);
 	PQclear(result);
 	return done;

@@ -7,6 +7,13 @@
  */
 #include "imapd.h"
 
+/* Can there be a mailbox of that name? */
+bool
+mailbox_can_be(const char *name)
+{
+	return g_utf8_validate(name, -1, NULL) && strlen(name) <= MAX_NAME;
+}
+
 /* The mailbox's id, 0 if there is none.  False if the database has failed; that has been replied. */
 bool
 mailbox_find(Session *session, const char *name, int64_t *id)
@@ -14,7 +21,7 @@ mailbox_find(Session *session, const char *name, int64_t *id)
 	Db		   *db = &session->db;
 
 	*id = 0;
-	if (!g_utf8_validate(name, -1, NULL) || strlen(name) > MAX_NAME)
+	if (!mailbox_can_be(name))
 		return true;
 	db_queue(db, SQL_FIND_MAILBOX, "is", session->user_id, name);
 	if (!db_run(db))
@@ -219,10 +226,10 @@ cmd_rename(Session *session, bool uid)
 		db_queue(db, SQL_RENAME, "iss", session->user_id, from, to);
 		done = db_run(db);
 	}
-	if (done)
-		reply(session, "OK RENAME completed");
-	else
+	if (!done)
 		reply_failure(session);
+	else
+		reply(session, "OK RENAME completed");
 }
 
 static void

@@ -183,7 +183,7 @@ run_search(Session *session, bool uid, const SearchCommand *search)
 	if (!done)
 	{
 		uidset_builder_free(&found.uids);
-		reply_failure(session);
+		box_failure(session);
 		return;
 	}
 	if (uid)

@@ -319,7 +319,7 @@ select_or_examine(Session *session, bool read_only)
 		return;
 	if (parameters.condstore || parameters.qresync)
 		session_condstore(session);
-	if (!g_utf8_validate(name, -1, NULL) || strlen(name) > MAX_NAME)
+	if (!mailbox_can_be(name))
 		reply(session, "NO [NONEXISTENT] No such mailbox");
 	else if (!open_mailbox(session, name, read_only, &parameters))
 		reply_failure(session);
@@ -337,7 +337,12 @@ cmd_examine(Session *session, bool uid)
 	select_or_examine(session, true);
 }
 
-/* Expunges, and says nothing of it: above all no HIGHESTMODSEQ (RFC 7162 section 3.2.8). */
+/*
+ * Expunges, and says nothing of it: above all no HIGHESTMODSEQ (RFC 7162
+ * section 3.2.8).  CLOSE knows no NO (RFC 3501 section 6.4.2): if the mailbox
+ * is gone, there is nothing to expunge; if it is busy for too long, messages
+ * stay, marked as they were.
+ */
 void
 cmd_close(Session *session, bool uid)
 {
@@ -351,11 +356,8 @@ cmd_close(Session *session, bool uid)
 		db_queue(db, SQL_LOCK, "i", session->box.id);
 		db_queue(db, SQL_EXPUNGE, "ii", session->box.id, session->box.uidvalidity);
 		db_queue(db, SQL_COMMIT, "");
-		if (!db_run(db))
-		{
+		if (!db_run(db) && db_is_lost(db))
 			reply_failure(session);
-			return;
-		}
 	}
 	session_unselect(session);
 	reply(session, "OK CLOSE completed");

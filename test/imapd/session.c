@@ -154,15 +154,26 @@ session_unselect(Session *session)
 	session->state = STATE_AUTHENTICATED;
 }
 
-/* The tagged response to a command that the database has failed */
+/* Has the database failed because a mailbox, or what belongs to it, is not there? */
+bool
+failed_as_gone(const Session *session)
+{
+	return strcmp(session->db.sqlstate, "42704") == 0 || strcmp(session->db.sqlstate, "23503") == 0;
+}
+
+/*
+ * The tagged response to a command that the database has failed.  If the
+ * connection is lost, nobody knows what became of the transaction: no answer
+ * is right then, and we hang up.
+ */
 void
 reply_failure(Session *session)
 {
 	const char *state = session->db.sqlstate;
 
 	if (db_is_lost(&session->db))
-		hang_up(session, "[UNAVAILABLE] The database is gone");
-	if (strcmp(state, "42704") == 0 || strcmp(state, "23503") == 0)
+		hang_up(session, DATABASE_LOST);
+	if (failed_as_gone(session))
 		reply(session, "NO [NONEXISTENT] There is no such mailbox any more");
 	else if (strcmp(state, "23505") == 0)
 		reply(session, "NO [ALREADYEXISTS] There is a mailbox of that name");
@@ -171,6 +182,15 @@ reply_failure(Session *session)
 		reply(session, "NO [INUSE] The mailbox is busy, try again");
 	else
 		reply(session, "NO [SERVERBUG] The database refuses (%s)", state);
+}
+
+/* The same of a command on the open mailbox, which has done nothing: does it still exist? */
+void
+box_failure(Session *session)
+{
+	if (failed_as_gone(session))
+		hang_up(session, BOX_DELETED);
+	reply_failure(session);
 }
 
 /* --- the loop -------------------------------------------------------------------- */

@@ -87,7 +87,10 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_CREATE] = {
 		"INSERT INTO mw_mailbox (user_id, name, special_use) VALUES ($1, $2, $3)"
 		" RETURNING id, uidvalidity", false},
-	[SQL_DELETE] = {"DELETE FROM mw_mailbox WHERE user_id = $1 AND name = $2", false},
+	/* modseq sends no notification for it: a session in IDLE shall hear of it all the same. */
+	[SQL_DELETE] = {
+		"DELETE FROM mw_mailbox WHERE user_id = $1 AND name = $2 RETURNING pg_notify('modseq',"
+		" jsonb_build_object('store', 'public.mw_mail', 'mailbox', id)::text)", false},
 	[SQL_RENAME] = {
 		"UPDATE mw_mailbox SET name = $3 || substr(name, length($2) + 1)"
 		" WHERE user_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))", false},
@@ -113,6 +116,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 
 	[SQL_LOCK] = {"SELECT * FROM lock('mw_mail', $1::bigint)", false},
 	[SQL_LOCK_TWO] = {"SELECT * FROM lock('mw_mail', ARRAY[$1::bigint, $2])", false},
+	[SQL_WHICH] = {"SELECT mailbox FROM status('mw_mail', ARRAY[$1::bigint, $2])", false},
 	[SQL_UNCHANGED_SINCE] = {
 		"SELECT uidset_agg(uid) FILTER (WHERE verdict = 'unchanged'),"
 		" uidset_agg(uid) FILTER (WHERE verdict = 'modified')"

@@ -54,8 +54,8 @@ status_parse(Session *session, unsigned *wanted)
 	return parse_char(parser, ')') || parse_fail(parser, "A list of status items does not end");
 }
 
-/* A STATUS for each of the mailboxes that there is.  False if the database has failed. */
-bool
+/* A STATUS for each of the mailboxes that there is: how many; -1 if the database has failed. */
+int
 status_put(Session *session, GPtrArray *names, unsigned wanted)
 {
 	Db		   *db = &session->db;
@@ -69,7 +69,7 @@ status_put(Session *session, GPtrArray *names, unsigned wanted)
 			 (int64_t) ((wanted & UNSEEN) != 0), (int64_t) ((wanted & DELETED) != 0));
 	g_free(array);
 	if (!db_run(db))
-		return false;
+		return -1;
 	result = db->results[0];
 	for (int row = 0; row < PQntuples(result); row++)
 	{
@@ -87,7 +87,7 @@ status_put(Session *session, GPtrArray *names, unsigned wanted)
 			}
 		put(session, ")\r\n");
 	}
-	return true;
+	return PQntuples(result);
 }
 
 void
@@ -96,19 +96,18 @@ cmd_status(Session *session, bool uid)
 	Parser	   *parser = &session->parser;
 	GPtrArray  *names = parse_array(parser);
 	unsigned	wanted;
-	int64_t		id;
+	int			found;
 	char	   *name;
 
 	if (!parse_space(parser) || (name = parse_mailbox(parser)) == NULL ||
 		!parse_space(parser) || !status_parse(session, &wanted) || !parse_end(parser))
 		return;
-	if (!mailbox_find(session, name, &id))
-		return;
 	g_ptr_array_add(names, name);
-	if (id == 0)
-		reply(session, "NO [NONEXISTENT] No such mailbox");
-	else if (status_put(session, names, wanted))
-		sync_finish(session, EXPUNGES_TOLD, "OK", NULL, "STATUS completed");
-	else
+	found = mailbox_can_be(name) ? status_put(session, names, wanted) : 0;
+	if (found < 0)
 		reply_failure(session);
+	else if (found == 0)
+		reply(session, "NO [NONEXISTENT] No such mailbox");
+	else
+		sync_done(session, NULL, "STATUS completed");
 }

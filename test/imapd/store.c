@@ -218,12 +218,13 @@ cmd_store(Session *session, bool uid)
 		result = (StoreResult) {UIDS_INIT, UIDS_INIT, NULL, NULL};
 		if (!db_retry(db, &attempt))
 		{
-			reply_failure(session);
+			box_failure(session);
 			uidset_builder_free(&set);
 			return;
 		}
 	}
 	found = PQntuples(result.messages);
+	sync_same(session, result.resync);
 	put_messages(session, uid, &store, &result);
 	sync_tell(session, result.resync, &set, uid ? EXPUNGES_TOLD : EXPUNGES_WITHHELD);
 	finish_store(session, uid, &result, found < uids_count(&set));

@@ -99,6 +99,20 @@ is_answered(Session *session, int64_t uid, int64_t modseq)
 	return modseq == (int64_t) GPOINTER_TO_SIZE(g_hash_table_lookup(session->answered, GSIZE_TO_POINTER(uid)));
 }
 
+static bool
+is_renewed(const PGresult *resync)
+{
+	return strcmp(db_text(resync, 0, VERDICT), "uidvalidity_changed") == 0;
+}
+
+/* Hangs up if the UIDs that the client knows name other messages now. */
+void
+sync_same(Session *session, const PGresult *resync)
+{
+	if (is_renewed(resync))
+		hang_up(session, BOX_RENEWED);
+}
+
 /*
  * Tells what SQL_RESYNC says.  Messages in except (NULL for none) are left
  * out: a STORE tells of them itself.
@@ -114,8 +128,7 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 	bool		arrived = false;
 	Uids		gone;
 
-	if (strcmp(db_text(resync, 0, VERDICT), "uidvalidity_changed") == 0)
-		hang_up(session, "UIDVALIDITY of the mailbox has changed");
+	sync_same(session, resync);
 	if (!uids_parse(&gone, db_text(resync, 0, VANISHED), UIDSET_NO_STAR))
 		abort();
 	uids_intersect(&gone, &box->numbers.uids);
@@ -150,45 +163,81 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 	}
 }
 
-/* Asks and tells.  False if the database has failed; nothing has been replied. */
-bool
+/* Asks and tells.  Of anything but SYNC_TOLD the client hears nothing yet. */
+Sync
 sync_now(Session *session, Expunges expunges)
 {
+	Db		   *db = &session->db;
+
 	sync_queue(session);
-	if (!db_run(&session->db))
-		return false;
-	sync_tell(session, session->db.results[0], NULL, expunges);
-	return true;
+	if (!db_run(db))
+		return db_is_lost(db) ? SYNC_LOST : failed_as_gone(session) ? SYNC_DELETED : SYNC_LATER;
+	if (is_renewed(db->results[0]))
+		return SYNC_RENEWED;
+	sync_tell(session, db->results[0], NULL, expunges);
+	return SYNC_TOLD;
 }
 
-/*
- * The end of a command: asks, tells, and sends the tagged response, of which
- * code is the response code, or NULL.
- */
+/* The end of the session that cannot go on; nothing if it can */
 void
-sync_finish(Session *session, Expunges expunges, const char *status,
-			const char *code, const char *text)
+sync_hang_up(Session *session, Sync sync)
+{
+	if (sync == SYNC_DELETED)
+		hang_up(session, BOX_DELETED);
+	if (sync == SYNC_RENEWED)
+		hang_up(session, BOX_RENEWED);
+	if (sync == SYNC_LOST)
+		hang_up(session, DATABASE_LOST);
+}
+
+static void
+finish(Session *session, Expunges expunges, bool done, const char *status,
+	   const char *code, const char *text)
 {
 	char		highest[48];
+	Sync		sync = SYNC_TOLD;
 
 	if (session->state == STATE_SELECTED)
 	{
-		if (!sync_now(session, expunges))
-		{
-			reply_failure(session);
-			return;
-		}
-		if (session->condstore && session->box.cursor < session->box.told)
+		sync = sync_now(session, expunges);
+		if (sync == SYNC_RENEWED && !done)
+			sync_hang_up(session, sync);
+		if (session->condstore && (sync != SYNC_TOLD || session->box.cursor < session->box.told))
 		{
 			snprintf(highest, sizeof(highest), "HIGHESTMODSEQ %" PRId64, session->box.cursor);
 			if (code == NULL)
 				code = highest;
 			else
-				put(session, "* OK [%s] Expunges are withheld\r\n", highest);
+				put(session, "* OK [%s] Up to here you know all\r\n", highest);
 		}
 	}
 	if (code)
 		reply(session, "%s [%s] %s", status, code, text);
 	else
 		reply(session, "%s %s", status, text);
+	sync_hang_up(session, sync);
+}
+
+/*
+ * The end of a command that has read the open mailbox, or did nothing: asks,
+ * tells, and sends the tagged response, of which code is the response code, or
+ * NULL.  If UIDs name other messages now, then so may what has been read, and
+ * the client gets no response to rely on.
+ */
+void
+sync_finish(Session *session, Expunges expunges, const char *status,
+			const char *code, const char *text)
+{
+	finish(session, expunges, false, status, code, text);
+}
+
+/*
+ * The end of a command that has committed, or told of another mailbox.  That
+ * is so whatever has become of the open one, and a client that does not hear
+ * it would do it again: OK comes first.
+ */
+void
+sync_done(Session *session, const char *code, const char *text)
+{
+	finish(session, EXPUNGES_TOLD, true, "OK", code, text);
 }

@@ -474,15 +474,6 @@ class Basic(unittest.TestCase):
         self.assertEqual(told(self.a.ok("FETCH 2 (FLAGS)")), 0)
         b.close()
 
-    def test_deleted_while_open(self):
-        box = new_mailbox(self.a, 1)
-        b = Imap()
-        self.a.ok("SELECT " + box)
-        b.ok("DELETE " + box)
-        self.assertEqual(self.a.cmd("NOOP").code, "NONEXISTENT")
-        self.a.ok("SELECT INBOX")
-        b.close()
-
     def test_imaplib(self):
         c = imaplib.IMAP4("127.0.0.1", PORT)
         c.login("fred", "secret")

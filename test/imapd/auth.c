@@ -43,13 +43,14 @@ log_in(Session *session, const char *name, const char *password)
 		return;
 	}
 	session->user_id = db_int(db->results[0], 0, 0);
-	session->state = STATE_AUTHENTICATED;
 	db_queue(db, SQL_KEYWORDS, "i", session->user_id);
 	if (!db_run(db))
 	{
-		reply_failure(session);
+		reply(session, "NO [UNAVAILABLE] The database refuses");
+		db_disconnect(db);
 		return;
 	}
+	session->state = STATE_AUTHENTICATED;
 	flags_read(session, db_text(db->results[0], 0, 0));
 	capabilities = g_string_new(NULL);
 	session_capabilities(session, capabilities);

@@ -193,6 +193,7 @@ cmd_rename(Session *session, bool uid)
 	size_t		length;
 	int64_t		id;
 	bool		done;
+	bool		gone = false;
 
 	if (!parse_space(parser) || (from = parse_mailbox(parser)) == NULL ||
 		!parse_space(parser) || (to = parse_mailbox(parser)) == NULL || !parse_end(parser))
@@ -225,9 +226,12 @@ cmd_rename(Session *session, bool uid)
 	{
 		db_queue(db, SQL_RENAME, "iss", session->user_id, from, to);
 		done = db_run(db);
+		gone = done && strcmp(PQcmdTuples(db->results[0]), "0") == 0;
 	}
 	if (!done)
 		reply_failure(session);
+	else if (gone)
+		reply(session, "NO [NONEXISTENT] The mailbox has just been deleted");
 	else
 		reply(session, "OK RENAME completed");
 }

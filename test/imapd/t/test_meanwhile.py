@@ -277,6 +277,19 @@ class Meanwhile(unittest.TestCase):
                     now = sql("SELECT uidvalidity FROM modseq.status('mw_mail', %d)" % names["id"])
                     self.assertRegex("\n".join(lines), r"(APPEND|COPY)UID %s " % now)
 
+    def test_renamed_meanwhile(self):
+        """RENAME of a mailbox that has just been deleted renames nothing."""
+        other = new_mailbox(self.a)
+        psql = Psql()
+        psql.run("BEGIN; DELETE FROM mw_mailbox WHERE id = %d" % mailbox_id(other))
+
+        def until():
+            wait_for(waits_for_lock)
+            psql.run("COMMIT")
+        c = Imap()
+        self.assertEqual(outcome(c, "RENAME %s %s-new" % (other, other), until), "NO [NONEXISTENT]", c.lines)
+        psql.close()
+
     def test_commit_that_fails(self):
         """A statement by itself commits at the end of its round trip: it may fail after its result has come."""
         sql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"

@@ -21,6 +21,9 @@
 /* So much is collected before it is sent. */
 #define FLUSH_AT	65536
 
+/* So long, in seconds, does one who hangs up listen to what still comes. */
+#define LINGER		2
+
 void
 put_bytes(Session *session, const char *data, size_t length)
 {
@@ -142,12 +145,27 @@ output_flush(Session *session)
 	g_string_truncate(session->output, 0);
 }
 
-/* The end of the process */
+/*
+ * The end of the process.  What the client is still sending is read and
+ * dropped for a while: to close on it would be a reset, which can take away
+ * the answers that the client has not read yet.
+ */
 void
 hang_up(Session *session, const char *bye)
 {
+	gint64		until = g_get_monotonic_time() + LINGER * G_USEC_PER_SEC;
+	struct pollfd ready = {session->fd, POLLIN, 0};
+	char		dropped[65536];
+
 	put(session, "* BYE %s\r\n", bye);
 	output_flush(session);
 	shutdown(session->fd, SHUT_WR);
-	exit(0);
+	for (;;)
+	{
+		gint64		left = until - g_get_monotonic_time();
+
+		if (left <= 0 || poll(&ready, 1, left / 1000 + 1) <= 0 ||
+			recv(session->fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
+			exit(0);
+	}
 }

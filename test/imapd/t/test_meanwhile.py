@@ -219,6 +219,22 @@ class Meanwhile(unittest.TestCase):
             self.a.ok(command)
             self.a.ok("NOOP")
 
+    def test_pipelined(self):
+        """A client that goes on sending hears that its APPEND was done, before it hears BYE."""
+        box = new_mailbox(self.a, 1)
+        other = new_mailbox(self.a)
+        c = Imap()
+        c.ok("SELECT " + box)
+        delete(box)
+        size = 32 * 1024 * 1024
+        c.send("a1 APPEND %s {%d+}\r\n%s\r\na2 APPEND %s {%d+}\r\n" % (other, len(DATA), DATA, other, size))
+        c.send("x" * size + "\r\n")
+        self.assertRegex(c.line(), r"^a1 OK \[APPENDUID")
+        self.assertRegex(c.line(), r"^\* BYE")
+        self.assertEqual(c.file.read(), b"")
+        self.assertEqual(self.count(other), 1)
+        c.close()
+
     def test_idle(self):
         """DELETE wakes it; it says BYE, and no tagged response, as there was no DONE."""
         for event, words in ((lambda box: self.a.ok("DELETE " + box), "deleted"), (renew, "UIDVALIDITY")):
@@ -392,6 +408,8 @@ class Busy(unittest.TestCase):
                     r"^OK \[(HIGHESTMODSEQ \d+)").group(1)
                 self.assertEqual(told, "HIGHESTMODSEQ %d" % cursor)
                 self.assertEqual(answer.all("VANISHED"), [])
+        # the list stands without STATUS (RFC 5819 section 2)
+        self.assertEqual(len(c.ok("LIST \"\" %s RETURN (STATUS (MESSAGES))" % self.other).untagged), 1)
         tag = c.start("IDLE")
         self.assertEqual(c.line(), "+ idling")
         c.send("DONE\r\n")
@@ -400,6 +418,19 @@ class Busy(unittest.TestCase):
         self.psql.run("ROLLBACK")
         self.assertEqual(c.ok("NOOP").untagged, ["VANISHED 2", "1 FETCH (UID 1 FLAGS (\\Answered) MODSEQ (%d))" % (cursor + 3)])
         self.assertEqual(self.count(self.other), 1)
+        c.close()
+
+    def test_login_that_waits(self):
+        """After NO nobody is logged in."""
+        port = self.serve("options='-c lock_timeout=200ms'")
+        self.psql.run("BEGIN; LOCK TABLE mw_keyword")
+        c = Imap(port=port, login=False)
+        answer = c.cmd("LOGIN fred secret")
+        self.assertEqual((answer.status, answer.code), ("NO", "UNAVAILABLE"))
+        self.assertEqual(c.cmd("STATUS INBOX (MESSAGES)").status, "BAD")
+        self.psql.run("ROLLBACK")
+        c.ok("LOGIN fred secret")
+        c.ok("STATUS INBOX (MESSAGES)")
         c.close()
 
     def test_cannot_be_serialized(self):

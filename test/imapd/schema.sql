@@ -15,8 +15,6 @@ CREATE TABLE mw_mailbox (
 	user_id		bigint NOT NULL REFERENCES mw_user ON DELETE CASCADE,
 	name		text NOT NULL,			-- in modified UTF-7, levels parted by "/"
 	special_use	text,					-- RFC 6154: \Sent and the like
-	messages	bigint NOT NULL DEFAULT 0,	-- how many, and their size: mw_count() keeps them
-	octets		bigint NOT NULL DEFAULT 0,
 	UNIQUE (user_id, name)
 );
 
@@ -51,34 +49,3 @@ SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify
 -- For UNSEEN in SELECT and STATUS, and for EXPUNGE
 CREATE INDEX mw_mail_unseen ON mw_mail (mailbox_id, uid) WHERE NOT flags @> '{"\\Seen"}';
 CREATE INDEX mw_mail_deleted ON mw_mail (mailbox_id, uid) WHERE flags @> '{"\\Deleted"}';
-
--- Keeps messages and octets, whoever writes. It fires after modseq's triggers, which have locked the
--- mailboxes of the statement, in their order.
-CREATE FUNCTION mw_count() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		UPDATE mw_mailbox b SET messages = b.messages + n.messages, octets = b.octets + n.octets
-			FROM (SELECT mailbox_id, count(*) AS messages, sum(size) AS octets
-				  FROM new_mail GROUP BY mailbox_id) n
-			WHERE b.id = n.mailbox_id;
-	ELSIF TG_OP = 'DELETE' THEN
-		UPDATE mw_mailbox b SET messages = b.messages - o.messages, octets = b.octets - o.octets
-			FROM (SELECT mailbox_id, count(*) AS messages, sum(size) AS octets
-				  FROM old_mail GROUP BY mailbox_id) o
-			WHERE b.id = o.mailbox_id;
-	ELSE
-		UPDATE mw_mailbox b SET messages = b.messages + d.messages, octets = b.octets + d.octets
-			FROM (SELECT mailbox_id, sum(one) AS messages, sum(one * size) AS octets
-				  FROM (SELECT mailbox_id, 1 AS one, size FROM new_mail
-						UNION ALL SELECT mailbox_id, -1, size FROM old_mail) m
-				  GROUP BY mailbox_id) d
-			WHERE b.id = d.mailbox_id AND (d.messages <> 0 OR d.octets <> 0);
-	END IF;
-	RETURN NULL;
-END $$;
-CREATE TRIGGER zzz_count_insert AFTER INSERT ON mw_mail
-	REFERENCING NEW TABLE AS new_mail FOR EACH STATEMENT EXECUTE FUNCTION mw_count();
-CREATE TRIGGER zzz_count_update AFTER UPDATE ON mw_mail
-	REFERENCING OLD TABLE AS old_mail NEW TABLE AS new_mail FOR EACH STATEMENT EXECUTE FUNCTION mw_count();
-CREATE TRIGGER zzz_count_delete AFTER DELETE ON mw_mail
-	REFERENCING OLD TABLE AS old_mail FOR EACH STATEMENT EXECUTE FUNCTION mw_count();

@@ -4,10 +4,8 @@
  *	  SELECT, EXAMINE with CONDSTORE and QRESYNC; CLOSE and UNSELECT.
  *
  * A mailbox is opened from one snapshot, in two round trips.  The list of
- * UIDs that gives messages their numbers is made of what modseq remembers as
- * vanished: 1 to UIDNEXT - 1 without these.  So no query reads the mailbox.
- * The mailbox's own count of messages tells if that is wrong, as after an
- * INSERT that chose a UID and left some out; then the UIDs are read.
+ * UIDs that gives messages their numbers is live_uids(), which knows it by
+ * what has vanished.  So no query reads the mailbox.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +13,12 @@
 #include <stdlib.h>
 
 #include "imapd.h"
+
+/* Columns of SQL_SELECT */
+enum
+{
+	ID, UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ, LIVE, FIRST_UNSEEN, KEYWORDS
+};
 
 /* What is in the parentheses of SELECT */
 typedef struct SelectParameters
@@ -111,23 +115,6 @@ parse_parameters(Session *session, SelectParameters *p)
 	} while (parse_char(parser, ' '));
 	return parse_char(parser, ')') ? parse_end(parser) :
 		parse_fail(parser, "A list of parameters does not end");
-}
-
-/* The UIDs that are there: below UIDNEXT, and not vanished.  False if the count says otherwise. */
-static bool
-live_uids(PGresult *row, Uids *live)
-{
-	int64_t		uidnext = db_int(row, 0, 2);
-	Uids		vanished;
-
-	if (!uids_parse(&vanished, db_text(row, 0, 5), UIDSET_NO_STAR))
-		abort();
-	*live = (Uids) UIDS_INIT;
-	if (uidnext > 1)
-		uidset_builder_add(live, 1, uidnext - 1);
-	uids_subtract(live, &vanished);
-	uidset_builder_free(&vanished);
-	return uids_count(live) == db_int(row, 0, 4);
 }
 
 /*
@@ -229,35 +216,18 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 	Selected   *box = &session->box;
 	PGresult   *row;
 	Uids		live;
-	bool		exact;
-	int			n = 0;
 
 	db_queue(db, SQL_BEGIN_READING, "");
 	db_queue(db, SQL_SELECT, "is", session->user_id, name);
 	if (!db_run(db))
 		return false;
 	row = db_take(db, 1);
-	memset(box, 0, sizeof(*box));
-	exact = PQntuples(row) == 1;
-	if (exact)
-	{
-		box->id = db_int(row, 0, 0);
-		exact = live_uids(row, &live);
-		if (!exact)
-		{
-			uidset_builder_free(&live);
-			db_queue(db, SQL_LIVE, "i", box->id);
-			n++;
-		}
-		if (p->qresync)
-			db_queue(db, SQL_QRESYNC, "iiis", box->id, (int64_t) p->uidvalidity,
-					 (int64_t) p->since, p->known);
-	}
+	if (p->qresync && PQntuples(row) == 1)
+		db_queue(db, SQL_QRESYNC, "iiis", db_int(row, 0, ID), (int64_t) p->uidvalidity,
+				 (int64_t) p->since, p->known);
 	db_queue(db, SQL_COMMIT, "");
 	if (!db_run(db))
 	{
-		if (exact)
-			uidset_builder_free(&live);
 		PQclear(row);
 		return false;
 	}
@@ -267,32 +237,29 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 		reply(session, "NO [NONEXISTENT] No such mailbox");
 		return true;
 	}
-	if (!exact)
-	{
-		const char *uids = db_text(db->results[0], 0, 0);
-
-		if (!uids_parse(&live, uids ? uids : "", UIDSET_NO_STAR))
-			abort();
-	}
+	if (!uids_parse(&live, db_text(row, 0, LIVE), UIDSET_NO_STAR))
+		abort();
+	memset(box, 0, sizeof(*box));
+	box->id = db_int(row, 0, ID);
 	box->read_only = read_only;
-	box->uidvalidity = db_int(row, 0, 1);
-	box->uidnext = db_int(row, 0, 2);
-	box->told = box->cursor = db_int(row, 0, 3);
+	box->uidvalidity = db_int(row, 0, UIDVALIDITY);
+	box->uidnext = db_int(row, 0, UIDNEXT);
+	box->told = box->cursor = db_int(row, 0, HIGHESTMODSEQ);
 	numbers_set(&box->numbers, &live);
 	session->state = STATE_SELECTED;
 
-	flags_read(session, db_text(row, 0, 7));
+	flags_read(session, db_text(row, 0, KEYWORDS));
 	flags_put(session);
 	put(session, "* %" PRId64 " EXISTS\r\n* 0 RECENT\r\n", numbers_count(&box->numbers));
-	if (db_text(row, 0, 6))
+	if (db_text(row, 0, FIRST_UNSEEN))
 		put(session, "* OK [UNSEEN %" PRId64 "] First unseen\r\n",
-			numbers_number(&box->numbers, db_int(row, 0, 6)));
+			numbers_number(&box->numbers, db_int(row, 0, FIRST_UNSEEN)));
 	put(session, "* OK [UIDVALIDITY %" PRId64 "] UIDs are valid\r\n", box->uidvalidity);
 	put(session, "* OK [UIDNEXT %" PRId64 "] Predicted next UID\r\n", box->uidnext);
 	put(session, "* OK [HIGHESTMODSEQ %" PRId64 "] Highest\r\n", box->told);
 	PQclear(row);
 	if (p->qresync)
-		put_qresync(session, db->results[n], p);
+		put_qresync(session, db->results[0], p);
 	reply(session, "OK [%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE",
 		  read_only ? "EXAMINE" : "SELECT");
 	return true;

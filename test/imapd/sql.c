@@ -77,10 +77,13 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" FROM (SELECT * FROM mw_mailbox WHERE user_id = $1) b"
 		" FULL JOIN (SELECT name FROM mw_subscription WHERE user_id = $1) s USING (name)"
 		" ORDER BY name COLLATE \"C\"", false},
+	/* $3 is what was asked for, in the bits of status.c: it costs nothing unless it was. */
 	[SQL_STATUS] = {
-		"SELECT b.name, s.uidvalidity, s.uidnext, s.highestmodseq, b.messages, b.octets,"
-		" CASE WHEN $3 = 1 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN ") END,"
-		" CASE WHEN $4 = 1 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " DELETED ") END"
+		"SELECT b.name, s.uidvalidity, s.uidnext, s.highestmodseq,"
+		" CASE WHEN $3 & 1 <> 0 THEN cardinality(live_uids('mw_mail', b.id)) END,"
+		" CASE WHEN $3 & 64 <> 0 THEN (SELECT coalesce(sum(size), 0) FROM mw_mail WHERE mailbox_id = b.id) END,"
+		" CASE WHEN $3 & 16 <> 0 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN ") END,"
+		" CASE WHEN $3 & 32 <> 0 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " DELETED ") END"
 		" FROM status('mw_mail', ARRAY(SELECT id FROM mw_mailbox"
 		" WHERE user_id = $1 AND name = ANY ($2::text[]))) s"
 		" JOIN mw_mailbox b ON b.id = s.mailbox ORDER BY b.name COLLATE \"C\"", false},
@@ -99,18 +102,12 @@ const SqlText sql_texts[SQL_COUNT] = {
 		"INSERT INTO mw_subscription (user_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", false},
 	[SQL_UNSUBSCRIBE] = {"DELETE FROM mw_subscription WHERE user_id = $1 AND name = $2", false},
 
-	/*
-	 * The UIDs that vanished, all of them, in place of those that are there:
-	 * a UID below UIDNEXT is one or the other.
-	 */
 	[SQL_SELECT] = {
-		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, b.messages,"
-		" vanished_since('mw_mail', b.id, 0),"
+		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, live_uids('mw_mail', b.id),"
 		" (SELECT min(uid) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN "),"
 		" (SELECT string_agg(keyword, E'\\n' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1)"
 		" FROM mw_mailbox b, LATERAL status('mw_mail', b.id) s"
 		" WHERE b.user_id = $1 AND b.name = $2", false},
-	[SQL_LIVE] = {"SELECT uidset_agg(uid) FROM mw_mail WHERE mailbox_id = $1::bigint", false},
 	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)"), false},
 	[SQL_QRESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3, $4)"), false},
 

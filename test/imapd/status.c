@@ -9,6 +9,7 @@
  */
 #include "imapd.h"
 
+/* The bits that SQL_STATUS knows, too */
 typedef enum Item
 {
 	MESSAGES = 1, RECENT = 2, UIDNEXT = 4, UIDVALIDITY = 8, UNSEEN = 16,
@@ -65,8 +66,7 @@ status_put(Session *session, GPtrArray *names, unsigned wanted)
 	/* STATUS (HIGHESTMODSEQ) is a CONDSTORE enabling command. */
 	if (wanted & HIGHESTMODSEQ)
 		session_condstore(session);
-	db_queue(db, SQL_STATUS, "isii", session->user_id, array,
-			 (int64_t) ((wanted & UNSEEN) != 0), (int64_t) ((wanted & DELETED) != 0));
+	db_queue(db, SQL_STATUS, "isi", session->user_id, array, (int64_t) wanted);
 	g_free(array);
 	if (!db_run(db))
 		return -1;

@@ -4,13 +4,14 @@ What has been committed is answered OK, whatever becomes of the open mailbox; a 
 BYE; commands that know no NO (RFC 3501 sections 6.1.2, 6.4.1, 6.4.2; RFC 2177) never say it.
 """
 
+import imaplib
 import os
 import re
 import subprocess
 import tempfile
 import unittest
 
-from imap import Closed, Imap, mailbox_id, message, new_mailbox, sql, wait_for
+from imap import PORT, Closed, Imap, mailbox_id, message, new_mailbox, sql, wait_for
 from proxy import Proxy
 
 DATA = message(1)
@@ -65,25 +66,33 @@ def waits_for_lock():
                " AND wait_event_type = 'Lock'") == "1"
 
 
+# What may become of the open mailbox. Names are those of one user only.
+
 def delete(box):
-    sql("DELETE FROM mw_mailbox WHERE id = %d" % mailbox_id(box))
+    sql("DELETE FROM mw_mailbox WHERE name = '%s'" % box)
 
 
 def replace(box):
-    number = mailbox_id(box)
-    sql("DELETE FROM mw_mailbox WHERE id = %d" % number)
-    sql("INSERT INTO mw_mailbox (user_id, name) SELECT id, '%s' FROM mw_user WHERE name = 'fred'" % box)
-    sql("INSERT INTO mw_mail (mailbox_id, flags, raw) SELECT %d, '{\\\\Deleted}', 'Subject: x' FROM generate_series(1, 2)"
-        % mailbox_id(box))
+    """The new one has messages that CLOSE and EXPUNGE would take."""
+    sql("DELETE FROM mw_mailbox WHERE name = '{0}';"
+        "INSERT INTO mw_mailbox (user_id, name) SELECT id, '{0}' FROM mw_user WHERE name = 'fred';"
+        "INSERT INTO mw_mail (mailbox_id, flags, raw) SELECT id, '{{\\\\Deleted}}', 'Subject: x'"
+        " FROM mw_mailbox, generate_series(1, 2) WHERE name = '{0}'".format(box))
 
 
 def renew(box):
-    sql("SELECT modseq.reset_uidvalidity('mw_mail', {0}); UPDATE mw_mail SET flags = '{{\\\\Deleted}}' WHERE mailbox_id = {0}"
-        .format(mailbox_id(box)))
+    sql("SELECT modseq.reset_uidvalidity('mw_mail', id) FROM mw_mailbox WHERE name = '{0}';"
+        "UPDATE mw_mail SET flags = '{{\\\\Deleted}}' WHERE mailbox_id = (SELECT id FROM mw_mailbox WHERE name = '{0}')"
+        .format(box))
 
 
 def rename(box):
-    sql("UPDATE mw_mailbox SET name = '%s-renamed' WHERE id = %d" % (box, mailbox_id(box)))
+    sql("UPDATE mw_mailbox SET name = '{0}-renamed' WHERE name = '{0}'".format(box))
+
+
+def count(box, condition="true"):
+    return int(sql("SELECT count(*) FROM mw_mail m JOIN mw_mailbox b ON b.id = mailbox_id WHERE b.name = '%s' AND %s"
+                   % (box, condition)))
 
 
 APPEND = "APPEND {other} {{%d+}}\r\n%s" % (len(DATA), DATA)
@@ -159,9 +168,6 @@ class Meanwhile(unittest.TestCase):
     def tearDown(self):
         self.a.close()
 
-    def count(self, name):
-        return int(sql("SELECT count(*) FROM mw_mail WHERE mailbox_id = %d" % mailbox_id(name)))
-
     def each_command(self, event, column):
         for command, ends in ENDS.items():
             with self.subTest(command):
@@ -175,15 +181,14 @@ class Meanwhile(unittest.TestCase):
                 self.assertEqual(outcome(c, command), ends[column], c.lines)
                 # what it says is what it did
                 if command.startswith("APPEND " + other):
-                    self.assertEqual(self.count(other), 1)
+                    self.assertEqual(count(other), 1)
                     self.assertIn("APPENDUID", [line for line in c.lines if " OK " in line][-1])
                 elif command.startswith("STATUS " + other):
                     self.assertEqual(len([line for line in c.lines if line.startswith("* STATUS")]), 1)
                 elif command.startswith(("COPY", "MOVE", "UID COPY", "UID MOVE")):
-                    self.assertEqual(self.count(other), 0)
+                    self.assertEqual(count(other), 0)
                 elif event is not delete and command.startswith(("CLOSE", "EXPUNGE", "UID EXPUNGE", "STORE", "UID STORE")):
-                    self.assertEqual(sql("SELECT count(*) FROM mw_mail WHERE flags = '{\\\\Deleted}' AND mailbox_id = %d"
-                                         % mailbox_id(box)), "2")
+                    self.assertEqual(count(box, "flags = '{\\\\Deleted}'"), 2)
 
     def test_deleted(self):
         self.each_command(delete, 0)
@@ -232,8 +237,21 @@ class Meanwhile(unittest.TestCase):
         self.assertRegex(c.line(), r"^a1 OK \[APPENDUID")
         self.assertRegex(c.line(), r"^\* BYE")
         self.assertEqual(c.file.read(), b"")
-        self.assertEqual(self.count(other), 1)
+        self.assertEqual(count(other), 1)
         c.close()
+
+    def test_imaplib(self):
+        """A client of others: its APPEND is done once, and then it knows that it must connect again."""
+        box = new_mailbox(self.a, 1)
+        other = new_mailbox(self.a)
+        c = imaplib.IMAP4("127.0.0.1", PORT)
+        c.login("fred", "secret")
+        c.select(box)
+        delete(box)
+        self.assertEqual(c.append(other, None, None, DATA.encode())[0], "OK")
+        self.assertRaises(imaplib.IMAP4.abort, c.noop)
+        self.assertEqual(count(other), 1)
+        c.shutdown()
 
     def test_idle(self):
         """DELETE wakes it; it says BYE, and no tagged response, as there was no DONE."""
@@ -272,14 +290,14 @@ class Meanwhile(unittest.TestCase):
             with self.subTest(command):
                 end, lines, names = self.race(command, "DELETE FROM mw_mailbox WHERE id = {id}")
                 self.assertEqual(end, "NO [TRYCREATE]", lines)
-                self.assertEqual(self.count(names["box"]), 2)
+                self.assertEqual(count(names["box"]), 2)
 
     def test_source_deleted_meanwhile(self):
         for command in ("COPY 1:2 {other}", "UID MOVE 1:2 {other}", "STORE 1 +FLAGS (\\Seen)", "EXPUNGE", "FETCH 1 BODY[]"):
             with self.subTest(command):
                 end, lines, names = self.race(command, "DELETE FROM mw_mailbox WHERE id = {id}", "{box}")
                 self.assertEqual(end, "BYE", lines)
-                self.assertEqual(self.count(names["other"]), 0)
+                self.assertEqual(count(names["other"]), 0)
         self.assertEqual(self.race("CLOSE", "DELETE FROM mw_mailbox WHERE id = {id}", "{box}")[0], "OK")
 
     def test_target_changed_meanwhile(self):
@@ -366,9 +384,6 @@ class Busy(unittest.TestCase):
         c.ok("SELECT " + self.box)
         return c
 
-    def count(self, name):
-        return int(sql("SELECT count(*) FROM mw_mail WHERE mailbox_id = %d" % mailbox_id(name)))
-
     def test_row_locked(self):
         """NO [INUSE] where a command may say so, with nothing done; and the session goes on."""
         for setting in ("lock_timeout", "statement_timeout"):
@@ -386,8 +401,10 @@ class Busy(unittest.TestCase):
                     self.assertEqual(answer.status, end, answer)
                     if end == "NO":
                         self.assertEqual(answer.code, "INUSE")
+                    # FETCH may have told mod-sequences that are above changes that it has not
+                    self.assertEqual(len(answer.all("HIGHESTMODSEQ")), 1 if command[:5] + end in ("FETCHNO", "SELECOK") else 0)
             self.psql.run("ROLLBACK")
-            self.assertEqual((self.count(self.box), self.count(self.other)), (2, 0))
+            self.assertEqual((count(self.box), count(self.other)), (2, 0))
             self.assertEqual(c.ok("UID FETCH 1:* (FLAGS)").fetches(), {1: ({"\\Deleted"}, None), 2: (set(), None)})
             c.ok("STORE 1 -FLAGS (\\Deleted)")
             c.close()
@@ -401,7 +418,7 @@ class Busy(unittest.TestCase):
         self.a.ok("EXPUNGE")
         self.a.ok("STORE 1 +FLAGS (\\Answered)")
         self.psql.run("BEGIN; LOCK TABLE mw_mail_vanished")
-        for command in (APPEND, "STATUS {other} (MESSAGES)", "NOOP", "CHECK", "FETCH 1 (MODSEQ)"):
+        for command in (APPEND, "STATUS {other} (UIDNEXT)", "NOOP", "CHECK", "FETCH 1 (MODSEQ)"):
             with self.subTest(command):
                 answer = c.ok(command.format(box=self.box, other=self.other))
                 told = answer.code if answer.code and "HIGHEST" in answer.code else answer.one(
@@ -417,7 +434,7 @@ class Busy(unittest.TestCase):
         self.assertEqual((answer.status, answer.untagged), ("OK", []))
         self.psql.run("ROLLBACK")
         self.assertEqual(c.ok("NOOP").untagged, ["VANISHED 2", "1 FETCH (UID 1 FLAGS (\\Answered) MODSEQ (%d))" % (cursor + 3)])
-        self.assertEqual(self.count(self.other), 1)
+        self.assertEqual(count(self.other), 1)
         c.close()
 
     def test_login_that_waits(self):
@@ -465,7 +482,7 @@ class Busy(unittest.TestCase):
                 self.assertEqual(outcome(c, command.format(other=self.other)), "BYE", c.lines)
                 self.assertIsNone(proxy.cut)
                 if "{other}" in command:
-                    self.assertEqual(self.count(self.other), 1)
+                    self.assertEqual(count(self.other), 1)
 
     def test_lost_after_commit(self):
         """The COMMIT was confirmed, and then the connection is lost: OK, and BYE."""
@@ -481,7 +498,7 @@ class Busy(unittest.TestCase):
                 # what needs the database no more goes on without it
                 self.assertEqual(end, "OK BYE" if command.startswith(("APPEND", "COPY")) else "OK", c.lines)
                 if "{other}" in command:
-                    self.assertEqual(self.count(self.other), 1)
+                    self.assertEqual(count(self.other), 1)
                     self.assertRegex("\n".join(c.lines), "(APPEND|COPY)UID")
 
     def test_lost_while_idle(self):

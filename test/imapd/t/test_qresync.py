@@ -220,7 +220,7 @@ class Qresync(unittest.TestCase):
         self.assertEqual(self.select("%d 7" % v).all("VANISHED|FETCH"), ["VANISHED (EARLIER) 2"])
 
     def test_gaps_that_another_writer_left(self):
-        """UIDs that were never given out are neither there nor vanished: numbers are right all the same."""
+        """UIDs that another program passes over have vanished, and nobody is told: numbers are right all the same."""
         sql("INSERT INTO mw_mail (mailbox_id, uid, raw) VALUES (%d, 1000, 'Subject: gap')" % mailbox_id(self.box))
         answer = self.select("%d 7" % self.uidvalidity())
         answer.one("^7 EXISTS$")

@@ -40,7 +40,7 @@
  * that itself, so that it need not wait for the answer of lock(); if it is
  * not so, it writes nothing, and resync() says why.
  */
-#define SAME_MAILBOX	"(SELECT uidvalidity FROM mw_mailbox WHERE id = $1) = $2"
+#define SAME_MAILBOX	"(SELECT uidvalidity FROM status('mw_mail', $1::bigint)) = $2"
 
 #define UPDATE_FLAGS(value, condition) \
 	"UPDATE mw_mail SET flags = " value \
@@ -89,7 +89,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" JOIN mw_mailbox b ON b.id = s.mailbox ORDER BY b.name COLLATE \"C\"", false},
 	[SQL_CREATE] = {
 		"INSERT INTO mw_mailbox (user_id, name, special_use) VALUES ($1, $2, $3)"
-		" RETURNING id, uidvalidity", false},
+		" RETURNING id", false},
 	/* modseq sends no notification for it: a session in IDLE shall hear of it all the same. */
 	[SQL_DELETE] = {
 		"DELETE FROM mw_mailbox WHERE user_id = $1 AND name = $2 RETURNING pg_notify('modseq',"

@@ -140,4 +140,52 @@ INSERT INTO mail VALUES (21, 'b'), (22, 'a');
 :state
 DROP TRIGGER zzzz_rename ON mail;
 
+-- A mailbox that the same query makes and uses has the old key only while it is there
+INSERT INTO box VALUES ('e');
+INSERT INTO mail VALUES (50, 'e'), (51, 'e');
+BEGIN;
+UPDATE box SET id = 'g' WHERE id = 'e';
+SAVEPOINT s;
+WITH b AS (INSERT INTO box VALUES ('e') RETURNING id) INSERT INTO mail (id, box, uid) SELECT 39, id, 20 FROM b RETURNING uid, modseq;
+ROLLBACK TO s;
+UPDATE mail SET box = 'g' WHERE box = 'e';
+INSERT INTO mail VALUES (52, 'g') RETURNING uid, modseq;
+COMMIT;
+:state
+
+-- The key is taken in a nested statement, of which we hear before we hear that the row has another. It is rolled back; the
+-- key is free later, another mailbox takes it, and a message that goes from there moves
+INSERT INTO box VALUES ('p'), ('q'), ('go');
+CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE box SET id = 'p' WHERE id = 'q';
+	RETURN new;
+END $$;
+CREATE TRIGGER take BEFORE UPDATE ON box FOR EACH ROW WHEN (old.id = 'go') EXECUTE FUNCTION take();
+BEGIN;
+SELECT count(*) FROM modseq.lock('mail', ARRAY['p', 'q']);
+SAVEPOINT s;
+UPDATE box SET id = CASE id WHEN 'p' THEN 'r' ELSE id END WHERE id IN ('p', 'go');
+SELECT string_agg(id, ' ' ORDER BY id) FROM box WHERE id >= 'go';
+ROLLBACK TO s;
+UPDATE box SET id = 'r' WHERE id = 'p';
+INSERT INTO box VALUES ('p');
+INSERT INTO mail VALUES (60, 'r'), (61, 'p');
+UPDATE mail SET box = 'r' WHERE id = 61;
+COMMIT;
+:state
+DROP TRIGGER take ON box;
+
+-- A mailbox goes in a savepoint that is released, and the next query makes one of that name and uses it: it begins anew
+BEGIN;
+INSERT INTO mail VALUES (70, 'g') RETURNING uid, modseq;
+SAVEPOINT s;
+DELETE FROM mail WHERE box = 'g';
+DELETE FROM box WHERE id = 'g';
+RELEASE s;
+WITH b AS (INSERT INTO box VALUES ('g') RETURNING id) INSERT INTO mail SELECT 71, id FROM b RETURNING uid, modseq;
+INSERT INTO mail VALUES (72, 'g') RETURNING uid, modseq;
+COMMIT;
+:state
+
 DROP SCHEMA t_mailbox_rename_savepoints CASCADE;

@@ -118,5 +118,35 @@ SELECT id, uid, modseq FROM mail WHERE id <= 4 ORDER BY id;
 SELECT * FROM modseq.check('mail');
 
 DROP TABLE failed;
+
+-- What nobody plans in between sees the application's settings too, after our query and after an error in it; and what is
+-- set then is what holds
+\c -
+SET client_min_messages = warning;
+SET search_path = t_planner_settings;
+\set settings 'SHOW enable_bitmapscan \\; SHOW enable_hashjoin \\; SHOW enable_material \\; SHOW enable_mergejoin \\; SHOW enable_seqscan \\; SHOW enable_sort'
+\pset format unaligned
+\pset tuples_only on
+SELECT count(*) FROM modseq.changed_since('mail', 1, 0);
+:settings;
+INSERT INTO flag VALUES (4, 'seen'), (5, 'seen');
+:settings;
+SET enable_seqscan = off;
+SELECT 1;
+SHOW enable_seqscan;
+RESET enable_seqscan;
+SET ROLE regress_modseq_planned;
+SET t.fail = 'yes';
+SELECT count(*) FROM modseq.unchanged_since('mail', 1, '1:20', 2);
+:settings;
+SET enable_hashjoin = off;
+SELECT 1;
+SHOW enable_hashjoin;
+RESET enable_hashjoin;
+RESET t.fail;
+RESET ROLE;
+\pset format aligned
+\pset tuples_only off
+
 DROP SCHEMA t_planner_settings CASCADE;
 DROP ROLE regress_modseq_planned;

@@ -143,4 +143,30 @@ SELECT id, messages FROM mailbox ORDER BY id;
 DROP TRIGGER count_messages ON mail;
 SELECT * FROM modseq.check('mail');
 
+--
+-- UIDs of a statement are its own from when it hands them out, though no row has them yet
+--
+-- A nested statement is completed, and another one comes, while the rows of the outer one are yet to be collected
+CREATE FUNCTION nested_twice() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		UPDATE mail SET seen = NOT coalesce(seen, false) WHERE mailbox_id = new.mailbox_id AND subject = 'first';
+		INSERT INTO mail (mailbox_id, subject) VALUES (new.mailbox_id, 'nested');
+	EXCEPTION WHEN division_by_zero THEN NULL;
+	END;
+	RETURN new;
+END $$;
+INSERT INTO mailbox (id) VALUES (5);
+INSERT INTO mail (mailbox_id, subject) VALUES (5, 'first');
+CREATE TRIGGER nested_twice AFTER INSERT ON mail FOR EACH ROW WHEN (new.subject = 'outer') EXECUTE FUNCTION nested_twice();
+INSERT INTO mail (mailbox_id, subject) VALUES (5, 'outer'), (5, 'outer');
+SELECT uid, modseq, subject FROM mail WHERE mailbox_id = 5 ORDER BY uid;
+DROP TRIGGER nested_twice ON mail;
+CREATE TRIGGER zzz_nested_twice BEFORE INSERT ON mail FOR EACH ROW WHEN (new.subject = 'outer') EXECUTE FUNCTION nested_twice();
+INSERT INTO mail (mailbox_id, subject) VALUES (5, 'outer'), (5, 'outer');
+SELECT uid, modseq, subject FROM mail WHERE mailbox_id = 5 AND uid > 5 ORDER BY uid;
+DROP TRIGGER zzz_nested_twice ON mail;
+:mailboxes
+SELECT * FROM modseq.check('mail');
+
 DROP SCHEMA t_transactions CASCADE;

@@ -1,0 +1,93 @@
+--
+-- Triggers of a mailbox table that has the counters, which write messages while we write the counters. They fire on
+-- our own UPDATE, so in the middle of what they take part in: no number is handed out twice, none is lost, none falls.
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA t_triggers_mailbox;
+SET search_path = t_triggers_mailbox;
+\set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
+
+CREATE TABLE mailbox (id bigint PRIMARY KEY, uidvalidity bigint, uidnext bigint, highestmodseq bigint, note text);
+CREATE TABLE mail (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mailbox_id bigint NOT NULL REFERENCES mailbox, subject text, seen boolean);
+SELECT modseq.attach('mail', 'mailbox');
+INSERT INTO mailbox (id) VALUES (1), (2);
+INSERT INTO mail (mailbox_id) SELECT 1 FROM generate_series(1, 9);
+\set mailboxes 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "uid:modseq", vanished FROM checked_state(\'mail\', \'uid\', \'modseq\');'
+:mailboxes
+
+-- One that logs the first rise of a counter as a message there, while its value is being taken; then no more, lest that go
+-- on for ever
+CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('t.log', true) = 'yes' THEN
+		PERFORM set_config('t.log', 'no', false);
+		INSERT INTO mail (mailbox_id, subject) VALUES (new.id, 'log');
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER log AFTER UPDATE ON mailbox FOR EACH ROW EXECUTE FUNCTION log();
+SET t.log = 'yes';
+DELETE FROM mail WHERE uid = 2;
+:mailboxes
+SET t.log = 'yes';
+UPDATE mail SET seen = true WHERE uid = 1;
+:mailboxes
+SET t.log = 'yes';
+INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
+:mailboxes
+-- And more statements of the same transaction
+BEGIN;
+SET t.log = 'yes';
+DELETE FROM mail WHERE uid = 3;
+INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
+SET t.log = 'yes';
+UPDATE mail SET seen = true WHERE uid = 4;
+SET t.log = 'yes';
+UPDATE mailbox SET note = 'x';
+INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
+COMMIT;
+:mailboxes
+DROP TRIGGER log ON mailbox;
+
+-- The same in an EXCEPTION block: its statements are complete before ours is
+CREATE FUNCTION log_apart() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('t.log', true) = 'yes' THEN
+		PERFORM set_config('t.log', 'no', false);
+		BEGIN
+			INSERT INTO mail (mailbox_id, subject) VALUES (new.id, 'log');
+			UPDATE mail SET seen = NOT seen WHERE mailbox_id = new.id AND uid = 1;
+		EXCEPTION WHEN division_by_zero THEN NULL;
+		END;
+		BEGIN
+			DELETE FROM mail WHERE mailbox_id = new.id AND uid = 5;
+			RAISE division_by_zero;
+		EXCEPTION WHEN division_by_zero THEN NULL;
+		END;
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER log_apart AFTER UPDATE ON mailbox FOR EACH ROW EXECUTE FUNCTION log_apart();
+BEGIN;
+SET t.log = 'yes';
+INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
+UPDATE mail SET seen = true WHERE uid = 6;
+:mailboxes
+SET t.log = 'yes';
+UPDATE mail SET seen = false WHERE uid = 6;
+DELETE FROM mail WHERE uid = 6;
+:mailboxes
+COMMIT;
+BEGIN;
+SET t.log = 'yes';
+DELETE FROM mail WHERE uid = 7;
+INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
+COMMIT;
+:mailboxes
+DROP TRIGGER log_apart ON mailbox;
+
+DROP SCHEMA t_triggers_mailbox CASCADE;

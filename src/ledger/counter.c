@@ -103,7 +103,9 @@ read_locked(Store *store, Counters *counters)
 	place.relid = DatumGetObjectId(SPI_getbinval(row, desc, 4, &isnull));
 	tid = SPI_getbinval(row, desc, 5, &isnull);
 	place.tid = *(ItemPointer) DatumGetPointer(tid);
-	if (counters->locked && OidIsValid(counters->place.relid))
+	if (!OidIsValid(counters->place.relid))
+		counters->met = uidnext;
+	else if (counters->locked)
 		place = counters->place;
 	counter_know(counters, &place, uidnext, highestmodseq);
 	return highestmodseq;
@@ -331,7 +333,8 @@ is_taken(Store *store, Mailbox *mailbox, int64 uid)
  * this transaction: whatever the row says now, nobody else has seen more than
  * UIDNEXT as it was before.  It stays so, for the row lock is ours.  But what
  * arrived since is used, and so is all in a mailbox that was renamed: see
- * row.c.
+ * row.c; and, until we hear that it was, all below UIDNEXT as we met it under
+ * a key that no mailbox had before.
  */
 static int64
 reserved_uid(Store *store, Mailbox *mailbox)
@@ -342,7 +345,7 @@ reserved_uid(Store *store, Mailbox *mailbox)
 	{
 		int64		highestmodseq;
 
-		counters->reserved = 1;
+		counters->reserved = Max(counters->met, 1);
 		counter_read_committed(store, mailbox, &counters->reserved,
 							   &highestmodseq);
 	}
@@ -375,7 +378,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 	if (!store->uid_is_unique)
 	{
 		used = used || uid < counters->arrived ||
-			(uid >= uidnext && uid < counters->next_uid);
+			(uid >= counters->uidnext && uid < counters->next_uid);
 		uidnext = Max(uidnext, counters->next_uid);
 	}
 	if (used)

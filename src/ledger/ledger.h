@@ -53,6 +53,7 @@ typedef struct RowPlace
  *	reserved		the first UID below UIDNEXT, INSERT,	gone
  *					a rename
  *	arrived			each UID that arrives					gone
+ *	met				the lock, if the row was not known yet	gone
  *
  *	Work			set by									cleared by
  *	--------------	--------------------------------------	-----------------
@@ -91,6 +92,8 @@ typedef struct Counters
 	int64		reserved;		/* UIDNEXT before this transaction, or as it
 								 * made the row; 0: unknown */
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
+	int64		met;			/* UIDNEXT when we locked the row and had not
+								 * heard of it, or 0 */
 } Counters;
 
 /* UIDs of messages that something is to be done to */

@@ -91,6 +91,7 @@ mailbox_row_gone(Mailbox *mailbox)
 	counters->next_uid = 0;
 	counters->reserved = 0;
 	counters->arrived = 0;
+	counters->met = 0;
 }
 
 /* mailbox_row_deleted: the same for the row that had that key and that place */

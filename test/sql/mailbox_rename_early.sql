@@ -85,4 +85,25 @@ INSERT INTO mail2 VALUES (7, 'd'), (8, 'f') RETURNING box, uid, modseq;
 COMMIT;
 SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail2', 'id', 'uid', 'modseq') ORDER BY mailbox COLLATE "C", vanished COLLATE "C";
 
+-- A UID that was used before is not free for a message that arrives under the new key; nor is one that a mailbox comes with
+CREATE TABLE box3 (id text PRIMARY KEY, uidnext bigint);
+CREATE TABLE mail3 (id int PRIMARY KEY, box text NOT NULL, seen boolean);
+SELECT modseq.attach('mail3', 'box3', message_mailbox => '{box}');
+INSERT INTO box3 (id) VALUES ('a');
+INSERT INTO mail3 SELECT i, 'a' FROM generate_series(1, 4) AS i;
+DELETE FROM mail3;
+WITH r AS (UPDATE box3 SET id = 'c' WHERE id = 'a' RETURNING id) INSERT INTO mail3 (id, box, uid) SELECT 5, id, 2 FROM r;
+WITH b AS (INSERT INTO box3 (id, uidnext) VALUES ('e', 10) RETURNING id) INSERT INTO mail3 (id, box, uid) SELECT 5, id, 2 FROM b;
+WITH r AS (UPDATE box3 SET id = 'c' WHERE id = 'a' RETURNING id) INSERT INTO mail3 (id, box, uid) SELECT 5, id, 7 FROM r;
+WITH b AS (INSERT INTO box3 (id) VALUES ('e') RETURNING id) INSERT INTO mail3 (id, box, uid) SELECT 6, id, 2 FROM b;
+-- One that this transaction reserves is, also in a mailbox that it has made
+BEGIN;
+INSERT INTO box3 (id) VALUES ('f');
+INSERT INTO mail3 (id, box) VALUES (7, 'f') RETURNING uid;
+UPDATE box3 SET uidnext = 10 WHERE id = 'f';
+INSERT INTO mail3 (id, box, uid) VALUES (8, 'f', 5);
+INSERT INTO mail3 (id, box, uid) VALUES (9, 'f', 1);
+ROLLBACK;
+SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail3', 'id', 'uid', 'modseq') ORDER BY mailbox COLLATE "C", vanished COLLATE "C";
+
 DROP SCHEMA t_mailbox_rename_early CASCADE;

@@ -169,4 +169,29 @@ DROP TRIGGER zzz_nested_twice ON mail;
 :mailboxes
 SELECT * FROM modseq.check('mail');
 
+-- Where no unique index can be, no nested statement can choose a UID that the outer one has handed out
+CREATE TABLE daily (id int, mailbox_id bigint NOT NULL, day int, subject text) PARTITION BY RANGE (day);
+CREATE TABLE daily_1 PARTITION OF daily FOR VALUES FROM (0) TO (10);
+CREATE TABLE daily_2 PARTITION OF daily FOR VALUES FROM (10) TO (20);
+CREATE TABLE daily_mailbox (id bigint PRIMARY KEY);
+SELECT modseq.attach('daily', 'daily_mailbox', message_mailbox => '{mailbox_id}', message_flags => '{}');
+INSERT INTO daily_mailbox VALUES (1);
+INSERT INTO daily VALUES (1, 1, 1);
+CREATE FUNCTION nested_given() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		INSERT INTO daily (id, mailbox_id, day, uid) VALUES (100 + new.id, new.mailbox_id, 11, new.uid);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		RAISE WARNING '%', sqlerrm;
+	END;
+	RETURN new;
+END $$;
+CREATE TRIGGER zzz_nested_given BEFORE INSERT ON daily_1 FOR EACH ROW EXECUTE FUNCTION nested_given();
+INSERT INTO daily VALUES (2, 1, 1), (3, 1, 1);
+DROP TRIGGER zzz_nested_given ON daily_1;
+CREATE TRIGGER zzz_nested_given AFTER INSERT ON daily_1 FOR EACH ROW EXECUTE FUNCTION nested_given();
+INSERT INTO daily VALUES (4, 1, 1), (5, 1, 1);
+SELECT id, uid, modseq FROM daily ORDER BY uid, id;
+SELECT * FROM modseq.check('daily');
+
 DROP SCHEMA t_transactions CASCADE;

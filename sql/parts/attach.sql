@@ -19,6 +19,19 @@ $$;
 COMMENT ON FUNCTION modseq_internal.drop_triggers IS
 	'Drops the triggers of modseq on these tables and their partitions.';
 
+-- Who alters them is waited for before we look, not in the middle of it
+CREATE FUNCTION modseq_internal.hold_tables(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', (
+		SELECT string_agg(qualified_name(t), ', ' ORDER BY place)
+		FROM unnest(ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag]) WITH ORDINALITY AS u (t, place)
+		WHERE t IS NOT NULL));
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.hold_tables IS
+	'Locks the tables of a store against ALTER TABLE until the transaction ends.';
+
 -- Readers go on, unless a table must change: adding a column, changing a default and dropping a trigger need ACCESS
 -- EXCLUSIVE.
 CREATE FUNCTION modseq_internal.lock_tables(store modseq_internal.store) RETURNS void
@@ -211,6 +224,7 @@ BEGIN
 	PERFORM refuse_options(store);
 	PERFORM refuse_tables(store);
 	PERFORM refuse_reader(store, ARRAY[store.message, store.mailbox, store.mailbox_source], 'modseq.attach()');
+	PERFORM hold_tables(store);
 	store := keep_options(store, before);
 
 	-- What must be locked depends on what is there, and that may change while we wait for it: once more then

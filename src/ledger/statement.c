@@ -201,7 +201,10 @@ statement_stamp(Store *store, const Datum *key, int64 uid)
 	add_message(store, key, uid, false)->restamp = true;
 }
 
-/* statement_stamp_set: the same for all UIDs of a set */
+/*
+ * statement_stamp_set: the same for all UIDs of a set, as a flag table had them:
+ * some may not be there
+ */
 void
 statement_stamp_set(Store *store, const Datum *key, const UidSet *set)
 {
@@ -214,6 +217,7 @@ statement_stamp_set(Store *store, const Datum *key, const UidSet *set)
 		uidset_builder_add_ranges(&work->waiting.stamped, uidset_ranges(set),
 								  uidset_nranges(set));
 	work->restamp = true;
+	work->lock_stamped = true;
 	statement_list(mailbox);
 }
 

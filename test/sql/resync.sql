@@ -79,6 +79,10 @@ SELECT array_agg(uid ORDER BY uid) AS live FROM mail WHERE mailbox_id = 4;
 -- A later pair that is right says more than an earlier one that is wrong
 :match '4,9', '8,20');
 :match '3,9', '8,20');
+-- A number that is too low is as wrong as one that is too high
+:match '3', '8');
+:match '8', '20');
+:match '4,12', '8,30');
 -- All of it, and beyond the last message and the last UID
 :match '4,13', '8,30');
 :match '13', '30');

@@ -264,9 +264,13 @@ END
 $$;
 SELECT make('altered');
 SELECT make('altered_new');
+-- Both are known to the session
+UPDATE altered.mail SET seen = false;
+UPDATE altered_new.mail SET seen = false;
 ALTER SCHEMA altered RENAME TO altered_old;
+\set VERBOSITY default
 INSERT INTO altered_old.mail VALUES (2, 1);
-\echo :SQLSTATE
+\set VERBOSITY terse
 ALTER SCHEMA altered_new RENAME TO altered;
 UPDATE altered_old.mail SET seen = true;
 \echo :SQLSTATE

@@ -20,7 +20,8 @@ CREATE TABLE note (mailbox_id bigint, uid bigint, what text);
 SELECT modseq.attach('mail', 'mailbox', 'flag', message_mailbox => '{mailbox_id}', message_flags => '{seen}', message_expunged => 'gone',
 	message_key => 'id', flag_message => 'mail_id');
 ALTER TABLE mail ALTER uid DROP NOT NULL;
-INSERT INTO mailbox (id) VALUES (1), (2);
+INSERT INTO mailbox (id) VALUES (0), (1), (2);
+INSERT INTO mail (id, mailbox_id) SELECT i, 0 FROM generate_series(51, 55) AS i;
 INSERT INTO mail (id, mailbox_id) SELECT i, 1 FROM generate_series(1, 4) AS i;
 INSERT INTO mail (id, mailbox_id) SELECT i, 1 FROM generate_series(101, 104) AS i;
 -- For each mailbox the counters, the messages that clients can know of, and what vanished

@@ -43,8 +43,16 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 $(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
 	cat $^ >$@
 
-# A test reads the script, and pg_regress compares with what is in expected/ where it puts the results.
-installcheck: $(DATA_built) link-expected
+# A test reads the script, and pg_regress compares with what is in expected/ where it puts the results. Another
+# loads a module.
+TEST_MODULE = test/module/row_limit
+EXTRA_CLEAN = $(TEST_MODULE).o $(TEST_MODULE)$(DLSUFFIX)
+installcheck: $(DATA_built) $(TEST_MODULE)$(DLSUFFIX) link-expected
+$(TEST_MODULE).o: $(TOP)/$(TEST_MODULE).c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CPPFLAGS) -c -o $@ $<
+$(TEST_MODULE)$(DLSUFFIX): $(TEST_MODULE).o
+	$(CC) $(CFLAGS) -shared -o $@ $< $(LDFLAGS)
 .PHONY: link-expected
 link-expected:
 	@[ -e expected ] || ln -s $(TOP)/expected expected

@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "ledger/ledger.h"
+#include "trigger/trigger.h"
 
 #include "access/xact.h"
 #include "fmgr.h"
@@ -85,6 +85,7 @@ _PG_init(void)
 	refuse_second_copy();
 	planner_init();
 	run_init();
+	limit_init();
 	store_init();
 	RegisterXactCallback(transaction_ends, NULL);
 	RegisterSubXactCallback(subtransaction_ends, NULL);

@@ -15,8 +15,9 @@
  * in any order; ON CONFLICT and MERGE open two or three kinds of statement at
  * once; and a cascade that comes back to a table fires its AFTER STATEMENT
  * triggers once more without those before.  PostgreSQL does see to it that
- * after every AFTER ROW trigger there is an AFTER STATEMENT trigger to come,
- * so what is collected is completed.  Should it not be (statement triggers
+ * after every AFTER ROW trigger there is an AFTER STATEMENT trigger to come
+ * (but for a row limit, see trigger/limit.c), so what is collected is
+ * completed.  Should it not be (statement triggers
  * were disabled, or a partition was written to that lacks them), then the
  * commit fails: see statement_check_complete().
  *

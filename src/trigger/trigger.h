@@ -8,6 +8,7 @@
  *	change.c	how a trigger was fired, and a row trigger for what
  *	bulk.c		whole tables that come or go
  *	clone.c		statement triggers of partitions
+ *	limit.c		statements that a row limit ends
  *	message.c	triggers of message tables
  *	flag.c		the trigger of flag tables
  *	mailbox.c	triggers of mailbox tables and their sources
@@ -65,5 +66,9 @@ extern void bulk_arrive(Store *store, TableRole role, Oid relid);
 extern void clone_give_triggers(Oid relid);
 extern void clone_take_triggers(Oid relid);
 extern void clone_complete_partition(Oid relid);
+
+/* --- limit.c ----------------------------------------------------------- */
+
+extern void limit_init(void);
 
 #endif							/* MODSEQ_TRIGGER_H */

@@ -10,7 +10,9 @@ BEGIN
 	IF store.mailbox_source IS NOT NULL THEN
 		EXECUTE expand_template(store, '
 			INSERT INTO {mailbox} ({key})
-			SELECT {s.key} FROM {source} s WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})');
+			SELECT {s.key}
+			FROM {source} s
+			WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b}) AND num_nulls({s.key}) = 0');
 	END IF;
 END
 $$;

@@ -158,7 +158,7 @@ BEGIN
 		UNION ALL
 		SELECT {s.name}, NULL::bigint, 'mailbox has no counters'
 		FROM {source} s
-		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b})
+		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b}) AND num_nulls({s.key}) = 0
 		UNION ALL
 		SELECT {b.name}, NULL::bigint, 'mailbox has counters only'
 		FROM {mailbox} b

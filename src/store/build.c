@@ -114,14 +114,17 @@ build_key_column(Store *store, const Column *column, KeyColumn *key)
 	Oid			relid = store->table[TABLE_MAILBOX].relid;
 	TypeCacheEntry *typcache;
 	Oid			type;			/* perhaps a domain */
+	char		kind;
 
 	get_atttypetypmodcoll(relid, get_attnum(relid, column->name),
 						  &type, &key->typmod, &key->collation);
 	key->type = getBaseTypeAndTypmod(type, &key->typmod);
+	kind = get_typtype(key->type);
 	typcache = lookup_type_cache(key->type,
 								 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
 	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc) ||
-		!OidIsValid(get_array_type(key->type)))
+		!OidIsValid(get_array_type(key->type)) ||
+		(kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM))
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" cannot be compared and hashed."),
 						  column->name);

@@ -16,6 +16,8 @@ CREATE TYPE role AS ENUM ('inbox', 'sent');
 CREATE TYPE pair AS (account int, no int);
 CREATE DOMAIN number AS int CHECK (VALUE > 0);
 CREATE DOMAIN folder AS varchar(20) COLLATE "C";
+CREATE DOMAIN account AS pair;
+CREATE EXTENSION IF NOT EXISTS citext SCHEMA pg_catalog;
 -- Equal by this collation: INBOX, inbox
 CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE COLLATION other (provider = libc, locale = 'C');
@@ -40,6 +42,14 @@ BEGIN
 	SELECT string_agg(concat_ws('/', r.uidnext, r.highestmodseq, r.vanished, r.changed), ' ' ORDER BY place) INTO result
 	FROM unnest(ARRAY[a, b]) WITH ORDINALITY AS k (key, place), modseq.resync('mail', ARRAY[key], 7, 1) r, modseq.status('mail', key) s
 	WHERE s.uidnext = r.uidnext;
+	-- Whoever lists mailboxes gets them in that order, under the names that they gave
+	IF (SELECT array_agg(s.mailbox[1] || '/' || s.uidnext) FROM modseq.status('mail', ARRAY[b, a]) s) <> ARRAY[b || '/3', a || '/3'] THEN
+		result := result || ' status() of a list differs';
+	END IF;
+	PERFORM modseq.reset_uidvalidity('mail', a);
+	IF (SELECT uidvalidity FROM modseq.status('mail', a)) = 7 OR (SELECT uidvalidity FROM modseq.status('mail', b)) <> 7 THEN
+		result := result || ' reset_uidvalidity() differs';
+	END IF;
 	result := result || coalesce((SELECT ' ' || string_agg(problem, '; ') FROM modseq.check('mail')), '');
 	RAISE USING MESSAGE = result, ERRCODE = 'MS001';
 END $$;
@@ -77,9 +87,13 @@ INSERT INTO types (type, a, b) VALUES
 	('role', 'inbox', 'sent'), ('number', '1', '2'), ('folder', 'INBOX', 'Sent'), ('pair', '(7,1)', '(7,2)'),
 	('jsonb', '{"a": 7, "n": 1}', '2'), ('text COLLATE "C"', 'INBOX', 'inbox'), ('text COLLATE folded', 'INBOX', 'Sent'),
 	('integer[]', '{7,1}', '{7,2}'), ('int4range', '[1,2)', '[2,3)'), ('int4multirange', '{[1,2)}', '{[2,3)}'),
-	('bit(4)', '0101', '1010'), ('money', '1', '2'), ('tsvector', 'a', 'b');
+	('bit(4)', '0101', '1010'), ('money', '1', '2'), ('tsvector', 'a', 'b'),
+	('oid', '1', '4294967295'), ('xid8', '1', '18446744073709551615'), ('citext', 'INBOX', 'Sent'),
+	('account', '(7,1)', '(7,2)'), ('float8', '1.5', 'NaN'), ('boolean', 't', 'f'), ('date', '2001-02-03', 'infinity'),
+	('interval', '1 day', '2 days'), ('cidr', '10.0.0.0/8', '11.0.0.0/8'), ('macaddr', '08:00:2b:01:02:03', '08:00:2b:01:02:04'),
+	('pg_lsn', '0/1', '0/2'), ('modseq.uidset', '1', '2');
 SELECT type, failure(format('SELECT by_mailbox(%L, %L, %L, %L)', a, b, type, type)) FROM types ORDER BY no;
-SELECT type, failure(format('SELECT by_message(%L, %L, %L, %L)', a, b, type, type)) FROM types WHERE type !~ '^(small|name|"char|bytea|time|inet|varchar|text C.*"C)' ORDER BY no;
+SELECT type, failure(format('SELECT by_message(%L, %L, %L, %L)', a, b, type, type)) FROM types WHERE type !~ '^(small|name|"char|bytea|time|inet|varchar|text C.*"C|oid|xid|float|bool|date|cidr|mac|pg_lsn|modseq)' ORDER BY no;
 
 -- Pairs of types: integers are one kind, text and varchar another; a domain is its base type
 CREATE TABLE pairs (no serial, here text, there text, a text, b text);
@@ -108,5 +122,35 @@ SELECT uidnext, highestmodseq, vanished, changed FROM modseq.resync('mail', 'Inb
 DELETE FROM mail WHERE id = 'a';
 SELECT uidnext, highestmodseq, vanished, changed FROM modseq.resync('mail', 'Inbox', 7, 2);
 SELECT * FROM modseq.check('mail');
+
+-- The same by types with an equality of their own: the mailbox is found by each spelling, in lists too
+CREATE FUNCTION spelled(key_type text, VARIADIC spellings text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('CREATE TABLE s_box (key %1$s PRIMARY KEY, uidvalidity bigint NOT NULL DEFAULT 7);
+		CREATE TABLE s_mail (id serial PRIMARY KEY, box %1$s REFERENCES s_box, seen boolean)', key_type);
+	PERFORM modseq.attach('s_mail', 's_box');
+	EXECUTE format('INSERT INTO s_box VALUES (%L)', spellings[1]);
+	EXECUTE format('INSERT INTO s_mail (box) VALUES %s', (SELECT string_agg(format('(%L)', s), ', ') FROM unnest(spellings) AS s));
+	UPDATE s_mail SET seen = true;
+	EXECUTE format('UPDATE s_mail SET box = %L WHERE id = 2', spellings[1]);		-- no move
+	DELETE FROM s_mail WHERE id = 1;
+	SELECT string_agg(concat_ws('/', s.uidnext, s.highestmodseq, modseq.vanished_since('s_mail', u.spelling, 1)), ' ') INTO result
+	FROM unnest(spellings) AS u (spelling), modseq.status('s_mail', u.spelling) s;
+	result := concat_ws(' ', result, (SELECT string_agg(concat_ws('/', s.mailbox, s.uidnext), ' ') FROM modseq.status('s_mail', spellings) s),
+		(SELECT string_agg(problem, '; ') FROM modseq.check('s_mail')));
+	DROP TABLE s_mail, s_box, s_mail_vanished;
+	RETURN result;
+END $$;
+SET TimeZone = 'UTC';
+SET IntervalStyle = 'postgres';
+SELECT spelled('citext', 'INBOX', 'inbox', 'InBox');
+SELECT spelled('numeric', '1', '1.0', '1.00');
+SELECT spelled('interval', '1 day', '24 hours', '1440 minutes');
+SELECT spelled('float8', '0', '-0', '0.0');
+SELECT spelled('char(8)', 'Sent', 'Sent  ', 'Sent');
+SELECT spelled('text COLLATE folded', 'INBOX', 'inbox', 'InBox');
+SELECT spelled('timestamptz', '2001-02-03 00:00:00+00', '2001-02-03 01:00:00+01', '2001-02-02 23:00:00-01');
 
 DROP SCHEMA t_keys_types CASCADE;

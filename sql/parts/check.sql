@@ -37,6 +37,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished)
 		AND relkind NOT IN ('r', 'p')
 	UNION ALL
+	SELECT format('table %s is unlogged', qualified_name(t))
+	FROM with_partitions(store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished) AS u (t)
+	JOIN pg_class ON oid = t
+	WHERE relpersistence <> 'p'
+	UNION ALL
+	SELECT format('table %s inherits or is inherited from', qualified_name(oid))
+	FROM pg_class
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished)
+		AND relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE oid IN (inhrelid, inhparent))
+	UNION ALL
 	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
 		column_type(relation, attribute))
 	FROM wanted_columns(store)

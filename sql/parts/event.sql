@@ -10,8 +10,9 @@ COMMENT ON EVENT TRIGGER modseq_before IS
 	'modseq.attach() is called again, which notices the messages that are gone.';
 
 CREATE EVENT TRIGGER modseq_after ON ddl_command_end
-	WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE')
+	WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE',
+		'ALTER FOREIGN TABLE')
 	EXECUTE FUNCTION modseq.event_after();
 COMMENT ON EVENT TRIGGER modseq_after IS
-	'After a partition of a store was created, attached or detached. Without it, a partition lacks triggers, '
-	'which check() reports and modseq.attach() creates.';
+	'After a partition of a store was created, attached or detached; and it refuses tables that inherit from those '
+	'of a store. Without it, a partition lacks triggers, which check() reports and modseq.attach() creates.';

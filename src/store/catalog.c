@@ -251,6 +251,57 @@ relation_role(Oid relid)
 	return TABLE_NONE;
 }
 
+/* Does a trigger's tuple have that argument? */
+static bool
+has_argument(HeapTuple tuple, TupleDesc desc, const char *argument)
+{
+	int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
+	bool		isnull;
+	bytea	   *args = DatumGetByteaPP(heap_getattr(tuple,
+													Anum_pg_trigger_tgargs,
+													desc, &isnull));
+	const char *arg = VARDATA_ANY(args);
+
+	for (int i = 0; i < n; i++, arg += strlen(arg) + 1)
+		if (strcmp(arg, argument) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * relation_is_vanished: is that the vanished table of a store?
+ *
+ * It has no trigger, so that is only known by the message table of its owner
+ * that names it.  This reads all of pg_trigger: for DDL that is rare.
+ */
+bool
+relation_is_vanished(Oid relid)
+{
+	Oid			funcid = our_function(role_triggers[TABLE_MESSAGE]);
+	Oid			owner = relation_owner(relid);
+	char	   *argument = psprintf("vanished=%s", relation_name(relid));
+	Relation	catalog;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (!OidIsValid(funcid))
+		return false;
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while (!found && (tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		found = trigger->tgfoid == funcid &&
+			has_argument(tuple, RelationGetDescr(catalog), argument) &&
+			relation_owner(trigger->tgrelid) == owner;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
 /* relation_find_trigger: the trigger that calls modseq.<function>(), or NULL */
 Trigger *
 relation_find_trigger(Relation rel, const char *function)

@@ -206,6 +206,7 @@ extern char *relation_name(Oid relid);
 extern bool relation_has_rules(Oid relid);
 extern bool relation_has_trigger(Oid relid, const char *function);
 extern TableRole relation_role(Oid relid);
+extern bool relation_is_vanished(Oid relid);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern Oid	table_named(const char *name);
 extern bool unique_index_exists(Relation rel, List *columns);

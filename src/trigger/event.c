@@ -12,6 +12,8 @@
  *	after	ALTER TABLE ... ATTACH PARTITION				triggers, rows come
  *	after	ALTER TABLE ... DETACH PARTITION				triggers go
  *
+ * and refuse what attach() refuses: see alter.c.
+ *
  * All other DDL passes here too, of all tables in the database.  For it this
  * must be next to nothing: a look at the parse tree, and for a partition or a
  * partitioned table at its triggers, without a lock on it.
@@ -260,12 +262,16 @@ after_create(CreateStmt *create)
 {
 	Oid			relid;
 
-	if (create->partbound == NULL)
+	if (create->partbound == NULL && create->inhRelations == NIL)
 		return;
 	relid = get_relname_relid(create->relation->relname,
 							  RangeVarGetCreationNamespace(create->relation));
-	if (OidIsValid(relid) && get_rel_relispartition(relid) &&
-		relation_role(relid) != TABLE_NONE)
+	if (!OidIsValid(relid))
+		return;
+	if (create->partbound == NULL)
+		alter_check_inheritance(relid, create->inhRelations);
+	else if (get_rel_relispartition(relid) &&
+			 relation_role(relid) != TABLE_NONE)
 		clone_complete_partition(relid);
 }
 
@@ -318,6 +324,10 @@ after_alter(AlterTableStmt *alter)
 		else if (part->subtype == AT_DetachPartition ||
 				 part->subtype == AT_DetachPartitionFinalize)
 			after_detach(castNode(PartitionCmd, part->def));
+		else if (part->subtype == AT_AddInherit && OidIsValid(relid))
+			alter_check_inheritance(relid, list_make1(part->def));
+		else if (part->subtype == AT_SetUnLogged && OidIsValid(relid))
+			alter_check_logged(relid);
 	}
 	if (!OidIsValid(relid) ||
 		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE ||
@@ -332,13 +342,14 @@ after_alter(AlterTableStmt *alter)
 
 /*
  * modseq.event_after(): ddl_command_end of CREATE TABLE, CREATE FOREIGN TABLE,
- * CREATE SCHEMA and ALTER TABLE
+ * CREATE SCHEMA, ALTER TABLE and ALTER FOREIGN TABLE
  *
  * A partition of a store's table gets the triggers that it lacks, and what has
  * been detached loses them.  Messages that come with a partition get new UIDs
  * and mod-sequences; with one of the flag table, the flags of messages change;
  * mailboxes that come get a new UIDVALIDITY.  Takes the locks of the mailboxes.
- * Errors: 0A000 for foreign and unlogged tables, and those of trigger_assign().
+ * Errors: 0A000 for foreign and unlogged tables and for inheritance, and those
+ * of trigger_assign().
  */
 Datum
 modseq_event_after(PG_FUNCTION_ARGS)

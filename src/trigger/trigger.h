@@ -9,6 +9,7 @@
  *	bulk.c		whole tables that come or go
  *	clone.c		statement triggers of partitions
  *	limit.c		statements that a row limit ends
+ *	alter.c		DDL that takes rows out of the triggers' reach
  *	message.c	triggers of message tables
  *	flag.c		the trigger of flag tables
  *	mailbox.c	triggers of mailbox tables and their sources
@@ -66,6 +67,11 @@ extern void bulk_arrive(Store *store, TableRole role, Oid relid);
 extern void clone_give_triggers(Oid relid);
 extern void clone_take_triggers(Oid relid);
 extern void clone_complete_partition(Oid relid);
+
+/* --- alter.c ----------------------------------------------------------- */
+
+extern void alter_check_inheritance(Oid relid, List *parents);
+extern void alter_check_logged(Oid relid);
 
 /* --- limit.c ----------------------------------------------------------- */
 

@@ -17,7 +17,7 @@ CREATE TYPE pair AS (account int, no int);
 CREATE DOMAIN number AS int CHECK (VALUE > 0);
 CREATE DOMAIN folder AS varchar(20) COLLATE "C";
 CREATE DOMAIN account AS pair;
-CREATE EXTENSION IF NOT EXISTS citext SCHEMA pg_catalog;
+CREATE EXTENSION citext;
 -- Equal by this collation: INBOX, inbox
 CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE COLLATION other (provider = libc, locale = 'C');

@@ -51,6 +51,11 @@
 	pg_namespace_ownercheck(objectid, roleid)
 #endif
 
+/* 16 has another name for where a table's rows are */
+#if PG_VERSION_NUM < 160000
+#define rd_firstRelfilelocatorSubid rd_firstRelfilenodeSubid
+#endif
+
 /* 19 tells the planner for which EXPLAIN it works */
 #if PG_VERSION_NUM >= 190000
 #define PLANNER_PARAMS_COMPAT , struct ExplainState *es

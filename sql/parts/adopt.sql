@@ -154,6 +154,43 @@ COMMENT ON FUNCTION modseq_internal.adopt IS
 	'Numbers the messages that exist, remembers the UIDs that are gone, and raises the counters past all that was '
 	'ever used.';
 
+-- An absent value is the same as an empty one, as to the triggers
+CREATE FUNCTION modseq_internal.changed_flags(store modseq_internal.store, before modseq_internal.store) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT string_agg(condition, ' OR ')
+	FROM (
+		SELECT format('to_jsonb(m.%s) NOT IN (''null'', ''false'', ''0'', ''""'', ''[]'', ''{{}}'')',
+			replace(quote_ident(f), '{', '{{}'))
+		FROM unnest(store.message_flags || before.message_flags) AS f
+		WHERE (f = ANY (store.message_flags) AND f = ANY (before.message_flags)) IS NOT TRUE
+			AND column_type(store.message, f) IS NOT NULL
+			AND f IS DISTINCT FROM store.message_expunged AND f IS DISTINCT FROM before.message_expunged
+		UNION ALL
+		SELECT CASE WHEN store.flag IS NULL THEN 'true'
+			WHEN store.flag_message IS NOT NULL THEN 'EXISTS (SELECT FROM {flag} f WHERE {m.id=f.id})'
+			ELSE 'EXISTS (SELECT FROM {flag} f WHERE {f=m} AND {f.uid} = {m.uid})' END
+		WHERE store.flag IS DISTINCT FROM before.flag OR store.flag_columns IS DISTINCT FROM before.flag_columns) AS c (condition)
+$$;
+COMMENT ON FUNCTION modseq_internal.changed_flags IS
+	'A condition for a template: has message m a flag by the one store and not by the other? NULL if none has.';
+
+-- adopt() gives those a mod-sequence that have none
+CREATE FUNCTION modseq_internal.unstamp(store modseq_internal.store, condition text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	n bigint;
+BEGIN
+	EXECUTE expand_template(store, 'UPDATE {message} m SET {modseq} = 0 WHERE {m.live} AND (' || condition || ')');
+	GET DIAGNOSTICS n = ROW_COUNT;
+	IF n > 0 THEN
+		RAISE NOTICE '% message(s) of table % have got new mod-sequences, for other flags are tracked now',
+			n, qualified_name(store.message);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.unstamp IS
+	'Takes their mod-sequence from the live messages that a condition holds for.';
+
 CREATE FUNCTION modseq_internal.refuse_duplicates(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE

@@ -248,6 +248,8 @@ BEGIN
 	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
 	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
 		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
+	ELSIF replaced.message IS NOT NULL AND changed_flags(store, replaced) IS NOT NULL THEN
+		PERFORM unstamp(store, changed_flags(store, replaced));
 	END IF;
 	PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
 	PERFORM run(undo);

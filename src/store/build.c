@@ -315,3 +315,41 @@ store_describe(Relation rel, char **options, int n)
 {
 	return build_store(rel, options, n, false);
 }
+
+/*
+ * store_outline: the names of the store that a table with a trigger of ours
+ * belongs to, whether or not they still lead anywhere
+ *
+ * NULL if the store does not name the table: anybody can write triggers.
+ */
+Store *
+store_outline(Oid relid, TableRole role)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	Trigger    *trigger = relation_find_trigger(rel, role_triggers[role]);
+	Store	   *store = NULL;
+
+	if (trigger != NULL && role == TABLE_MESSAGE)
+	{
+		int			n = trigger->tgnargs;
+		char	  **options = palloc(sizeof(char *) * Max(n, 1));
+
+		for (int i = 0; i < n; i++)
+			options[i] = pstrdup(trigger->tgargs[i]);
+		store = palloc0(sizeof(Store));
+		store->message_relid = relid;
+		options_parse(store, options, n);
+	}
+	else if (trigger != NULL && trigger->tgnargs == 1)
+	{
+		Oid			message = table_named(pstrdup(trigger->tgargs[0]));
+
+		if (OidIsValid(message) && message != relid)
+			store = store_outline(message, TABLE_MESSAGE);
+		if (store != NULL && (store->table[role].name == NULL ||
+							  table_named(store->table[role].name) != relid))
+			store = NULL;
+	}
+	relation_close(rel, AccessShareLock);
+	return store;
+}

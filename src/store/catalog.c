@@ -302,6 +302,37 @@ relation_is_vanished(Oid relid)
 	return found;
 }
 
+/*
+ * relations_with_trigger: the tables that have a trigger of their own, and no
+ * partition's clone, that calls modseq.<function>()
+ *
+ * They are not locked.  This reads all of pg_trigger, as the above.
+ */
+List *
+relations_with_trigger(const char *function)
+{
+	Oid			funcid = our_function(function);
+	Relation	catalog;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *relids = NIL;
+
+	if (!OidIsValid(funcid))
+		return NIL;
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (trigger->tgfoid == funcid && !OidIsValid(trigger->tgparentid))
+			relids = list_append_unique_oid(relids, trigger->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return relids;
+}
+
 /* relation_find_trigger: the trigger that calls modseq.<function>(), or NULL */
 Trigger *
 relation_find_trigger(Relation rel, const char *function)

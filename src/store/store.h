@@ -190,6 +190,7 @@ extern void store_init(void);
 
 extern Store *store_build(Relation rel, Trigger *trigger);
 extern Store *store_describe(Relation rel, char **options, int n);
+extern Store *store_outline(Oid relid, TableRole role);
 
 /* --- shape.c ----------------------------------------------------------- */
 
@@ -207,6 +208,7 @@ extern bool relation_has_rules(Oid relid);
 extern bool relation_has_trigger(Oid relid, const char *function);
 extern TableRole relation_role(Oid relid);
 extern bool relation_is_vanished(Oid relid);
+extern List *relations_with_trigger(const char *function);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern Oid	table_named(const char *name);
 extern bool unique_index_exists(Relation rel, List *columns);

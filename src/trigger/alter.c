@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * alter.c
- *	  DDL that takes rows of a store out of the triggers' reach.
+ *	  DDL on a store's tables that no row trigger sees.
  *
  * What attach() refuses must not come about later either: a table that inherits
  * from one of the store's, whose rows are seen there, but which has no trigger
@@ -9,14 +9,29 @@
  * complete a change are those of the table that a statement names.  And tables
  * that a crash empties.  (Of partitions see clone.c.)
  *
- * Locks: none; the command's are held.  Memory: the command's.
+ * ALTER TABLE can write all rows anew.  If a flag column says something else
+ * then, or may, all messages concerned have changed.  Numbers of ours, and
+ * keys, may become another type, but must not be computed anew.
+ *
+ * A column's use is asked of the configuration's names alone: by the command
+ * itself the store may just become out of date.
+ *
+ * Locks: the command's are held, but before the command none: then we look only
+ * for somebody who may run it, so that nobody locks a stranger's table.
+ * Mailbox locks are taken when the statement is completed.
+ *
+ * Memory: the command's.
  *
  *-------------------------------------------------------------------------
  */
 #include "trigger/trigger.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 
 static bool
@@ -71,4 +86,318 @@ alter_check_logged(Oid relid)
 						relation_name(relid)),
 				 errdetail("Its rows would be lost in a crash without a client ever being told."),
 				 errhint("Call modseq.detach() for the store first.")));
+}
+
+/* --- columns ----------------------------------------------------------- */
+
+/* What a column is to the store */
+typedef enum ColumnUse
+{
+	USE_NONE,
+	USE_KEPT,					/* a number of ours, or a key */
+	USE_EXPUNGED,				/* the soft-delete column */
+	USE_FLAG,					/* a flag column that the store names */
+	USE_ANY_FLAG				/* a column of a flag table where all count */
+} ColumnUse;
+
+static bool
+is_column(const Column *column, const char *name)
+{
+	return column->name != NULL && strcmp(column->name, name) == 0;
+}
+
+static bool
+is_among(List *names, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static ColumnUse
+column_use(const Store *store, TableRole role, const char *name)
+{
+	for (int i = 0; i < Min(store->table[role].nkeys, MODSEQ_MAX_KEYS); i++)
+		if (is_column(&store->table[role].key[i], name))
+			return USE_KEPT;
+	switch (role)
+	{
+		case TABLE_MESSAGE:
+			if (is_column(&store->uid, name) ||
+				is_column(&store->modseq, name) ||
+				is_column(&store->created_modseq, name) ||
+				is_column(&store->message_key, name))
+				return USE_KEPT;
+			if (is_column(&store->expunged, name))
+				return USE_EXPUNGED;
+			return is_among(store->flags, name) ? USE_FLAG : USE_NONE;
+		case TABLE_MAILBOX:
+			return is_column(&store->uidvalidity, name) ||
+				is_column(&store->uidnext, name) ||
+				is_column(&store->highestmodseq, name) ? USE_KEPT : USE_NONE;
+		case TABLE_FLAG:
+			if (is_column(&store->flag_message, name) ||
+				is_column(&store->flag_uid, name))
+				return USE_KEPT;
+			if (store->flag_columns == NIL)
+				return USE_ANY_FLAG;
+			return is_among(store->flag_columns, name) ? USE_FLAG : USE_NONE;
+		default:
+			return USE_NONE;
+	}
+}
+
+/* May a part of ALTER TABLE change columns of all rows? */
+static bool
+is_of_columns(const AlterTableCmd *part)
+{
+	switch (part->subtype)
+	{
+		case AT_AddColumn:
+		case AT_DropColumn:
+		case AT_AlterColumnType:
+#if PG_VERSION_NUM >= 170000
+		case AT_SetExpression:
+#endif
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* alter_is_of_columns: the same of any part; only then look at the table */
+bool
+alter_is_of_columns(const AlterTableStmt *alter)
+{
+	ListCell   *lc;
+
+	foreach(lc, alter->cmds)
+	{
+		if (is_of_columns(lfirst_node(AlterTableCmd, lc)))
+			return true;
+	}
+	return false;
+}
+
+/* --- before the command ------------------------------------------------ */
+
+/* Is that the column itself, perhaps cast to another type? */
+static bool
+is_plain_conversion(Node *expression, const char *column)
+{
+	if (expression == NULL)
+		return true;
+	if (IsA(expression, TypeCast))
+		return is_plain_conversion(((TypeCast *) expression)->arg, column);
+	if (IsA(expression, CollateClause))
+		return is_plain_conversion(((CollateClause *) expression)->arg,
+								   column);
+	return IsA(expression, ColumnRef) &&
+		IsA(llast(((ColumnRef *) expression)->fields), String) &&
+		strcmp(strVal(llast(((ColumnRef *) expression)->fields)), column) == 0;
+}
+
+static void
+refuse_conversion(Oid relid, const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"%s\" of table %s of a store cannot be converted by an expression",
+					column, relation_name(relid)),
+			 errdetail("Clients have been told of what the store has under these numbers and keys."),
+			 errhint("Leave out USING, or cast the column and nothing more; or call modseq.detach() for the store first.")));
+}
+
+static void
+refuse_drop(Oid relid, TableRole role, const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("column \"%s\" of table %s is a flag column of a store",
+					column, relation_name(relid)),
+			 errhint("Call modseq.attach() before, with the other flag columns as %s.",
+					 role == TABLE_FLAG ? "flag_columns" : "message_flags")));
+}
+
+/* alter_before: may ALTER TABLE do that to a table of a store? */
+void
+alter_before(AlterTableStmt *alter)
+{
+	Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+	TableRole	role;
+	Store	   *store = NULL;
+	ListCell   *lc;
+
+	if (!OidIsValid(relid) || !alter_is_of_columns(alter) ||
+		(role = relation_role(relid)) == TABLE_NONE ||
+		!has_privs_of_role(GetUserId(), relation_owner(relid)))
+		return;
+	foreach(lc, alter->cmds)
+	{
+		AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+		ColumnUse	use;
+
+		if (part->subtype != AT_AlterColumnType &&
+			part->subtype != AT_DropColumn)
+			continue;
+		if (store == NULL && (store = store_outline(relid, role)) == NULL)
+			return;
+		use = column_use(store, role, part->name);
+		if (part->subtype == AT_DropColumn)
+		{
+			if (use == USE_FLAG)
+				refuse_drop(relid, role, part->name);
+		}
+		else if (use == USE_KEPT &&
+				 !is_plain_conversion(castNode(ColumnDef,
+											   part->def)->raw_default,
+									  part->name))
+			refuse_conversion(relid, part->name);
+	}
+}
+
+/* --- after the command ------------------------------------------------- */
+
+/* Were the rows of that table, or of a partition, written anew? */
+static bool
+was_rewritten(Oid relid)
+{
+	bool		result = false;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		if (rel->rd_firstRelfilelocatorSubid != InvalidSubTransactionId)
+			result = true;
+		table_close(rel, NoLock);
+	}
+	return result;
+}
+
+/* Does a column that is added come with values? */
+static bool
+comes_with_values(const ColumnDef *column)
+{
+	return column->raw_default != NULL || column->constraints != NIL;
+}
+
+/* May a part of the command have changed what the rows say to clients? */
+static bool
+changes_flags(const AlterTableCmd *part, ColumnUse use, bool rewritten)
+{
+	switch (part->subtype)
+	{
+		case AT_AlterColumnType:
+#if PG_VERSION_NUM >= 170000
+		case AT_SetExpression:
+#endif
+			return rewritten && (use == USE_FLAG || use == USE_ANY_FLAG);
+		case AT_DropColumn:
+			return use == USE_ANY_FLAG;
+		case AT_AddColumn:
+			return use == USE_ANY_FLAG &&
+				comes_with_values(castNode(ColumnDef, part->def));
+		default:
+			return false;
+	}
+}
+
+/*
+ * alter_changes_flags: has ALTER TABLE, which is over, changed flags of all
+ * messages that the table is about?
+ *
+ * Warns if it may have changed which messages are expunged: nobody can tell
+ * any more which.
+ */
+bool
+alter_changes_flags(AlterTableStmt *alter, Oid relid, TableRole role)
+{
+	Store	   *store = NULL;
+	bool		rewritten = false;
+	bool		result = false;
+	ListCell   *lc;
+
+	if (role != TABLE_MESSAGE && role != TABLE_FLAG)
+		return false;
+	foreach(lc, alter->cmds)
+	{
+		AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
+		const char *name = part->subtype == AT_AddColumn ?
+			castNode(ColumnDef, part->def)->colname : part->name;
+		ColumnUse	use;
+
+		if (!is_of_columns(part))
+			continue;
+		if (store == NULL)
+		{
+			store = store_outline(relid, role);
+			if (store == NULL)
+				return false;
+			rewritten = was_rewritten(relid);
+		}
+		use = column_use(store, role, name);
+		if (changes_flags(part, use, rewritten))
+			result = true;
+		if (use == USE_EXPUNGED && rewritten && part->subtype != AT_DropColumn)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("soft-delete column \"%s\" of table %s has been written anew",
+							name, relation_name(relid)),
+					 errhint("If messages have been deleted or undeleted by that, call modseq.attach() for the table.")));
+	}
+	return result;
+}
+
+/* --- names of values --------------------------------------------------- */
+
+/* Is a type that one, a domain over it, or an array of it? */
+static bool
+is_made_of(Oid type, Oid part)
+{
+	while (OidIsValid(type) && type != part)
+	{
+		type = getBaseType(type);
+		if (type != part)
+			type = get_element_type(type);
+	}
+	return type == part;
+}
+
+/*
+ * alter_has_flag_of: is a flag in that table, which is locked, of that type?
+ *
+ * The table may be anybody's.  Only that of the type's owner is looked at
+ * more closely; others' are told of.
+ */
+bool
+alter_has_flag_of(Relation rel, TableRole role, Oid type, bool strangers)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	Store	   *store = NULL;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		ColumnUse	use;
+
+		if (column->attisdropped || !is_made_of(column->atttypid, type))
+			continue;
+		if (strangers)
+			return true;
+		if (store == NULL)
+			store = store_outline(RelationGetRelid(rel), role);
+		if (store == NULL)
+			return false;
+		use = column_use(store, role, NameStr(column->attname));
+		if (use == USE_FLAG || use == USE_ANY_FLAG)
+			return true;
+	}
+	return false;
 }

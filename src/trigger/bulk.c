@@ -248,3 +248,14 @@ bulk_arrive(Store *store, TableRole role, Oid relid)
 			break;
 	}
 }
+
+/* bulk_flags_change: all rows of that table may say something else */
+void
+bulk_flags_change(Store *store, TableRole role, Oid relid)
+{
+	refuse_other_owner(store, role, relid);
+	if (role == TABLE_MESSAGE)
+		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, stamp);
+	else
+		flags_change(store, relid);
+}

@@ -15,8 +15,9 @@
  * and refuse what attach() refuses: see alter.c.
  *
  * All other DDL passes here too, of all tables in the database.  For it this
- * must be next to nothing: a look at the parse tree, and for a partition or a
- * partitioned table at its triggers, without a lock on it.
+ * must be next to nothing: a look at the parse tree, and for a partition, a
+ * partitioned table or a column that is added, dropped or converted at the
+ * table's triggers, without a lock on it.
  *
  * Locks: before rows leave, those that the command itself is about to take, in
  * its order: ACCESS EXCLUSIVE on the parent, then on the partition and what is
@@ -34,18 +35,25 @@
  */
 #include "trigger/trigger.h"
 
+#include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_event_before);
 PG_FUNCTION_INFO_V1(modseq_event_after);
@@ -72,6 +80,20 @@ table_store(Oid relid, TableRole role)
 
 	table_close(rel, NoLock);
 	return store;
+}
+
+/* The role that owns a type */
+static Oid
+type_owner(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	owner = ((Form_pg_type) GETSTRUCT(tuple))->typowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /* Has the store, or that table of it, an owner other than the caller? */
@@ -230,7 +252,9 @@ before_drop(DropStmt *drop)
  *
  * The messages of a partition that goes vanish; if it is one of the flag table,
  * their flags change.  Takes the locks of the command, and of the mailboxes.
- * Errors: 0A000 for DETACH CONCURRENTLY, 55000 if the store is out of date.
+ * Errors: 0A000 for DETACH CONCURRENTLY, and for numbers and keys that are
+ * computed anew, 2BP01 for a flag column that is dropped, 55000 if the store is
+ * out of date.
  */
 Datum
 modseq_event_before(PG_FUNCTION_ARGS)
@@ -243,6 +267,7 @@ modseq_event_before(PG_FUNCTION_ARGS)
 		before_drop(castNode(DropStmt, command));
 	if (IsA(command, AlterTableStmt))
 	{
+		alter_before(castNode(AlterTableStmt, command));
 		foreach(lc, castNode(AlterTableStmt, command)->cmds)
 		{
 			AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
@@ -308,11 +333,75 @@ after_detach(PartitionCmd *detach)
 		clone_take_triggers(lfirst_oid(lc));
 }
 
+/* Clients hear of all messages whose flags may be others now */
+static void
+flags_changed(Oid relid, TableRole role)
+{
+	Store	   *store = table_store(relid, role);
+	Restriction before;
+
+	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
+	statement_open();
+	bulk_flags_change(store, role, relid);
+	statement_close();
+	restrict_end(&before);
+	ereport(NOTICE,
+			(errmsg("messages of store %s have got new mod-sequences",
+					store->table[TABLE_MESSAGE].name),
+			 errdetail("Flags in table %s may say something else now.",
+					   relation_name(relid))));
+}
+
+/*
+ * ALTER TYPE ... RENAME VALUE: flags of that type have another name in all
+ * messages.  Who owns the type may not own the stores; other roles' are left
+ * alone, lest what is wrong with them fail this command.
+ */
+static void
+after_rename_value(AlterEnumStmt *alter)
+{
+	static const TableRole roles[] = {TABLE_MESSAGE, TABLE_FLAG};
+	TypeName   *name = makeTypeNameFromNameList(alter->typeName);
+	Oid			type = typenameTypeId(NULL, name);
+	Oid			owner = type_owner(type);
+
+	for (size_t i = 0; i < lengthof(roles); i++)
+	{
+		List	   *relids = relations_with_trigger(role_triggers[roles[i]]);
+		ListCell   *lc;
+
+		foreach(lc, relids)
+		{
+			Relation	rel = try_relation_open(lfirst_oid(lc),
+												AccessShareLock);
+			bool		strangers;
+			bool		has_flag;
+
+			if (rel == NULL)
+				continue;
+			strangers = rel->rd_rel->relowner != owner;
+			has_flag = alter_has_flag_of(rel, roles[i], type, strangers);
+			if (has_flag && strangers)
+				ereport(WARNING,
+						(errcode(ERRCODE_WARNING),
+						 errmsg("clients of table %s are not told what its values of type %s are now",
+								relation_name(lfirst_oid(lc)),
+								format_type_be(type)),
+						 errdetail("It belongs to another role than the type.")));
+			else if (has_flag)
+				flags_changed(lfirst_oid(lc), roles[i]);
+			relation_close(rel, AccessShareLock);
+		}
+	}
+}
+
 /* Other commands may make partitions too: later versions split and merge */
 static void
 after_alter(AlterTableStmt *alter)
 {
 	Oid			relid = RangeVarGetRelid(alter->relation, NoLock, true);
+	TableRole	role;
+	bool		partitioned;
 	ListCell   *lc;
 
 	foreach(lc, alter->cmds)
@@ -329,9 +418,15 @@ after_alter(AlterTableStmt *alter)
 		else if (part->subtype == AT_SetUnLogged && OidIsValid(relid))
 			alter_check_logged(relid);
 	}
-	if (!OidIsValid(relid) ||
-		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE ||
-		relation_role(relid) == TABLE_NONE)
+	if (!OidIsValid(relid))
+		return;
+	partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+	if ((!partitioned && !alter_is_of_columns(alter)) ||
+		(role = relation_role(relid)) == TABLE_NONE)
+		return;
+	if (alter_changes_flags(alter, relid, role))
+		flags_changed(relid, role);
+	if (!partitioned)
 		return;
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
@@ -342,14 +437,15 @@ after_alter(AlterTableStmt *alter)
 
 /*
  * modseq.event_after(): ddl_command_end of CREATE TABLE, CREATE FOREIGN TABLE,
- * CREATE SCHEMA, ALTER TABLE and ALTER FOREIGN TABLE
+ * CREATE SCHEMA, ALTER TABLE, ALTER FOREIGN TABLE and ALTER TYPE
  *
  * A partition of a store's table gets the triggers that it lacks, and what has
  * been detached loses them.  Messages that come with a partition get new UIDs
  * and mod-sequences; with one of the flag table, the flags of messages change;
- * mailboxes that come get a new UIDVALIDITY.  Takes the locks of the mailboxes.
- * Errors: 0A000 for foreign and unlogged tables and for inheritance, and those
- * of trigger_assign().
+ * mailboxes that come get a new UIDVALIDITY.  Messages whose flags ALTER TABLE
+ * has written anew, or ALTER TYPE renamed, get new mod-sequences.  Takes the
+ * locks of the mailboxes.  Errors: 0A000 for foreign and unlogged tables and
+ * for inheritance, and those of trigger_assign().
  */
 Datum
 modseq_event_after(PG_FUNCTION_ARGS)
@@ -363,6 +459,9 @@ modseq_event_after(PG_FUNCTION_ARGS)
 		after_create(&castNode(CreateForeignTableStmt, command)->base);
 	else if (IsA(command, AlterTableStmt))
 		after_alter(castNode(AlterTableStmt, command));
+	else if (IsA(command, AlterEnumStmt) &&
+			 castNode(AlterEnumStmt, command)->oldVal != NULL)
+		after_rename_value(castNode(AlterEnumStmt, command));
 	else if (IsA(command, CreateSchemaStmt))
 	{
 		foreach(lc, castNode(CreateSchemaStmt, command)->schemaElts)

@@ -9,7 +9,7 @@
  *	bulk.c		whole tables that come or go
  *	clone.c		statement triggers of partitions
  *	limit.c		statements that a row limit ends
- *	alter.c		DDL that takes rows out of the triggers' reach
+ *	alter.c		DDL that no row trigger sees
  *	message.c	triggers of message tables
  *	flag.c		the trigger of flag tables
  *	mailbox.c	triggers of mailbox tables and their sources
@@ -24,6 +24,7 @@
 #include "ledger/ledger.h"
 
 #include "commands/trigger.h"
+#include "nodes/parsenodes.h"
 
 /* --- change.c ---------------------------------------------------------- */
 
@@ -61,6 +62,7 @@ extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 
 extern void bulk_leave(Store *store, TableRole role, Oid relid);
 extern void bulk_arrive(Store *store, TableRole role, Oid relid);
+extern void bulk_flags_change(Store *store, TableRole role, Oid relid);
 
 /* --- clone.c ----------------------------------------------------------- */
 
@@ -72,6 +74,12 @@ extern void clone_complete_partition(Oid relid);
 
 extern void alter_check_inheritance(Oid relid, List *parents);
 extern void alter_check_logged(Oid relid);
+extern bool alter_is_of_columns(const AlterTableStmt *alter);
+extern void alter_before(AlterTableStmt *alter);
+extern bool alter_changes_flags(AlterTableStmt *alter, Oid relid,
+								TableRole role);
+extern bool alter_has_flag_of(Relation rel, TableRole role, Oid type,
+							  bool strangers);
 
 /* --- limit.c ----------------------------------------------------------- */
 

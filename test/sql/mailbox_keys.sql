@@ -185,7 +185,9 @@ SELECT * FROM modseq.check('mail');
 CREATE TABLE parent_box (id int PRIMARY KEY);
 CREATE TABLE parent_mail (id int PRIMARY KEY, box int NOT NULL);
 SELECT modseq.attach('parent_mail', 'parent_box', message_mailbox => '{box}');
+SET session_replication_role = replica;		-- it would be refused
 CREATE TABLE child_box () INHERITS (parent_box);
+RESET session_replication_role;
 INSERT INTO parent_box SELECT generate_series(1, 9);
 INSERT INTO child_box SELECT generate_series(11, 13);
 SELECT mailbox FROM modseq.status('parent_mail', ARRAY[9, 3, 12, 5, 1, 2, 5]);

@@ -68,7 +68,9 @@ BEGIN;
 UPDATE box SET id = right(id, 1);
 DELETE FROM mail WHERE id = 1;
 ALTER TABLE box ALTER id TYPE bigint USING id::bigint;
+SET LOCAL session_replication_role = replica;		-- a key must not be computed anew
 ALTER TABLE mail ALTER box_id TYPE bigint USING right(box_id, 1)::bigint;
+SET LOCAL session_replication_role = origin;
 DROP TABLE mail_vanished;
 SELECT modseq.attach('mail', 'box');
 UPDATE box SET id = id + 10;

@@ -114,12 +114,25 @@ DELETE FROM mail WHERE id = 5;
 SELECT * FROM told('mail');
 -- One that takes a flag column's place later is noticed: its changes could not be
 BEGIN;
+SET LOCAL session_replication_role = replica;		-- it would be refused
 ALTER TABLE mail DROP COLUMN seen;
+RESET session_replication_role;
 SELECT since(18, 'ALTER TABLE mail ADD seen boolean GENERATED ALWAYS AS (status <> 0)', 'SELECT 1', '');
 SELECT since(18, 'UPDATE mail SET status = 1', 'SELECT 1', '55000 modseq''s configuration of table "mail" is out of date');
 SELECT since(18, $$SELECT modseq.attach('mail', 'mailbox', 'mail_flag')$$, 'SELECT 1', '0A000 column "seen" of table t_newer_postgresql.mail is a generated or identity column');
 ROLLBACK;
 DROP TABLE mail, mail_vanished, mail_flag, mailbox;
+
+-- 17: a generated column gets another expression, and so all messages other flags
+CREATE TABLE mailbox (id int PRIMARY KEY, uidvalidity bigint DEFAULT 7);
+CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int REFERENCES mailbox, seen boolean, size int,
+	big boolean GENERATED ALWAYS AS (size > 10) STORED);
+SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen,big}');
+INSERT INTO mailbox VALUES (1);
+INSERT INTO mail VALUES (1, 1, false, 7), (2, 1, false, 1);
+SELECT since(17, 'ALTER TABLE mail ALTER big SET EXPRESSION AS (size > 5)', 'UPDATE mail SET seen = true', '');
+SELECT * FROM told('mail');
+DROP TABLE mail, mail_vanished, mailbox;
 
 -- 18: a foreign key that is not enforced still says which column is the mailbox, and a NOT NULL constraint that is
 -- not valid does not hinder attach() from numbering messages

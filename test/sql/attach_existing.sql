@@ -21,7 +21,7 @@ INSERT INTO mail VALUES (5, 1, NULL), (3, 1, 0), (4, 2, NULL), (8, 3, 7), (9, 3,
 SELECT modseq.attach('mail', 'mailbox');
 SELECT * FROM mail ORDER BY mailbox_id, uid;
 SELECT id, uidvalidity > 0 AS uidvalidity, uidnext, highestmodseq FROM mailbox ORDER BY id;
-SELECT id, modseq, uids FROM mail_vanished;
+SELECT id, modseq, uids FROM mail_vanished ORDER BY id;
 SELECT * FROM modseq.check('mail');
 DROP TABLE mail, mail_vanished, mailbox;
 

@@ -194,7 +194,7 @@ SELECT modseq.reset_uidvalidity('mail', 1) > 7;
 SET session_replication_role = replica;
 INSERT INTO mail (id, box_id, uid, modseq) VALUES (50, 3, 103, 1), (51, 3, 105, 1);
 RESET session_replication_role;
-SELECT mailbox, uid, problem FROM modseq.check('mail');
+SELECT mailbox, uid, problem FROM modseq.check('mail') ORDER BY mailbox, uid;
 UPDATE box SET uidnext = 107 WHERE id = 3;
 INSERT INTO mail (id, box_id, uid) VALUES (52, 3, 110);
 :show

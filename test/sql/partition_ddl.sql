@@ -118,7 +118,7 @@ CREATE TRIGGER mark BEFORE UPDATE ON hmail_0 FOR EACH ROW EXECUTE FUNCTION mark(
 ALTER TABLE hmail ATTACH PARTITION hmail_0 FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 DROP TRIGGER mark ON hmail_0;
 TABLE hmail ORDER BY box_id, uid;
-SELECT mailbox, uidnext, highestmodseq, (SELECT array_agg(v) FROM hmail_vanished v) AS vanished FROM modseq.status('hmail', ARRAY[1, 2]);
+SELECT mailbox, uidnext, highestmodseq, (SELECT string_agg(concat_ws(' ', v.id, v.modseq, v.uids), ', ' ORDER BY v.id, v.modseq) FROM hmail_vanished v) AS vanished FROM modseq.status('hmail', ARRAY[1, 2]);
 SELECT * FROM modseq.check('hmail');
 
 --
@@ -242,7 +242,7 @@ BEGIN;
 SAVEPOINT a;
 ALTER TABLE omail DETACH PARTITION omail_1;
 ROLLBACK TO a;
-SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('omail'::regclass, 'omail_1'::regclass);
+SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('omail'::regclass, 'omail_1'::regclass) ORDER BY mode;
 ROLLBACK;
 -- DDL of those who know nothing of us
 CREATE TABLE own (a int) PARTITION BY LIST (a);

@@ -121,7 +121,7 @@ DROP TRIGGER bait ON mail_vanished;
 -- A superuser drops what has deferred foreign keys
 RESET ROLE;
 DROP TABLE mail_7;
-SELECT id, uids FROM mail_vanished WHERE id = 7;
+SELECT id, uids FROM mail_vanished WHERE id = 7 ORDER BY modseq;
 
 -- A partition of another owner comes only when it has this one, and goes where no code of the owner's is in the way
 CREATE TABLE mail_5 (LIKE mail);

@@ -114,7 +114,7 @@ SELECT row_limit('UPDATE mail SET seen = NULL RETURNING id', 1);
 ALTER TABLE mail ENABLE TRIGGER USER;
 SELECT * FROM told('mail', 1);
 SELECT row_limit('INSERT INTO job VALUES (2), (3) RETURNING id', 1);
-SELECT * FROM job;
+SELECT * FROM job ORDER BY id;
 
 -- By a view, by the table that a partition belongs to, by the partition, across partitions
 CREATE VIEW seen_mail AS SELECT * FROM mail WHERE seen;

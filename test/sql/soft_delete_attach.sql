@@ -58,26 +58,26 @@ INSERT INTO msg2 VALUES (1, 1, 1, 10, true, 0), (2, 1, 3, 11, true, 1), (3, 1, 4
 SELECT modseq.attach('msg2', 'box2', message_expunged => 'is_deleted');
 SELECT id, uid, modseq FROM msg2 ORDER BY id;
 SELECT last_uid, b.modseq, v.modseq, uids FROM box2 b JOIN msg2_vanished v USING (id);
-SELECT * FROM modseq.check('msg2');
+SELECT * FROM modseq.check('msg2') ORDER BY uid;
 UPDATE msg2 SET is_deleted = 0 RETURNING id, uid, modseq;
-SELECT * FROM modseq.check('msg2');
+SELECT * FROM modseq.check('msg2') ORDER BY uid;
 -- check() looks at the live only
 SET session_replication_role = replica;
 UPDATE msg2 SET uid = 3 WHERE id = 2;
-SELECT * FROM modseq.check('msg2');
+SELECT * FROM modseq.check('msg2') ORDER BY uid;
 UPDATE msg2 SET is_deleted = 1 WHERE id = 2;
-SELECT * FROM modseq.check('msg2');
+SELECT * FROM modseq.check('msg2') ORDER BY uid;
 RESET session_replication_role;
 -- A column of another type, and one that is gone
 ALTER TABLE msg2 ALTER is_deleted TYPE text;
 UPDATE msg2 SET seen = NOT seen;
 ALTER TABLE msg2 DROP is_deleted;
 UPDATE msg2 SET seen = NOT seen;
-SELECT * FROM modseq.check('msg2');
+SELECT * FROM modseq.check('msg2') ORDER BY uid;
 -- Without the column there is no soft delete, and that must be said
 SELECT modseq.attach('msg2', 'box2');
 SELECT modseq.attach('msg2', reset => '{message_expunged}');
 SELECT id, uid, modseq FROM msg2 ORDER BY id;
-SELECT * FROM modseq.check('msg2');
+SELECT * FROM modseq.check('msg2') ORDER BY uid;
 
 DROP SCHEMA t_soft CASCADE;

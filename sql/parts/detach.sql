@@ -104,3 +104,24 @@ COMMENT ON FUNCTION modseq.detach(regclass, boolean) IS
 	'its default of UIDVALIDITY and the table of vanished UIDs. Takes ACCESS EXCLUSIVE locks on the tables until '
 	'the transaction ends. Errors: 55000 if the table is not attached, 42501 for others than the owner of the '
 	'tables, 2BP01 if a view or a constraint needs what is to be removed.';
+
+-- What is wrong with somebody's store must not keep the extension from being dropped
+CREATE FUNCTION modseq_internal.detach_all() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	message regclass;
+BEGIN
+	FOR message IN SELECT s.message FROM modseq.stores s ORDER BY 1 LOOP
+		BEGIN
+			PERFORM modseq.detach(message);
+		EXCEPTION WHEN others THEN
+			RAISE WARNING 'store % could not be detached', qualified_name(message) USING
+				DETAIL = SQLERRM,
+				HINT = 'Where columns are NOT NULL that modseq.attach() has added, use ALTER TABLE ... ALTER COLUMN '
+					'... DROP NOT NULL.';
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.detach_all IS
+	'Detaches all stores, before DROP EXTENSION takes their triggers: an application must be able to write then.';

@@ -3,7 +3,7 @@
  */
 
 CREATE EVENT TRIGGER modseq_before ON ddl_command_start
-	WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'DROP TABLE', 'DROP EXTENSION')
 	EXECUTE FUNCTION modseq.event_before();
 COMMENT ON EVENT TRIGGER modseq_before IS
 	'Before a partition of a store is detached or dropped, for its messages vanish; and it refuses DDL that clients '

@@ -248,7 +248,32 @@ before_drop(DropStmt *drop)
 }
 
 /*
- * modseq.event_before(): ddl_command_start of ALTER TABLE and DROP TABLE
+ * DROP EXTENSION modseq CASCADE takes our triggers.  It would leave columns
+ * NOT NULL that only these give a value; so all stores are detached first.
+ */
+static void
+before_drop_extension(DropStmt *drop)
+{
+	ListCell   *lc;
+	bool		ours = false;
+
+	foreach(lc, drop->objects)
+	{
+		if (strcmp(strVal(lfirst(lc)), "modseq") == 0)
+			ours = true;
+	}
+	if (!ours || drop->behavior != DROP_CASCADE || !superuser())
+		return;
+	SPI_connect();
+	if (SPI_execute("SELECT modseq_internal.detach_all()", false, 0) < 0)
+		elog(ERROR, "SPI_execute returned %s",
+			 SPI_result_code_string(SPI_result));
+	SPI_finish();
+}
+
+/*
+ * modseq.event_before(): ddl_command_start of ALTER TABLE, DROP TABLE and DROP
+ * EXTENSION
  *
  * The messages of a partition that goes vanish; if it is one of the flag table,
  * their flags change.  Takes the locks of the command, and of the mailboxes.
@@ -265,6 +290,9 @@ modseq_event_before(PG_FUNCTION_ARGS)
 	if (IsA(command, DropStmt) &&
 		castNode(DropStmt, command)->removeType == OBJECT_TABLE)
 		before_drop(castNode(DropStmt, command));
+	if (IsA(command, DropStmt) &&
+		castNode(DropStmt, command)->removeType == OBJECT_EXTENSION)
+		before_drop_extension(castNode(DropStmt, command));
 	if (IsA(command, AlterTableStmt))
 	{
 		alter_before(castNode(AlterTableStmt, command));

@@ -49,7 +49,7 @@ SELECT application(2);
 SELECT id, uid FROM mail ORDER BY id;
 SELECT modseq.attach('mail', 'box') \g /dev/null
 SELECT id, uid FROM mail ORDER BY id;
-SELECT attrelid::regclass, attname, attnotnull FROM pg_attribute WHERE attname IN ('uid', 'uidvalidity') AND attrelid IN ('mail'::regclass, 'box'::regclass);
+SELECT attrelid::regclass, attname, attnotnull FROM pg_attribute WHERE attname IN ('uid', 'uidvalidity') AND attrelid IN ('mail'::regclass, 'box'::regclass) ORDER BY attname;
 SELECT * FROM modseq.check('mail');
 -- Renamed columns are still known
 ALTER TABLE mail RENAME uid TO number;
@@ -161,6 +161,36 @@ SELECT modseq.attach('mail2', 'box2');
 SELECT * FROM modseq.check('mail2');
 SELECT id, uid FROM mail2 ORDER BY id;
 ROLLBACK;
+
+-- The extension goes while there are stores: the application can write as before
+CREATE TABLE parted (id int, box_id int NOT NULL, seen boolean) PARTITION BY LIST (box_id);
+CREATE TABLE parted_1 PARTITION OF parted DEFAULT;
+CREATE TABLE parted_box (id int PRIMARY KEY);
+SELECT modseq.attach('mail', 'box') \g /dev/null
+SELECT modseq.attach('parted', 'parted_box', message_mailbox => '{box_id}') \g /dev/null
+\set VERBOSITY terse
+SELECT failure('DROP EXTENSION modseq') ~ 'other objects depend on it';
+SET ROLE regress_modseq_victim;
+SELECT failure('DROP EXTENSION modseq CASCADE');
+RESET ROLE;
+SELECT count(*) FROM modseq.stores WHERE message::text IN ('mail', 'parted');
+BEGIN;
+SET LOCAL client_min_messages = warning;
+DROP EXTENSION IF EXISTS modseq CASCADE;
+SELECT application(70);
+INSERT INTO parted_box VALUES (1);
+INSERT INTO parted VALUES (1, 1);
+SELECT thing FROM things WHERE thing ~ 'NOT NULL' ORDER BY 1;
+ROLLBACK;
+-- One that is broken does not hinder it
+BEGIN;
+ALTER TABLE mail RENAME uid TO other_uid;
+DROP TABLE parted_box;
+SET LOCAL client_min_messages = warning;
+DROP EXTENSION modseq CASCADE;
+INSERT INTO parted VALUES (1, 1);
+ROLLBACK;
+SELECT modseq.detach('mail', remove => true), modseq.detach('parted', remove => true);
 
 SET client_min_messages = warning;
 DROP SCHEMA removal CASCADE;

@@ -47,13 +47,16 @@ class Psql:
                                         stdout=subprocess.PIPE, text=True)
 
     def run(self, statement):
+        """What it says, as sql() does, and without a process each time."""
         self.process.stdin.write(statement + ";\n\\echo done\n")
         self.process.stdin.flush()
+        said = []
         while True:
             line = self.process.stdout.readline()
             assert line, statement
             if line == "done\n":
-                return
+                return "".join(said).strip()
+            said.append(line)
 
     def close(self):
         self.process.stdin.close()
@@ -66,33 +69,39 @@ def waits_for_lock():
                " AND wait_event_type = 'Lock'") == "1"
 
 
+other_program = Psql()
+
+
 # What may become of the open mailbox. Names are those of one user only.
 
 def delete(box):
-    sql("DELETE FROM mw_mailbox WHERE name = '%s'" % box)
+    other_program.run("DELETE FROM mw_mailbox WHERE name = '%s'" % box)
 
 
 def replace(box):
     """The new one has messages that CLOSE and EXPUNGE would take."""
-    sql("DELETE FROM mw_mailbox WHERE name = '{0}';"
+    other_program.run(
+        "DELETE FROM mw_mailbox WHERE name = '{0}';"
         "INSERT INTO mw_mailbox (user_id, name) SELECT id, '{0}' FROM mw_user WHERE name = 'fred';"
         "INSERT INTO mw_mail (mailbox_id, flags, raw) SELECT id, '{{\\\\Deleted}}', 'Subject: x'"
         " FROM mw_mailbox, generate_series(1, 2) WHERE name = '{0}'".format(box))
 
 
 def renew(box):
-    sql("SELECT modseq.reset_uidvalidity('mw_mail', id) FROM mw_mailbox WHERE name = '{0}';"
+    other_program.run(
+        "SELECT modseq.reset_uidvalidity('mw_mail', id) FROM mw_mailbox WHERE name = '{0}';"
         "UPDATE mw_mail SET flags = '{{\\\\Deleted}}' WHERE mailbox_id = (SELECT id FROM mw_mailbox WHERE name = '{0}')"
         .format(box))
 
 
 def rename(box):
-    sql("UPDATE mw_mailbox SET name = '{0}-renamed' WHERE name = '{0}'".format(box))
+    other_program.run("UPDATE mw_mailbox SET name = '{0}-renamed' WHERE name = '{0}'".format(box))
 
 
 def count(box, condition="true"):
-    return int(sql("SELECT count(*) FROM mw_mail m JOIN mw_mailbox b ON b.id = mailbox_id WHERE b.name = '%s' AND %s"
-                   % (box, condition)))
+    return int(other_program.run(
+        "SELECT count(*) FROM mw_mail m JOIN mw_mailbox b ON b.id = mailbox_id WHERE b.name = '%s' AND %s"
+        % (box, condition)))
 
 
 APPEND = "APPEND {other} {{%d+}}\r\n%s" % (len(DATA), DATA)
@@ -507,6 +516,10 @@ class Busy(unittest.TestCase):
             sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'imapd'"
                 " AND query ~ 'resync|COMMIT' AND pid = (SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'imapd')")
             self.assertEqual(outcome(c, command.format(other=self.other)), end, c.lines)
+
+
+def tearDownModule():
+    other_program.close()
 
 
 if __name__ == "__main__":

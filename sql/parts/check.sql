@@ -185,6 +185,7 @@ SET row_security = off SET jit = off AS $$
 DECLARE
 	s modseq_internal.store;
 	unreadable boolean := false;
+	reason text;
 BEGIN
 	-- Without the trigger that makes it a store, others of ours on the table tell that it was one
 	IF NOT EXISTS (SELECT FROM modseq.stores WHERE message = store)
@@ -204,6 +205,13 @@ BEGIN
 		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished], 'modseq.check()');
 		RETURN QUERY SELECT * FROM check_rows(s);
 	END IF;
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+	GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
+	IF s.message IS NULL OR reason = '' THEN
+		RAISE;
+	END IF;
+	problem := format('option of table %s does not fit: %s', qualified_name(store), reason);
+	RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check(regclass) IS

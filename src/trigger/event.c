@@ -22,7 +22,8 @@
  * Locks: before rows leave, those that the command itself is about to take, in
  * its order: ACCESS EXCLUSIVE on the parent, then on the partition and what is
  * below it.  Only for somebody who may run the command, so that nobody can lock
- * a stranger's table.  After a command its locks are still held.
+ * a stranger's table.  After a command its locks are still held.  Where it has
+ * changed flags, SHARE ROW EXCLUSIVE on the tables of flags and messages.
  *
  * Rights: triggers are created and dropped as the partition's owner.  What is
  * done on tables that are not all the caller's own is a restricted operation.
@@ -361,13 +362,29 @@ after_detach(PartitionCmd *detach)
 		clone_take_triggers(lfirst_oid(lc));
 }
 
-/* Clients hear of all messages whose flags may be others now */
+static void
+lock_against_writers(Oid relid)
+{
+	LockRelationOid(relid, ShareRowExclusiveLock);
+	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+}
+
+/*
+ * Clients hear of all messages whose flags may be others now
+ *
+ * A message that comes, moves or gets a flag meanwhile, and commits before us,
+ * would be known to clients with its flags as they were; so first wait for its
+ * writer, and let nobody else begin.
+ */
 static void
 flags_changed(Oid relid, TableRole role)
 {
 	Store	   *store = table_store(relid, role);
 	Restriction before;
 
+	lock_against_writers(relid);
+	lock_against_writers(store->message_relid);
+	store = table_store(relid, role);
 	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
 	statement_open();
 	bulk_flags_change(store, role, relid);

@@ -66,6 +66,7 @@ SELECT after_ddl('ALTER TABLE mail SET (fillfactor = 50); CLUSTER mail USING mai
 SELECT after_ddl('ALTER TABLE mail ALTER uid TYPE int, ALTER id TYPE int');
 SELECT after_ddl('ALTER TABLE mail ALTER uid TYPE int USING uid::int, ALTER id TYPE int USING "id"::int');
 SELECT after_ddl('ALTER TABLE mail ALTER uid TYPE int USING CAST(mail.uid AS int)');
+SELECT after_ddl('ALTER TABLE mail ALTER box_id TYPE bigint USING (box_id COLLATE "C")');
 SELECT failure(ddl)
 FROM unnest(ARRAY['mail ALTER uid TYPE bigint USING uid + 100', 'mail ALTER modseq TYPE bigint USING 1', 'mail ALTER box_id TYPE bigint USING 2',
 	'mail ALTER box_id TYPE bigint USING id::bigint', 'box ALTER id TYPE bigint USING id * 2', 'box ALTER uidvalidity TYPE bigint USING 8',

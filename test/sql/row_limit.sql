@@ -115,6 +115,8 @@ ALTER TABLE mail ENABLE TRIGGER USER;
 SELECT * FROM told('mail', 1);
 SELECT row_limit('INSERT INTO job VALUES (2), (3) RETURNING id', 1);
 SELECT * FROM job ORDER BY id;
+CREATE TABLE no_triggers AS SELECT 1 AS id;
+SELECT row_limit('DELETE FROM no_triggers RETURNING id', 1);
 
 -- By a view, by the table that a partition belongs to, by the partition, across partitions
 CREATE VIEW seen_mail AS SELECT * FROM mail WHERE seen;

@@ -5,6 +5,7 @@
 #   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
+#   make coverage         which lines and branches the regression and isolation tests reach; FILE=src/... shows one's
 #   make bench            how dear it is, beside SQL by hand; QUICK=1 takes two minutes
 
 # Where this file is: elsewhere than what is built, if that is asked for with make -f .../Makefile
@@ -57,7 +58,7 @@ $(TEST_MODULE)$(DLSUFFIX): $(TEST_MODULE).o
 link-expected:
 	@[ -e expected ] || ln -s $(TOP)/expected expected
 
-.PHONY: test versions demo soak bench
+.PHONY: test versions demo soak bench coverage
 test:
 	@test/run
 
@@ -68,6 +69,10 @@ versions:
 SECONDS ?= 600
 soak:
 	@test/run env CONVERGE_SECONDS=$(SECONDS) test/libpq/run
+
+# Without optimization, so that what is counted is what is written
+coverage:
+	@FILE='$(FILE)' COPT="--coverage -O0" test/run test/coverage
 
 # Results go to test/bench/results.md and .svg, the quick ones to standard output only
 bench:

@@ -13,6 +13,7 @@
  * the transaction's snapshot, that is a serialization failure.  Mailbox locks
  * are taken when the statement is completed, ascending, but for that check, and
  * for messages that come: theirs before the first is numbered, ascending.
+ * Where flags change, SHARE ROW EXCLUSIVE on the tables of messages and flags.
  *
  * Memory: SPI's, of a size with the mailboxes and the ranges of their UIDs, and
  * what statement.c collects.
@@ -23,8 +24,10 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -103,9 +106,16 @@ stamp(Store *store, Datum *key, Datum uids)
 	statement_stamp_set(store, key, DatumGetUidSetP(uids));
 }
 
+/*
+ * Of messages that belong to rows of that table.  One that comes or moves
+ * meanwhile, and commits before us, would be known to clients with its flags as
+ * they were: so first wait for its writer, and let nobody else begin.
+ */
 static void
 flags_change(Store *store, Oid relid)
 {
+	LockRelationOid(store->message_relid, ShareRowExclusiveLock);
+	find_all_inheritors(store->message_relid, ShareRowExclusiveLock, NULL);
 	for_each_mailbox(store, store->flag_message.name != NULL ?
 					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
 }
@@ -254,6 +264,8 @@ void
 bulk_flags_change(Store *store, TableRole role, Oid relid)
 {
 	refuse_other_owner(store, role, relid);
+	LockRelationOid(relid, ShareRowExclusiveLock);
+	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	if (role == TABLE_MESSAGE)
 		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, stamp);
 	else

@@ -362,29 +362,13 @@ after_detach(PartitionCmd *detach)
 		clone_take_triggers(lfirst_oid(lc));
 }
 
-static void
-lock_against_writers(Oid relid)
-{
-	LockRelationOid(relid, ShareRowExclusiveLock);
-	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
-}
-
-/*
- * Clients hear of all messages whose flags may be others now
- *
- * A message that comes, moves or gets a flag meanwhile, and commits before us,
- * would be known to clients with its flags as they were; so first wait for its
- * writer, and let nobody else begin.
- */
+/* Clients hear of all messages whose flags may be others now */
 static void
 flags_changed(Oid relid, TableRole role)
 {
 	Store	   *store = table_store(relid, role);
 	Restriction before;
 
-	lock_against_writers(relid);
-	lock_against_writers(store->message_relid);
-	store = table_store(relid, role);
 	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
 	statement_open();
 	bulk_flags_change(store, role, relid);

@@ -103,4 +103,15 @@ DELETE FROM mail2 WHERE id = 4;
 COMMIT;
 SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail2', 'id', 'uid', 'modseq');
 
+-- A key that the mailbox had for a moment is none that a message can follow to
+BEGIN;
+UPDATE box2 SET id = 'e' WHERE id = 'd';
+UPDATE box2 SET id = 'f' WHERE id = 'e';
+SAVEPOINT s;
+UPDATE mail2 SET box = 'e' WHERE id = 1;
+ROLLBACK TO s;
+UPDATE mail2 SET box = 'f' WHERE box = 'd';
+SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail2', 'id', 'uid', 'modseq');
+ROLLBACK;
+
 DROP SCHEMA t_mailbox_rename_nested CASCADE;

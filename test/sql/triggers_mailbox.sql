@@ -90,4 +90,23 @@ COMMIT;
 :mailboxes
 DROP TRIGGER log_apart ON mailbox;
 
+-- One that fires before ours does: then we hear of the counters that it has raised before we hear of those that it found
+CREATE FUNCTION welcome() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO mail (mailbox_id, subject) VALUES (new.id, new.note);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER "A_welcome" AFTER UPDATE OF note ON mailbox FOR EACH ROW EXECUTE FUNCTION welcome();
+BEGIN;
+INSERT INTO mail (mailbox_id) VALUES (2) RETURNING uid, modseq;
+UPDATE mailbox SET note = 'welcome' WHERE id = 2;
+UPDATE mailbox SET note = 'again' WHERE id = 2;
+UPDATE mail SET seen = true WHERE mailbox_id = 2 AND uid = 1;
+DELETE FROM mail WHERE mailbox_id = 2 AND uid = 2;
+INSERT INTO mail (mailbox_id) VALUES (2) RETURNING uid, modseq;
+COMMIT;
+SELECT uid, modseq, subject FROM mail WHERE mailbox_id = 2 ORDER BY uid;
+:mailboxes
+DROP TRIGGER "A_welcome" ON mailbox;
+
 DROP SCHEMA t_triggers_mailbox CASCADE;

@@ -15,7 +15,7 @@ SET search_path = t_two_stores;
 CREATE TABLE mailbox (id bigint PRIMARY KEY);
 CREATE TABLE mail (id bigint PRIMARY KEY, mailbox_id bigint NOT NULL, seen boolean);
 CREATE TABLE mail_flag (mail_id bigint REFERENCES mail ON DELETE CASCADE, flag text, PRIMARY KEY (mail_id, flag));
-CREATE TABLE room (name text PRIMARY KEY);
+CREATE TABLE room (name text PRIMARY KEY, uidvalidity bigint, uidnext bigint, highestmodseq bigint);
 CREATE TABLE post (id uuid PRIMARY KEY, room text NOT NULL, mail_id bigint REFERENCES mail ON DELETE CASCADE, seen boolean);
 CREATE TABLE post_flag (post_id uuid REFERENCES post ON DELETE CASCADE, flag text, PRIMARY KEY (post_id, flag));
 SELECT modseq.attach('mail', 'mailbox', 'mail_flag', message_mailbox => '{mailbox_id}', message_flags => '{seen}');
@@ -75,5 +75,15 @@ TRUNCATE mail_flag, post_flag;
 :state
 TRUNCATE mail CASCADE;
 :state
+
+-- The mailboxes of one go; what is known of the other's stays
+BEGIN;
+UPDATE room SET uidnext = 50 WHERE name = 'a';
+INSERT INTO post (id, room, uid) VALUES (gen_random_uuid(), 'a', 30);
+DELETE FROM post WHERE room = 'a' AND uid = 30;
+TRUNCATE mailbox, mail CASCADE;
+INSERT INTO post (id, room) VALUES (gen_random_uuid(), 'a') RETURNING uid;
+INSERT INTO post (id, room, uid) VALUES (gen_random_uuid(), 'a', 30);
+ROLLBACK;
 
 DROP SCHEMA t_two_stores CASCADE;

@@ -159,7 +159,8 @@ statement_vanish_set(Mailbox *mailbox, const UidSet *set)
 /*
  * What is to be done to a message.  If its mailbox has another key already,
  * then the message may be still to follow, and would not be found under that
- * key: so it is done again when it does.
+ * key: so it is done again when it does.  It may have followed before, to a key
+ * that the mailbox has no more.
  */
 static Work *
 add_message(Store *store, const Datum *key, int64 uid, bool undeleted)
@@ -170,8 +171,7 @@ add_message(Store *store, const Datum *key, int64 uid, bool undeleted)
 	if (!is_uid(uid))
 		return work;
 	add_uid(undeleted ? &work->owed.undeleted : &work->owed.stamped, uid);
-	if (!mailbox_has_key(store, mailbox, key) &&
-		!statement_has_followed(mailbox, uid))
+	if (!mailbox_has_key(store, mailbox, key))
 		add_uid(undeleted ? &work->waiting.undeleted : &work->waiting.stamped,
 				uid);
 	statement_list(mailbox);

@@ -114,4 +114,34 @@ UPDATE mail2 SET box = 'f' WHERE box = 'd';
 SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail2', 'id', 'uid', 'modseq');
 ROLLBACK;
 
+-- Renamed twice, and what concerns messages comes while they are still under the first key, or under the second
+CREATE TABLE box3 (id text PRIMARY KEY);
+CREATE TABLE mail3 (id int PRIMARY KEY, box text NOT NULL, seen boolean, gone int, is_gone boolean GENERATED ALWAYS AS (gone = 1) STORED);
+CREATE TABLE flag3 (mail int, name text);
+SELECT modseq.attach('mail3', 'box3', 'flag3', message_mailbox => '{box}', message_flags => '{seen}', message_expunged => 'is_gone', flag_message => 'mail', message_key => 'id');
+\set state3 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail3\', \'id\', \'uid\', \'modseq\');'
+INSERT INTO box3 (id) VALUES ('a');
+INSERT INTO mail3 SELECT i, 'a' FROM generate_series(1, 7) AS i;
+UPDATE mail3 SET gone = 1 WHERE id IN (5, 6);
+INSERT INTO flag3 VALUES (4, 'x');
+BEGIN;
+UPDATE box3 SET id = 'c';
+UPDATE mail3 SET box = 'c' WHERE id <> 7;
+UPDATE box3 SET id = 'd';
+INSERT INTO flag3 VALUES (1, 'x'), (7, 'x');
+UPDATE mail3 SET seen = true WHERE id = 2;
+UPDATE mail3 SET gone = 0 WHERE id = 5;
+DELETE FROM mail3 WHERE id = 3;
+UPDATE mail3 SET box = 'd' WHERE id <> 7;
+UPDATE mail3 SET box = 'd' WHERE id = 7;
+:state3
+ROLLBACK;
+BEGIN;
+UPDATE box3 SET id = 'c';
+TRUNCATE flag3;
+UPDATE mail3 SET gone = 0 WHERE id = 6;
+UPDATE mail3 SET box = 'c';
+:state3
+COMMIT;
+
 DROP SCHEMA t_mailbox_rename_nested CASCADE;

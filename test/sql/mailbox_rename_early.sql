@@ -104,6 +104,18 @@ UPDATE box3 SET uidnext = 10 WHERE id = 'f';
 INSERT INTO mail3 (id, box, uid) VALUES (8, 'f', 5);
 INSERT INTO mail3 (id, box, uid) VALUES (9, 'f', 1);
 ROLLBACK;
+BEGIN;
+INSERT INTO box3 (id, uidnext) VALUES ('g', 10);
+INSERT INTO mail3 (id, box, uid) VALUES (10, 'g', 5);
+ROLLBACK;
+-- What had arrived in one of that name, which is gone, is not in its way
+BEGIN;
+DELETE FROM mail3 WHERE box = 'c';
+DELETE FROM box3 WHERE id = 'c';
+WITH b AS (INSERT INTO box3 (id) VALUES ('c') RETURNING id) INSERT INTO mail3 SELECT 11, id FROM b;
+UPDATE box3 SET uidnext = 20 WHERE id = 'c';
+INSERT INTO mail3 (id, box, uid) VALUES (12, 'c', 3);
+ROLLBACK;
 SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state('mail3', 'id', 'uid', 'modseq') ORDER BY mailbox COLLATE "C", vanished COLLATE "C";
 
 DROP SCHEMA t_mailbox_rename_early CASCADE;

@@ -98,4 +98,9 @@ INSERT INTO note VALUES (2, 3, 'x'), (2, 4294967299, 'x'), (2, 0, 'x');
 TRUNCATE note;
 SELECT * FROM known();
 
+-- A row of the vanished table that says nothing
+ALTER TABLE mail_vanished ALTER uids DROP NOT NULL;
+INSERT INTO mail_vanished (id, modseq, uids) VALUES (1, 5, NULL);
+SELECT modseq.vanished_since('mail', 1, 0), modseq.vanished_since('mail', 1, 4, '1:3');
+
 DROP SCHEMA t_replica_bulk CASCADE;

@@ -109,4 +109,23 @@ SELECT uid, modseq, subject FROM mail WHERE mailbox_id = 2 ORDER BY uid;
 :mailboxes
 DROP TRIGGER "A_welcome" ON mailbox;
 
+-- One that writes mod-sequences by hand, while we complete a statement: they are ours
+CREATE FUNCTION forge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE mail SET modseq = 1000 WHERE mailbox_id = new.id AND uid = 9;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER forge AFTER UPDATE ON mailbox FOR EACH ROW EXECUTE FUNCTION forge();
+DELETE FROM mail WHERE mailbox_id = 1 AND uid = 8;
+SELECT uid, modseq FROM mail WHERE mailbox_id = 1 AND uid = 9;
+DROP TRIGGER forge ON mailbox;
+
+-- A rule that would have an UPDATE return nothing
+CREATE RULE never AS ON UPDATE TO mailbox WHERE new.id < 0 DO INSTEAD NOTHING;
+DELETE FROM mail WHERE mailbox_id = 1 AND uid = 10;
+UPDATE mail SET seen = true WHERE mailbox_id = 1 AND uid = 9;
+INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
+DROP RULE never ON mailbox;
+:mailboxes
+
 DROP SCHEMA t_triggers_mailbox CASCADE;

@@ -52,6 +52,13 @@ DELETE FROM flag WHERE flag = 'z';
 SELECT * FROM known();
 INSERT INTO flag VALUES (1, 'y');
 SELECT * FROM known();
+-- One of them gets a message
+INSERT INTO mail (id, mailbox_id) VALUES (0, 2);
+UPDATE flag SET mail_id = 0 WHERE mail_id IS NULL;
+SELECT uid, modseq FROM mail WHERE id = 0;
+UPDATE flag SET mail_id = NULL WHERE mail_id = 0;
+SELECT uid, modseq FROM mail WHERE id = 0;
+DELETE FROM mail WHERE id = 0;
 -- Deleted, flagged, soft-deleted, and undeleted, one by one
 BEGIN;
 UPDATE mail SET seen = true WHERE id = 11;

@@ -128,4 +128,11 @@ INSERT INTO mail (mailbox_id) VALUES (1) RETURNING uid, modseq;
 DROP RULE never ON mailbox;
 :mailboxes
 
+-- A UIDVALIDITY that comes late ends nothing
+INSERT INTO mailbox (id, uidvalidity) VALUES (7, NULL);
+INSERT INTO mail (mailbox_id) VALUES (7), (7);
+DELETE FROM mail WHERE mailbox_id = 7 AND uid = 1;
+UPDATE mailbox SET uidvalidity = 71 WHERE id = 7;
+SELECT verdict, uidnext, highestmodseq, vanished FROM modseq.resync('mail', 7, 71, 2);
+
 DROP SCHEMA t_triggers_mailbox CASCADE;

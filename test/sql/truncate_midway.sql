@@ -75,4 +75,12 @@ INSERT INTO mail (id, box) VALUES (42, 'c') RETURNING uid, modseq;
 :state
 COMMIT;
 
+-- A partition that is detached takes its mailboxes along, also one that is locked
+BEGIN;
+SELECT count(*) FROM modseq.lock('mail', 'c');
+INSERT INTO mail VALUES (60, 'c') RETURNING uid, modseq;
+ALTER TABLE box DETACH PARTITION box_1;
+INSERT INTO mail VALUES (61, 'c');
+ROLLBACK;
+
 DROP SCHEMA t_truncate_midway CASCADE;

@@ -35,6 +35,31 @@
 	range_serialize(typcache, lower, upper, empty)
 #endif
 
+/* New in 18: a foreign key that is not checked */
+#if PG_VERSION_NUM >= 180000
+#define foreign_key_is_enforced(reference) ((reference)->conenforced)
+#else
+#define foreign_key_is_enforced(reference) true
+#endif
+
+/* 18 counts what a scan of an index reads; 19 lets scans have flags */
+#if PG_VERSION_NUM >= 190000
+#define index_beginscan_compat(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, 0, 0)
+#define table_beginscan_compat(rel, snapshot, nkeys, key) \
+	table_beginscan(rel, snapshot, nkeys, key, 0)
+#else
+#if PG_VERSION_NUM >= 180000
+#define index_beginscan_compat(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define index_beginscan_compat(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+#define table_beginscan_compat(rel, snapshot, nkeys, key) \
+	table_beginscan(rel, snapshot, nkeys, key)
+#endif
+
 /* 18 puts it before the declaration, as C11 does */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()

@@ -200,7 +200,10 @@ write_changes(Store *store, Mailbox *mailbox)
 	 * in has renamed it, and the triggers that tell us so are yet to fire.
 	 */
 	if (!counters->locked)
+	{
+		counter_check_snapshot(store, mailbox);
 		statement_wait(mailbox);
+	}
 }
 
 /*
@@ -253,6 +256,7 @@ complete_statement(Statement *statement)
 							   rounds),
 					 errhint("A trigger on a table of a store must come to an end, also if it fires for the changes of modseq.")));
 		crossing_settle(&statement->crossings);
+		shared_settle(statement);
 		mailboxes = changed_mailboxes(statement);
 		if (mailboxes != NIL)
 		{

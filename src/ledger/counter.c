@@ -26,6 +26,7 @@
  */
 #include "ledger/ledger.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 
 /* --- the lock ---------------------------------------------------------- */
@@ -182,6 +183,34 @@ bool
 counter_is_locked(Mailbox *mailbox)
 {
 	return mailbox_counters(mailbox)->locked;
+}
+
+/*
+ * counter_check_snapshot: there is no such mailbox; or is it only newer than
+ * the transaction's snapshot?
+ *
+ * Messages are looked up in a newer one (flagged.c, bulk.c), since nobody else
+ * would tell clients of what changes there.  Error 40001.
+ */
+void
+counter_check_snapshot(Store *store, Mailbox *mailbox)
+{
+	uint64		rows;
+
+	if (!IsolationUsesXactSnapshot() || !mailbox_has_name(mailbox))
+		return;
+	SPI_connect();
+	rows = plan_execute(store, PLAN_READ_MAILBOX,
+						unconstify(Datum *, mailbox_key(mailbox)),
+						PLAN_LATEST);
+	SPI_finish();
+	if (rows > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to mailbox %s",
+						key_text(store, mailbox_key(mailbox))),
+				 errdetail("It is newer than the transaction's snapshot."),
+				 errhint("The transaction might succeed if retried.")));
 }
 
 void

@@ -85,7 +85,7 @@ find_messages(Store *store, ArrayBuildState *keys, bool lock)
 		id = lock ? PLAN_LOCK_MESSAGES : PLAN_FIND_MESSAGES;
 		param = makeArrayResult(keys, CurrentMemoryContext);
 	}
-	rows = plan_execute(store, id, &param, PLAN_AS_OWNER);
+	rows = plan_execute(store, id, &param, PLAN_LATEST);
 	found = lock || all_locked(store, rows);
 	if (found)
 		stamp_found(store, rows);
@@ -108,11 +108,13 @@ flagged_find(List *list)
 
 	foreach(lc, list)
 	{
-		FlaggedKeys *flagged = lfirst(lc);
+		MessageKeys *flagged = lfirst(lc);
 		Store	   *store = store_get(flagged->message_relid);
 
 		if (flagged->keys->element_type != store->flag_key_type)
 			statement_store_changed(store);
+		if (flagged->came)
+			shared_wait_for_arrivals(store, flagged);
 		if (mailbox_locked(store, true) == NIL ||
 			!find_messages(store, flagged->keys, false))
 			find_messages(store, flagged->keys, true);

@@ -14,6 +14,7 @@
  *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
  *	vanished.c	the table of vanished UIDs
+ *	shared.c	a message arrives while its flags change: who waits for whom
  *	flagged.c	from rows of a flag table to messages
  *	complete.c	a statement's completion: all that it owes is written
  *
@@ -226,18 +227,21 @@ typedef struct Statement
 	bool		completing;
 	MemoryContext context;
 	List	   *mailboxes;		/* Mailboxes with something to write */
-	List	   *flagged;		/* FlaggedKeys: messages whose flag rows
+	List	   *flagged;		/* MessageKeys: messages whose flag rows
 								 * changed */
+	List	   *arrived;		/* MessageKeys: messages that arrived, whose
+								 * flags are shared */
 	Crossings	crossings;
 	struct Statement *outer;	/* of an outer nest level */
 } Statement;
 
-/* Keys of messages, of one store, whose rows in the flag table changed */
-typedef struct FlaggedKeys
+/* Keys of messages, of one store */
+typedef struct MessageKeys
 {
 	Oid			message_relid;
 	struct ArrayBuildState *keys;
-} FlaggedKeys;
+	bool		came;			/* some of their flag rows are new to them */
+} MessageKeys;
 
 extern Statement *statement_current(void);
 extern void statement_drop(void);
@@ -255,7 +259,9 @@ extern void statement_stamp_set(Store *store, const Datum *key,
 extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
-extern void statement_stamp_by_key(Store *store, Datum message_key);
+extern void statement_stamp_by_key(Store *store, Datum message_key,
+								   bool came);
+extern MessageKeys *statement_arrived(Store *store, Datum message_key);
 extern void statement_follow(Store *store, const Datum *to, int64 uid);
 extern bool statement_has_followed(Mailbox *mailbox, int64 uid);
 extern void statement_forget_stamped(Work *work);
@@ -278,6 +284,7 @@ extern void counter_know(Counters *counters, const RowPlace *place,
 extern bool counter_lock(Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
+extern void counter_check_snapshot(Store *store, Mailbox *mailbox);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern bool counter_read_committed(Store *store, Mailbox *mailbox,
 								   int64 *uidnext, int64 *highestmodseq);
@@ -322,6 +329,12 @@ extern bool crossing_is_departure(HeapTuple old);
 extern void crossing_settle(Crossings *crossings);
 extern void crossing_set_arriving(Oid relid);
 extern bool crossing_is_arriving(Relation rel, HeapTuple old);
+
+/* --- shared.c ---------------------------------------------------------- */
+
+extern void shared_arrive(Store *store, Datum message_key);
+extern void shared_settle(Statement *statement);
+extern void shared_wait_for_arrivals(Store *store, const MessageKeys *flagged);
 
 /* --- flagged.c --------------------------------------------------------- */
 

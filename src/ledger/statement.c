@@ -233,45 +233,62 @@ statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
 }
 
 /*
- * The message with that key has other flags now.
- *
- * Returns the list, which is NIL at first, with it, in CurrentMemoryContext.
+ * The keys of that store in a list of MessageKeys.  They are in the statement's
+ * context, or in one of their own.
  */
-static List *
-flagged_add(List *list, Store *store, Datum message_key)
-{
-	FlaggedKeys *flagged = NULL;
-	ListCell   *lc;
-
-	foreach(lc, list)
-	{
-		flagged = lfirst(lc);
-		if (flagged->message_relid == store->message_relid)
-			break;
-		flagged = NULL;
-	}
-	if (flagged == NULL)
-	{
-		flagged = palloc(sizeof(FlaggedKeys));
-		flagged->message_relid = store->message_relid;
-		flagged->keys = initArrayResult(store->flag_key_type,
-										CurrentMemoryContext, false);
-		list = lappend(list, flagged);
-	}
-	accumArrayResult(flagged->keys, message_key, false, store->flag_key_type,
-					 CurrentMemoryContext);
-	return list;
-}
-
-/* statement_stamp_by_key: the same, for the messages with that key */
-void
-statement_stamp_by_key(Store *store, Datum message_key)
+static MessageKeys *
+keys_in(List **list, Store *store, Oid type, bool own_context)
 {
 	Statement  *statement = statement_current();
-	MemoryContext old = MemoryContextSwitchTo(statement->context);
+	MemoryContext old;
+	MessageKeys *result;
+	ListCell   *lc;
 
-	statement->flagged = flagged_add(statement->flagged, store, message_key);
+	foreach(lc, *list)
+	{
+		result = lfirst(lc);
+		if (result->message_relid == store->message_relid)
+			return result;
+	}
+	old = MemoryContextSwitchTo(statement->context);
+	result = palloc0(sizeof(MessageKeys));
+	result->message_relid = store->message_relid;
+	result->keys = initArrayResult(type, statement->context, own_context);
+	*list = lappend(*list, result);
 	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/*
+ * statement_stamp_by_key: the same, for the messages with that key.  Did a row
+ * of the flag table come to it, or was one there already?
+ */
+void
+statement_stamp_by_key(Store *store, Datum message_key, bool came)
+{
+	MessageKeys *flagged = keys_in(&statement_current()->flagged, store,
+								   store->flag_key_type, false);
+
+	accumArrayResult(flagged->keys, message_key, false, store->flag_key_type,
+					 CurrentMemoryContext);
+	flagged->came = flagged->came || came;
+}
+
+/*
+ * statement_arrived: a message with that key, whose flags are shared, has
+ * arrived in some mailbox
+ *
+ * Returns all that have since this was last settled (shared.c).
+ */
+MessageKeys *
+statement_arrived(Store *store, Datum message_key)
+{
+	MessageKeys *arrived = keys_in(&statement_current()->arrived, store,
+								   store->message_key.type, true);
+
+	accumArrayResult(arrived->keys, message_key, false,
+					 store->message_key.type, CurrentMemoryContext);
+	return arrived;
 }
 
 /* Forgets the messages that need the statement's mod-sequence, or had it */
@@ -347,7 +364,8 @@ statement_check_complete(int level)
 {
 	if (current == NULL || current->level < level)
 		return;
-	if (current->mailboxes != NIL || current->flagged != NIL)
+	if (current->mailboxes != NIL || current->flagged != NIL ||
+		current->arrived != NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("modseq could not complete a statement"),

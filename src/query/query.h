@@ -113,6 +113,7 @@ extern void planner_init(void);
 typedef enum PlanMode
 {
 	PLAN_AS_OWNER,				/* new snapshot */
+	PLAN_LATEST,				/* as owner; new also in REPEATABLE READ */
 	PLAN_AS_CALLER,				/* new snapshot */
 	PLAN_READ_AS_CALLER,		/* the caller's snapshot */
 	PLAN_READ_AS_OWNER,			/* the caller's snapshot */

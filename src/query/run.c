@@ -242,7 +242,7 @@ run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
 	plan_running = &run;
 	PG_TRY();
 	{
-		if (id > PLAN_COUNT)	/* of plan_scan() */
+		if (id > PLAN_COUNT || mode == PLAN_LATEST) /* or of plan_scan() */
 			result = SPI_execute_snapshot(plan, params, NULL,
 										  GetLatestSnapshot(), InvalidSnapshot,
 										  false, true, 0);

@@ -247,6 +247,24 @@ build_flag_key(Store *store)
 						  store->flag_message.name);
 }
 
+/* Which of the two, message and flag row, must be there first? */
+static void
+build_sharing(Store *store)
+{
+	Oid			message = store->message_relid;
+	Oid			flag = store->table[TABLE_FLAG].relid;
+
+	if (!OidIsValid(store->flag_message.type) ||
+		relation_refers(flag, store->flag_message.name,
+						message, store->message_key.name))
+		store->sharing = FLAGS_OWN;
+	else if (relation_refers(message, store->message_key.name,
+							 flag, store->flag_message.name))
+		store->sharing = FLAGS_REFERRED;
+	else
+		store->sharing = FLAGS_SHARED;
+}
+
 static Store *
 build_store(Relation rel, char **options, int noptions, bool attached)
 {
@@ -278,6 +296,7 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	build_number(store, TABLE_MESSAGE, &store->created_modseq, true);
 	build_expunged(store);
 	build_flag_key(store);
+	build_sharing(store);
 
 	for (int i = 0; i < store->nkeys; i++)
 		unique = lappend(unique, unconstify(char *, message->key[i].name));

@@ -3,7 +3,8 @@
  * catalog.c
  * 	  What the system catalogs say of a table.
  *
- * Locks: AccessShareLock on a table, while its rules are looked at; else none.
+ * Locks: AccessShareLock on a table, while its rules or its foreign keys are
+ * looked at; else none.
  *
  * Memory: the caller's context.
  *
@@ -18,6 +19,7 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
@@ -122,6 +124,47 @@ unique_index_exists(Relation rel, List *names)
 		ReleaseSysCache(tuple);
 	}
 	list_free(indexes);
+	return result;
+}
+
+static bool
+is_deferrable(Oid constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID,
+										ObjectIdGetDatum(constraint));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	result = ((Form_pg_constraint) GETSTRUCT(tuple))->condeferrable;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * relation_refers: does a foreign key lead from this column of a table to that
+ * of another, which is checked at the end of each statement?
+ */
+bool
+relation_refers(Oid relid, const char *column, Oid target, const char *key)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	AttrNumber	from = get_attnum(relid, column);
+	AttrNumber	to = get_attnum(target, key);
+	bool		result = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *reference = lfirst(lc);
+
+		if (reference->confrelid == target && reference->nkeys == 1 &&
+			reference->conkey[0] == from && reference->confkey[0] == to &&
+			foreign_key_is_enforced(reference) &&
+			!is_deferrable(reference->conoid))
+			result = true;
+	}
+	relation_close(rel, AccessShareLock);
 	return result;
 }
 

@@ -201,18 +201,32 @@ flag_columns(Relation rel, Store *store)
 	return names;
 }
 
-/* The column of a flag table that names the message by its key, if any */
-static AttrNumber
-flag_message_attribute(Relation rel, Store *store)
+/*
+ * The columns of a message table whose change is a flag change.  Where flags
+ * are shared, a row that names another message now has that one's flags.
+ */
+static List *
+message_flags(const Store *store)
 {
-	const char *name = store->flag_message.name;
+	List	   *names = list_copy(store->flags);
+
+	if (store->sharing != FLAGS_OWN)
+		names = lappend(names, unconstify(char *, store->message_key.name));
+	return names;
+}
+
+/* Where the key of a message stands, in its table or the flag table, if any */
+static AttrNumber
+message_attribute(Relation rel, Store *store, const Column *column)
+{
+	const char *name = column->name;
 	AttrNumber	attnum;
 	Oid			type;
 
 	if (name == NULL)
 		return InvalidAttrNumber;
 	attnum = attribute_of(rel, store, name, &type);
-	if (type != store->flag_message.type)
+	if (type != column->type)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" has another type now."), name);
 	return attnum;
@@ -234,7 +248,10 @@ shape_build(Relation rel, TableRole role, Store *store)
 			shape->modseq = number_attribute(rel, store, &store->modseq, NULL);
 			shape->created_modseq =
 				number_attribute(rel, store, &store->created_modseq, NULL);
-			shape_flags(rel, shape, store->flags);
+			if (store->sharing != FLAGS_OWN)
+				shape->message_key = message_attribute(rel, store,
+													   &store->message_key);
+			shape_flags(rel, shape, message_flags(store));
 			shape_expunged(rel, shape);
 			break;
 		case TABLE_MAILBOX:
@@ -250,7 +267,8 @@ shape_build(Relation rel, TableRole role, Store *store)
 		case TABLE_FLAG:
 			shape->uid = number_attribute(rel, store, &store->flag_uid,
 										  &shape->uid_type);
-			shape->flag_message = flag_message_attribute(rel, store);
+			shape->flag_message = message_attribute(rel, store,
+													&store->flag_message);
 			shape_flags(rel, shape, flag_columns(rel, store));
 			break;
 		default:

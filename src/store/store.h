@@ -75,6 +75,20 @@ typedef struct Column
 	Oid			collation;
 } Column;
 
+/*
+ * Can the flags of a message change, in a table that names it by its key, by
+ * one who does not see the message in a mailbox where it has just arrived?  See
+ * ledger/shared.c.
+ */
+typedef enum FlagSharing
+{
+	FLAGS_OWN,					/* no: they refer to the message, which must
+								 * be there first; or are not named by key */
+	FLAGS_REFERRED,				/* yes, but messages refer to a row of theirs,
+								 * which must be there first */
+	FLAGS_SHARED				/* yes, and either may be there first */
+} FlagSharing;
+
 typedef struct StoreTable
 {
 	Oid			relid;			/* InvalidOid: the store has none such */
@@ -125,6 +139,7 @@ typedef struct Store
 	Column		message_key;	/* what flag_message refers to, or none */
 	Column		flag_message;	/* of the flag table, or none */
 	Oid			flag_key_type;	/* its type, for a query's parameter */
+	FlagSharing sharing;
 	Column		flag_uid;		/* goes with a mailbox key, or none */
 	List	   *flag_columns;	/* names; NIL: every column counts */
 	bool		notify;			/* send a notification at commit? */
@@ -169,6 +184,7 @@ typedef struct RowShape
 	AttrNumber	expunged;
 	Oid			expunged_type;
 	bool		expunged_generated; /* after the BEFORE triggers */
+	AttrNumber	message_key;	/* if flags are shared */
 	AttrNumber	uidvalidity;
 	Oid			uidvalidity_type;
 	AttrNumber	uidnext;
@@ -212,6 +228,8 @@ extern List *relations_with_trigger(const char *function);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern Oid	table_named(const char *name);
 extern bool unique_index_exists(Relation rel, List *columns);
+extern bool relation_refers(Oid relid, const char *column, Oid target,
+							const char *key);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 
 /* --- options.c --------------------------------------------------------- */

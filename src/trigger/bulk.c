@@ -10,10 +10,11 @@
  * Locks: the table is locked against writers by then, so that what is read is
  * all there is.  Reading takes a new snapshot, also in REPEATABLE READ, where
  * the transaction's own may be older than that lock; if a mailbox is newer than
- * the transaction's snapshot, that is a serialization failure.  Mailbox locks
- * are taken when the statement is completed, ascending, but for that check, and
- * for messages that come: theirs before the first is numbered, ascending.
- * Where flags change, SHARE ROW EXCLUSIVE on the tables of messages and flags.
+ * the transaction's snapshot, that is a serialization failure.  Where rows are
+ * flags, or messages that share flags, the other table is locked against
+ * writers, too: see ledger/shared.c.  Mailbox locks are taken after that, when
+ * the statement is completed, ascending; of messages that come, before the
+ * first is numbered, ascending.
  *
  * Memory: SPI's, of a size with the mailboxes and the ranges of their UIDs, and
  * what statement.c collects.
@@ -22,11 +23,13 @@
  */
 #include "trigger/trigger.h"
 
+#include "access/table.h"
 #include "access/transam.h"
-#include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -106,16 +109,46 @@ stamp(Store *store, Datum *key, Datum uids)
 	statement_stamp_set(store, key, DatumGetUidSetP(uids));
 }
 
+/* Has the table, or a partition of it, room for rows? */
+static bool
+may_have_rows(Oid relid)
+{
+	bool		result = false;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		if (rel->rd_rel->relkind == RELKIND_RELATION &&
+			RelationGetNumberOfBlocks(rel) > 0)
+			result = true;
+		table_close(rel, NoLock);
+	}
+	return result;
+}
+
 /*
- * Of messages that belong to rows of that table.  One that comes or moves
- * meanwhile, and commits before us, would be known to clients with its flags as
- * they were: so first wait for its writer, and let nobody else begin.
+ * Messages are arriving or moving that no snapshot shows as they will be, and
+ * whose flags these are: so wait for all who write to the table of the one, if
+ * the other comes or goes.  A partition that is created has no rows.
  */
+static void
+wait_for_writers(Store *store, TableRole role, Oid relid)
+{
+	Oid			other = store->table[role].relid;
+
+	if (!may_have_rows(relid))
+		return;
+	LockRelationOid(other, ShareLock);
+	find_all_inheritors(other, ShareLock, NULL);
+}
+
 static void
 flags_change(Store *store, Oid relid)
 {
-	LockRelationOid(store->message_relid, ShareRowExclusiveLock);
-	find_all_inheritors(store->message_relid, ShareRowExclusiveLock, NULL);
+	if (store->flag_message.name != NULL)
+		wait_for_writers(store, TABLE_MESSAGE, relid);
 	for_each_mailbox(store, store->flag_message.name != NULL ?
 					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
 }
@@ -123,22 +156,8 @@ flags_change(Store *store, Oid relid)
 /* --- rows that go ------------------------------------------------------ */
 
 static void
-check_snapshot(Store *store, const Datum *key)
-{
-	if (!counter_lock(store, mailbox_with_key(store, key)))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access to mailbox %s",
-						key_text(store, key)),
-				 errdetail("It is newer than the transaction's snapshot."),
-				 errhint("The transaction might succeed if retried.")));
-}
-
-static void
 vanish(Store *store, Datum *key, Datum uids)
 {
-	if (IsolationUsesXactSnapshot())
-		check_snapshot(store, key);
 	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids));
 }
 
@@ -205,6 +224,8 @@ skip_uids(Store *store, Datum *key, Datum last_uid)
 static void
 messages_arrive(Store *store, Oid relid)
 {
+	if (store->sharing == FLAGS_SHARED)
+		wait_for_writers(store, TABLE_FLAG, relid);
 	for_each_mailbox(store, PLAN_LAST_UIDS, relid, skip_uids);
 	crossing_set_arriving(relid);
 	PG_TRY();
@@ -264,8 +285,6 @@ void
 bulk_flags_change(Store *store, TableRole role, Oid relid)
 {
 	refuse_other_owner(store, role, relid);
-	LockRelationOid(relid, ShareRowExclusiveLock);
-	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	if (role == TABLE_MESSAGE)
 		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, stamp);
 	else

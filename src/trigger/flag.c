@@ -21,9 +21,12 @@
 
 PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
 
-/* The message that a row of the flag table belongs to has changed */
+/*
+ * The message that a row of the flag table belongs to has changed; did the row
+ * come to it?
+ */
 static void
-collect_flag(const RowChange *change, HeapTuple tuple)
+collect_flag(const RowChange *change, HeapTuple tuple, bool came)
 {
 	Datum		key[MODSEQ_MAX_KEYS];
 
@@ -34,7 +37,7 @@ collect_flag(const RowChange *change, HeapTuple tuple)
 										   change->desc, &isnull);
 
 		if (!isnull)
-			statement_stamp_by_key(change->store, message);
+			statement_stamp_by_key(change->store, message, came);
 	}
 	else if (row_get_key(change->shape, tuple, change->desc, key))
 		statement_stamp_flagged(change->store, key, trigger_uid(change, tuple));
@@ -81,16 +84,18 @@ modseq_trigger_collect_flag(PG_FUNCTION_ARGS)
 {
 	RowChange	change = {0};
 	TriggerData *data = trigger_row_data(fcinfo, TRIGGER_CHANGED, &change);
+	bool		stays;
 
 	change.shape = shape_get(data->tg_relation, TABLE_FLAG, data->tg_trigger);
 	change.store = change.shape->store;
-	if (change.old != NULL && change.new != NULL && same_message(&change) &&
+	stays = change.old != NULL && change.new != NULL && same_message(&change);
+	if (stays &&
 		!row_flags_differ(change.shape, change.old, change.new, change.desc,
 						  false))
 		return PointerGetDatum(NULL);
 	if (change.old != NULL)
-		collect_flag(&change, change.old);
+		collect_flag(&change, change.old, false);
 	if (change.new != NULL)
-		collect_flag(&change, change.new);
+		collect_flag(&change, change.new, !stays);
 	return PointerGetDatum(NULL);
 }

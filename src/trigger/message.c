@@ -41,6 +41,8 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_trigger_open);
 PG_FUNCTION_INFO_V1(modseq_trigger_assign);
@@ -430,6 +432,35 @@ collect_stay(const RowChange *change, const Datum *key)
 }
 
 /*
+ * A message has arrived, or a row names another message now: the flags that it
+ * shares with others may be changing (shared.c)
+ */
+static void
+collect_shared(const RowChange *change)
+{
+	const RowShape *shape = change->shape;
+	bool		isnull;
+	Datum		key = heap_getattr(change->new, shape->message_key,
+								   change->desc, &isnull);
+
+	if (isnull)
+		return;
+	if (change->old != NULL)
+	{
+		const Column *column = &change->store->message_key;
+		Datum		old = heap_getattr(change->old, shape->message_key,
+									   change->desc, &isnull);
+		int16		typlen;
+		bool		typbyval;
+
+		get_typlenbyval(column->type, &typlen, &typbyval);
+		if (!isnull && datumIsEqual(old, key, typbyval, typlen))
+			return;
+	}
+	shared_arrive(change->store, key);
+}
+
+/*
  * What is special in a partition: of a message that goes on in another the
  * DELETE is nothing, and the INSERT an UPDATE; and what comes with a partition
  * has no old version that clients know of.  False if that is all.
@@ -475,6 +506,8 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	if (data->tg_relation->rd_rel->relispartition &&
 		!see_partition(&change, to))
 		return PointerGetDatum(NULL);
+	if (change.new != NULL && change.shape->message_key != InvalidAttrNumber)
+		collect_shared(&change);
 	if (change.old != NULL &&
 		row_get_key(change.shape, change.old, change.desc, keys[0]))
 		from = keys[0];

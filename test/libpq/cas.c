@@ -21,6 +21,12 @@ static atomic_long confirmed;
 static const char *
 read_counter_sql(void)
 {
+	if (options.shared_columns)
+		return "SELECT m.modseq, s.bits FROM mw_mail AS m JOIN mw_msg AS s ON s.id = m.msg"
+			" WHERE m.mailbox_id = %d AND m.uid = 1";
+	if (options.shared)
+		return "SELECT m.modseq, substr(f.flag, 2) FROM mw_mail AS m"
+			" JOIN mw_mail_flag AS f ON f.mail_id = m.msg WHERE m.mailbox_id = %d AND m.uid = 1";
 	return options.flag_columns ?
 		"SELECT modseq, bits FROM mw_mail WHERE mailbox_id = %d AND uid = 1" :
 		"SELECT m.modseq, substr(f.flag, 2) FROM mw_mail AS m"
@@ -44,12 +50,16 @@ compare_and_swap(Client *client, int mailbox, const char *modseq, long value)
 	PQclear(result);
 	if (!unchanged)
 		return 0;
+	if (options.shared_columns)
+		return run(client, "UPDATE mw_msg SET bits = %ld WHERE id ="
+				   " (SELECT msg FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
+				   value, mailbox) ? 1 : -1;
 	if (options.flag_columns)
 		return run(client, "UPDATE mw_mail SET bits = %ld WHERE mailbox_id = %d AND uid = 1",
 				   value, mailbox) ? 1 : -1;
 	return run(client, "UPDATE mw_mail_flag SET flag = 'n%ld' WHERE mail_id ="
-			   " (SELECT id FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
-			   value, mailbox) ? 1 : -1;
+			   " (SELECT %s FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
+			   value, FLAG_KEY, mailbox) ? 1 : -1;
 }
 
 static bool
@@ -104,11 +114,14 @@ cas_test(int connections, int increments)
 
 	client_init(&client, "cas", 0);
 	run(&client, "INSERT INTO mw_mail (mailbox_id, subject) VALUES (%d, 'counter')", mailbox);
-	if (options.flag_columns)
+	if (options.shared_columns)
+		run(&client, "UPDATE mw_msg SET bits = 0 WHERE id IN"
+			" (SELECT msg FROM mw_mail WHERE mailbox_id = %d)", mailbox);
+	else if (options.flag_columns)
 		run(&client, "UPDATE mw_mail SET bits = 0 WHERE mailbox_id = %d", mailbox);
 	else
-		run(&client, "INSERT INTO mw_mail_flag SELECT id, 'n0' FROM mw_mail WHERE mailbox_id = %d",
-			mailbox);
+		run(&client, "INSERT INTO mw_mail_flag SELECT %s, 'n0' FROM mw_mail WHERE mailbox_id = %d",
+			FLAG_KEY, mailbox);
 	increments_left = increments;
 	refusals = confirmed = 0;
 	for (int i = 0; i < connections; i++)

@@ -168,7 +168,8 @@ note_error(Client *client, const PGresult *result, const char *sql)
 		totals.retries++;
 	else if (strcmp(client->sqlstate, "40P01") == 0)
 	{
-		if (++totals.deadlocks <= 3 && options.mode != MODE_MIXED)
+		if (++totals.deadlocks <= 3 && options.mode != MODE_MIXED &&
+			!options.shared)
 			fprintf(stderr, "# %s: %s#   in: %.1000s\n", client->name,
 					client->message, sql);
 	}

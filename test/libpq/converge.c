@@ -45,6 +45,8 @@ usage(void)
 		 "  --mode locked|raw|mixed                     every writer locks first; or issues single\n"
 		 "                                              statements on one mailbox; or anything\n"
 		 "  --shape flagtable|flagcolumns|both          where flags are: both\n"
+		 "  --shared                                    flags are of messages in several mailboxes; with\n"
+		 "                                              shape flagtable or flagcolumns, not in mode raw\n"
 		 "  --no-foreign-keys\n"
 		 "  --messages N                                that a mailbox should have: 120\n"
 		 "  --triggers                                  the application has triggers of its own\n"
@@ -125,6 +127,7 @@ parse_options(int argc, char **argv)
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'},
+		{"shared", 0, NULL, 'x'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
@@ -164,6 +167,9 @@ parse_options(int argc, char **argv)
 			case 'k':
 				options.foreign_keys = false;
 				break;
+			case 'x':
+				options.shared = true;
+				break;
 			case 'n':
 				options.messages = atoi(optarg);
 				break;
@@ -199,13 +205,19 @@ parse_options(int argc, char **argv)
 				exit(2);
 		}
 	if (optind < argc || options.writers < 1 || options.replicas < 1 ||
-		options.mailboxes < 1)
+		options.mailboxes < 1 || (options.shared &&
+								  (options.mode == MODE_RAW || options.flag_table == options.flag_columns)))
 	{
 		usage();
 		exit(2);
 	}
 	if (options.operations == 0 && options.seconds == 0)
 		options.seconds = 20;
+	if (options.shared && options.flag_columns)
+	{
+		options.shared_columns = true;
+		options.flag_columns = false;
+	}
 }
 
 /* --- crashes ---------------------------------------------------------------------- */
@@ -334,9 +346,10 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, flags in %s, %s foreign keys%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %sflags in %s, %s foreign keys%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
+			 options.shared ? "shared " : "",
 			 options.flag_table && options.flag_columns ? "table and columns" :
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",
@@ -400,7 +413,7 @@ main(int argc, char **argv)
 	if (options.broken && strcmp(options.broken, "none") != 0)
 		return report(totals.divergences > 0, name) ? 0 : 1;
 	ok = report(totals.divergences == 0 && totals.errors == 0, name);
-	if (options.mode != MODE_MIXED && !options.broken)
+	if (options.mode != MODE_MIXED && !options.shared && !options.broken)
 	{
 		snprintf(label, sizeof(label), "no deadlock: %s", name);
 		ok = report(totals.deadlocks == 0, label) && ok;

@@ -51,6 +51,9 @@ typedef struct Options
 	Mode		mode;
 	bool		flag_table;
 	bool		flag_columns;
+	bool		shared;			/* flags are of messages that may be in several
+								 * mailboxes: mw_mail has memberships */
+	bool		shared_columns; /* they are columns of mw_msg */
 	bool		foreign_keys;
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
@@ -179,6 +182,10 @@ extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
 extern const char *live_condition(void);
 extern bool flags_cascade(void);
+extern bool has_mw_msg(void);
+
+/* What flags know messages by: a column of mw_mail */
+#define FLAG_KEY			(options.shared ? "msg" : "id")
 
 /* What a statement should do to HIGHESTMODSEQ and UIDNEXT of its mailbox */
 typedef struct Law

@@ -30,6 +30,11 @@ flags_expression(void)
 	" (SELECT string_agg(DISTINCT k, '' ORDER BY k) FROM pg_catalog.unnest(m.kw) AS k))"
 #define TABLE "concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)" \
 	" FROM mw_mail_flag AS f WHERE f.mail_id = m.id))"
+	if (options.shared_columns)
+		return "(SELECT " COLUMNS " FROM mw_msg AS m WHERE m.id = msg)";
+	if (options.shared)
+		return "concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)"
+			" FROM mw_mail_flag AS f WHERE f.mail_id = m.msg))";
 	if (options.flag_table && options.flag_columns)
 		return "concat(" COLUMNS ", ' ', " TABLE ")";
 	return options.flag_table ? TABLE : COLUMNS;
@@ -46,7 +51,14 @@ live_condition(void)
 bool
 flags_cascade(void)
 {
-	return options.foreign_keys && !options.partitioned;
+	return options.foreign_keys && !options.partitioned && !options.shared;
+}
+
+/* Is there a table of the messages that are in several mailboxes? */
+bool
+has_mw_msg(void)
+{
+	return options.shared_columns || (options.shared && options.foreign_keys);
 }
 
 /*
@@ -69,6 +81,23 @@ create_partitions(Client *client)
 	must(client, "CREATE TABLE mw_mail_3_1 PARTITION OF mw_mail_3 FOR VALUES WITH (MODULUS 2, REMAINDER 1)");
 }
 
+/*
+ * The messages themselves, which the memberships refer to.  A membership that
+ * names none brings a new one.
+ */
+static void
+create_shared(Client *client)
+{
+	must(client, "CREATE SEQUENCE mw_msg_id");
+	if (!has_mw_msg())
+		return;
+	must(client, options.shared_columns ?
+		 "CREATE TABLE mw_msg (id bigint PRIMARY KEY, seen boolean, bits integer, kw text[])" :
+		 "CREATE TABLE mw_msg (id bigint PRIMARY KEY)");
+	must(client, "CREATE OR REPLACE FUNCTION converge_message() RETURNS trigger LANGUAGE plpgsql AS $$"
+		 " BEGIN INSERT INTO mw_msg (id) VALUES (NEW.msg) ON CONFLICT DO NOTHING; RETURN NEW; END $$");
+}
+
 static void
 create_tables(Client *client)
 {
@@ -78,21 +107,32 @@ create_tables(Client *client)
 	};
 	const char *to_mailbox = "";
 	const char *to_mail = "";
+	const char *to_message = "";
+	char		message[100] = "";
 	char		sql[SQL_SIZE];
 
 	if (options.foreign_keys)
 		to_mailbox = " REFERENCES mw_mailbox ON DELETE CASCADE";
 	if (flags_cascade())
 		to_mail = " REFERENCES mw_mail ON DELETE CASCADE";
-	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_mailbox, mw_mail_vanished");
-	must(client, "DROP SEQUENCE IF EXISTS mw_mail_id");
+	if (options.shared && options.foreign_keys)
+		to_mail = to_message = " REFERENCES mw_msg ON DELETE CASCADE";
+	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished");
+	must(client, "DROP SEQUENCE IF EXISTS mw_mail_id, mw_msg_id");
 	must(client, "DROP SCHEMA IF EXISTS broken CASCADE");
 	must(client, "CREATE EXTENSION IF NOT EXISTS modseq");
 	must(client, "CREATE SEQUENCE mw_mail_id");
+	if (options.shared)
+	{
+		create_shared(client);
+		snprintf(message, sizeof(message), ", msg bigint NOT NULL"
+				 " DEFAULT pg_catalog.nextval('mw_msg_id')%s", to_message);
+	}
 	must(client, "CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text) WITH (fillfactor = 50)");
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail ("
 			 "id bigint DEFAULT pg_catalog.nextval('mw_mail_id'),"
-			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s)", to_mailbox,
+			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s)", to_mailbox,
+			 message,
 			 options.flag_columns ? ", seen boolean, bits integer, kw text[]" : "",
 			 gone[options.soft_delete], options.partitioned ?
 			 ", part integer NOT NULL DEFAULT pg_catalog.random() * 3,"
@@ -100,6 +140,9 @@ create_tables(Client *client)
 	must(client, sql);
 	if (options.partitioned)
 		create_partitions(client);
+	if (has_mw_msg())
+		must(client, "CREATE TRIGGER a_message BEFORE INSERT ON mw_mail"
+			 " FOR EACH ROW EXECUTE FUNCTION converge_message()");
 	if (!options.flag_table)
 		return;
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail_flag ("
@@ -158,6 +201,10 @@ attach(Client *client)
 
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
 			 " message_mailbox => '{mailbox_id}'%s%s%s)",
+			 options.shared_columns ?
+			 ", flag => 'mw_msg', flag_message => 'id', message_key => 'msg', flag_columns => '{seen,bits,kw}'" :
+			 options.shared ?
+			 ", flag => 'mw_mail_flag', flag_message => 'mail_id', message_key => 'msg'" :
 			 options.flag_table ?
 			 ", flag => 'mw_mail_flag', flag_message => 'mail_id', message_key => 'id'" : "",
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",

@@ -112,9 +112,21 @@ copy_messages(Client *client, const Target *target, char *sql, Law *law)
 	Wanted		wanted;
 
 	want(target, false, &wanted);
-	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject)"
-			 " SELECT %d, m.subject FROM mw_mail AS m, %s WHERE %s", target->other,
-			 wanted.list, wanted.where);
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject%s)"
+			 " SELECT %d, m.subject%s FROM mw_mail AS m, %s WHERE %s",
+			 options.shared ? ", msg" : "", target->other,
+			 options.shared ? ", m.msg" : "", wanted.list, wanted.where);
+}
+
+/* Shared messages of any mailbox, which the transaction need not have locked */
+static void
+copy_shared(Client *client, const Target *target, char *sql, Law *law)
+{
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject, msg)"
+			 " SELECT %d, m.subject, m.msg FROM mw_mail AS m"
+			 " WHERE m.mailbox_id = %d AND m.uid %% 16 = %d ORDER BY m.uid",
+			 target->other, 1 + (int) random_number(client, options.mailboxes),
+			 (int) random_number(client, 16));
 }
 
 /* A key that may be there or not: the BEFORE triggers fire in either case */
@@ -189,29 +201,50 @@ flag_table(Client *client, const Target *target, char *sql, Law *law)
 	{
 		case 0:
 		case 1:
-			snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m, %s"
-					 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", flag,
+			snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c' FROM mw_mail AS m, %s"
+					 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY, flag,
 					 wanted.list, wanted.where);
 			break;
 		case 2:
 			snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
-					 " WHERE f.mail_id = m.id AND %s AND f.flag <= '%c'",
-					 wanted.list, wanted.where, flag);
+					 " WHERE f.mail_id = m.%s AND %s AND f.flag <= '%c'",
+					 wanted.list, FLAG_KEY, wanted.where, flag);
 			break;
 		default:
 			snprintf(sql, SQL_SIZE, "UPDATE mw_mail_flag AS f SET flag = '%c' FROM mw_mail AS m, %s"
-					 " WHERE f.mail_id = m.id AND %s AND f.flag = '%c'"
+					 " WHERE f.mail_id = m.%s AND %s AND f.flag = '%c'"
 					 " AND NOT EXISTS (SELECT FROM mw_mail_flag AS g"
-					 " WHERE g.mail_id = m.id AND g.flag = '%c')",
-					 flag, wanted.list, wanted.where, random_flag(client), flag);
+					 " WHERE g.mail_id = m.%s AND g.flag = '%c')",
+					 flag, wanted.list, FLAG_KEY, wanted.where, random_flag(client),
+					 FLAG_KEY, flag);
 			break;
 	}
+}
+
+/* Flags of the messages of which these are memberships */
+static void
+shared_columns(Client *client, const Target *target, bool all, char *sql, Law *law)
+{
+	static const char *const sets[] = {
+		"bits = coalesce(s.bits, 0) # 1", "seen = s.seen IS NOT TRUE", "seen = true",
+		"kw = '{x,y}', seen = s.seen", "kw = s.kw || s.kw"
+	};
+	size_t		pick = random_number(client, lengthof(sets));
+	Wanted		wanted;
+
+	want(target, all, &wanted);
+	law->known = pick < 2 || pick == 4;
+	law->if_rows = pick < 2;
+	snprintf(sql, SQL_SIZE, "UPDATE mw_msg AS s SET %s FROM mw_mail AS m, %s"
+			 " WHERE s.id = m.msg AND %s", sets[pick], wanted.list, wanted.where);
 }
 
 static void
 flags(Client *client, const Target *target, char *sql, Law *law)
 {
-	if (options.flag_columns && (!options.flag_table || chance(client, 50)))
+	if (options.shared_columns)
+		shared_columns(client, target, false, sql, law);
+	else if (options.flag_columns && (!options.flag_table || chance(client, 50)))
 		flag_columns(client, target, sql, law);
 	else
 		flag_table(client, target, sql, law);
@@ -225,6 +258,11 @@ bulk(Client *client, const Target *target, char *sql, Law *law)
 	bool		toggle = chance(client, 50);
 	Wanted		wanted;
 
+	if (options.shared_columns)
+	{
+		shared_columns(client, target, true, sql, law);
+		return;
+	}
 	want(target, true, &wanted);
 	law->known = law->if_rows = columns && toggle;
 	if (columns)
@@ -232,13 +270,13 @@ bulk(Client *client, const Target *target, char *sql, Law *law)
 				 toggle ? "bits = coalesce(m.bits, 0) # 8" : "seen = true",
 				 wanted.list, wanted.where);
 	else if (toggle)
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m, %s"
-				 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING",
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c' FROM mw_mail AS m, %s"
+				 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
 				 random_flag(client), wanted.list, wanted.where);
 	else
 		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
-				 " WHERE f.mail_id = m.id AND %s AND f.flag = '%c'",
-				 wanted.list, wanted.where, random_flag(client));
+				 " WHERE f.mail_id = m.%s AND %s AND f.flag = '%c'",
+				 wanted.list, FLAG_KEY, wanted.where, random_flag(client));
 }
 
 /* One statement, several mailboxes: as a retention job would */
@@ -255,10 +293,15 @@ sweep(Client *client, const Target *target, char *sql, Law *law)
 		snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET seen = %s%s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
 				 across[0] ? "mw_mail" : mail(client), chance(client, 50) ? "true" : "NOT seen", across,
 				 target->mailbox, target->other, rest);
+	else if (options.shared_columns)
+		snprintf(sql, SQL_SIZE, "UPDATE mw_msg AS s SET seen = %s FROM mw_mail AS m"
+				 " WHERE s.id = m.msg AND m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d",
+				 chance(client, 50) ? "true" : "s.seen IS NOT TRUE",
+				 target->mailbox, target->other, rest);
 	else
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.id, '%c' FROM mw_mail AS m"
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c' FROM mw_mail AS m"
 				 " WHERE m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d"
-				 " ORDER BY m.mailbox_id, m.uid ON CONFLICT DO NOTHING",
+				 " ORDER BY m.mailbox_id, m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
 				 random_flag(client), target->mailbox, target->other, rest);
 }
 
@@ -316,11 +359,18 @@ expunge(Client *client, const Target *target, char *sql, Law *law)
 				 crossing(client, 30), wanted.list, wanted.where);
 		return;
 	}
-	if (options.flag_table && !flags_cascade())
+	if (has_mw_msg() && options.foreign_keys && chance(client, 10))
 	{
-		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.id)"
-				 " DELETE FROM mw_mail_flag WHERE mail_id IN (SELECT d.id FROM d)",
-				 wanted.list, wanted.where);
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_msg AS s USING mw_mail AS m, %s"
+				 " WHERE s.id = m.msg AND %s", wanted.list, wanted.where);
+		return;
+	}
+	if (options.flag_table && !flags_cascade() &&
+		(!options.shared || chance(client, 20)))
+	{
+		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.%s)"
+				 " DELETE FROM mw_mail_flag WHERE mail_id IN (SELECT d.%s FROM d)",
+				 wanted.list, wanted.where, FLAG_KEY, FLAG_KEY);
 		return;
 	}
 	law->known = law->if_rows = true;
@@ -367,6 +417,18 @@ renumber(Client *client, const Target *target, char *sql, Law *law)
 	want(target, false, &wanted);
 	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET uid = NULL%s FROM %s WHERE %s",
 			 crossing(client, 40), wanted.list, wanted.where);
+}
+
+/* A membership becomes one of another message, which has other flags */
+static void
+change_message(Client *client, const Target *target, char *sql, Law *law)
+{
+	Wanted		wanted;
+
+	want(target, false, &wanted);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET msg = o.msg FROM %s,"
+			 " (SELECT msg FROM mw_mail WHERE mailbox_id = %d ORDER BY uid DESC LIMIT 1) AS o"
+			 " WHERE %s", wanted.list, target->other, wanted.where);
 }
 
 /* Several changes in one statement */
@@ -486,6 +548,15 @@ statement_random(Client *client, const Target *target, char *sql, Law *law)
 	if (target->uids[0] == '\0')
 	{
 		append(client, target, sql, law);
+		return;
+	}
+	if (options.shared && !target->single && chance(client, 15))
+	{
+		static const Builder shared[] = {
+			copy_messages, copy_shared, copy_shared, change_message
+		};
+
+		shared[random_number(client, lengthof(shared))] (client, target, sql, law);
 		return;
 	}
 	for (;;)

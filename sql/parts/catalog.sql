@@ -199,6 +199,16 @@ $$;
 COMMENT ON FUNCTION modseq_internal.with_partitions IS
 	'Tables with their partitions, at all levels.';
 
+CREATE FUNCTION modseq_internal.is_inherited(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT EXISTS (
+		SELECT
+		FROM pg_inherits i JOIN pg_class c ON c.oid = relation
+		WHERE i.inhrelid = relation OR i.inhparent = relation AND c.relkind = 'r')
+$$;
+COMMENT ON FUNCTION modseq_internal.is_inherited IS
+	'Does a table inherit, or is it inherited from? Partitions do, too; partitioned tables do not.';
+
 CREATE FUNCTION modseq_internal.partition_key(relation regclass) RETURNS SETOF name
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT a.attname
@@ -232,3 +242,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION modseq_internal.our_triggers IS
 	'All triggers of modseq, whatever they are called, without their clones on partitions.';
+
+CREATE FUNCTION modseq_internal.is_partition_of_store(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT count(*) > 0 AND bool_and(t.tgparentid <> 0)
+	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+	WHERE t.tgrelid = relation AND p.pronamespace = 'modseq'::regnamespace AND t.tgtype & 1 = 1
+$$;
+COMMENT ON FUNCTION modseq_internal.is_partition_of_store IS
+	'Has a table row triggers of modseq, all of them from the table that it is a partition of?';

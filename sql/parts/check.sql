@@ -42,10 +42,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	JOIN pg_class ON oid = t
 	WHERE relpersistence <> 'p'
 	UNION ALL
-	SELECT format('table %s inherits or is inherited from', qualified_name(oid))
+	SELECT format('table %s %s', qualified_name(oid),
+		CASE WHEN relispartition THEN 'is a partition' ELSE 'inherits or is inherited from' END)
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished)
-		AND relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE oid IN (inhrelid, inhparent))
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished) AND is_inherited(oid)
 	UNION ALL
 	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
 		column_type(relation, attribute))
@@ -189,7 +189,7 @@ DECLARE
 BEGIN
 	-- Without the trigger that makes it a store, others of ours on the table tell that it was one
 	IF NOT EXISTS (SELECT FROM modseq.stores WHERE message = store)
-		AND EXISTS (SELECT FROM our_triggers() WHERE tgrelid = store)
+		AND EXISTS (SELECT FROM our_triggers() WHERE tgrelid = store) AND NOT is_partition_of_store(store)
 	THEN
 		problem := format('trigger "zz_modseq_assign" on table %s is missing', qualified_name(store));
 		RETURN NEXT;

@@ -55,27 +55,42 @@ DECLARE
 	own regclass[];
 	c record;
 BEGIN
-	SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
+	-- Partitions may come, and another session may detach it, while we wait for the locks: so once more when we have them
+	FOR pass IN 1 .. 2 LOOP
+		SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
 
-	-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
-	-- message table in their triggers
-	SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
-	FROM our_triggers() t
-	WHERE t.tgrelid IN (
-			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
-		-- Others may name this store in triggers by hand
-		OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]
-			AND pg_has_role((SELECT r.relowner FROM pg_class r WHERE r.oid = t.tgrelid), 'USAGE');
-	-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name
-	IF tables IS NULL OR EXISTS (
-		SELECT FROM modseq.stores s
-		WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
-	THEN
-		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
-			ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = coalesce(store_hint(message), 'A store is named by its message table; modseq.stores lists them.');
-	END IF;
-	PERFORM refuse_stranger(tables, 'modseq.detach()');
+		-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
+		-- message table in their triggers
+		SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
+		FROM our_triggers() t
+		WHERE t.tgrelid IN (
+				SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
+			-- Others may name this store in triggers by hand
+			OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]
+				AND pg_has_role((SELECT r.relowner FROM pg_class r WHERE r.oid = t.tgrelid), 'USAGE');
+		-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name.
+		-- A partition goes with the whole, unless it has row triggers that somebody made by hand.
+		IF tables IS NULL
+			OR EXISTS (
+				SELECT FROM modseq.stores s
+				WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
+			OR is_partition_of_store(detach.message)
+		THEN
+			RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
+				ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = coalesce(store_hint(message),
+					'A store is named by its message table; modseq.stores lists them.');
+		END IF;
+		PERFORM refuse_stranger(tables, 'modseq.detach()');
+		IF pass = 1 THEN
+			PERFORM run(ARRAY(
+				SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', string_agg(qualified_name(r.oid), ', ' ORDER BY
+					array_position(ARRAY[detach.message, store.mailbox_source, store.mailbox, store.flag], r.oid), r.oid))
+				FROM pg_class r
+				WHERE r.oid = ANY (tables) AND (NOT r.relispartition OR r.oid = detach.message)
+				HAVING count(*) > 0));
+		END IF;
+	END LOOP;
 
 	-- What a forged store names may be anybody's: only what has triggers that name this store, or is of one owner
 	SELECT array_agg(o.oid) INTO own

@@ -79,14 +79,12 @@ BEGIN
 	store.mailbox := coalesce(store.mailbox, before.mailbox);
 	store.flag := coalesce(store.flag, before.flag);
 
-	SELECT split_part(o, '=', 1) AS option, substr(o, strpos(o, '=') + 1) AS name INTO gone
-	FROM pg_trigger t, unnest(trigger_options(t.oid)) AS o
-	WHERE t.tgrelid = store.message AND t.tgfoid = 'modseq.trigger_assign'::regproc
-		AND to_jsonb(store) -> split_part(o, '=', 1) = 'null'
-		AND (split_part(o, '=', 1) IN ('mailbox', 'flag')
-			OR split_part(o, '=', 1) = 'mailbox_source' AND store.mailbox = before.mailbox)
-		AND split_part(o, '=', 1) <> ALL (coalesce(reset, '{}'))
-	ORDER BY split_part(o, '=', 1) DESC LIMIT 1;
+	SELECT o.option, o.value AS name INTO gone
+	FROM store_options(store.message) AS o
+	WHERE to_jsonb(store) -> o.option = 'null'
+		AND (o.option IN ('mailbox', 'flag') OR o.option = 'mailbox_source' AND store.mailbox = before.mailbox)
+		AND o.option <> ALL (coalesce(reset, '{}'))
+	ORDER BY o.option DESC LIMIT 1;
 	IF FOUND THEN
 		RAISE 'table % of the store does not exist any more', gone.name USING
 			ERRCODE = 'undefined_table',

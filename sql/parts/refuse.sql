@@ -110,7 +110,7 @@ BEGIN
 				ERRCODE = 'wrong_object_type',
 				HINT = 'Attach the partitioned table that it belongs to.';
 		END IF;
-		IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = t.oid OR inhparent = t.oid AND t.relkind = 'r') THEN
+		IF is_inherited(t.oid) THEN
 			RAISE 'table % inherits or is inherited from', t.name USING
 				ERRCODE = 'feature_not_supported',
 				DETAIL = 'Triggers and unique indexes of a table do not reach tables that inherit from it.',
@@ -136,9 +136,9 @@ BEGIN
 	END LOOP;
 
 	SELECT s.message, relation INTO other, taken
-	FROM modseq.stores s, unnest(tables) WITH ORDINALITY AS t (relation, place)
+	FROM modseq.stores s, with_partitions(VARIADIC tables) AS t (relation)
 	WHERE s.message <> store.message AND relation IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished)
-	ORDER BY place LIMIT 1;
+	ORDER BY array_position(tables, relation), relation LIMIT 1;
 	IF FOUND THEN
 		RAISE 'table % serves another store already', qualified_name(taken) USING
 			ERRCODE = 'object_in_use',

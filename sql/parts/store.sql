@@ -146,8 +146,8 @@ COMMENT ON VIEW modseq.stores IS
 CREATE FUNCTION modseq_internal.store_hint(part regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('A store is named by its message table, which is %s here.', qualified_name(s.message))
-	FROM modseq.stores s
-	WHERE part IN (s.mailbox, s.mailbox_source, s.flag, s.vanished)
+	FROM coalesce(pg_partition_root(part), part) AS whole, modseq.stores s
+	WHERE whole IN (s.mailbox, s.mailbox_source, s.flag, s.vanished) OR whole = s.message AND whole <> part
 	ORDER BY s.message LIMIT 1
 $$;
 COMMENT ON FUNCTION modseq_internal.store_hint IS

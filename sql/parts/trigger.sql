@@ -86,8 +86,9 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_event_before';
 COMMENT ON FUNCTION modseq.event_before() IS
 	'ddl_command_start event trigger. Before DETACH PARTITION and DROP TABLE of a partition of a store: its '
 	'messages vanish, or the messages whose flags it holds change, or the vanished UIDs of its mailboxes are '
-	'dropped. Locks what the command locks, then mailboxes. Errors: 0A000 for DETACH PARTITION CONCURRENTLY, '
-	'55000 if the store is out of date, 40001 as for trigger_truncate(). All other DDL passes.';
+	'dropped. Locks what the command locks, then mailboxes. Errors: 0A000 for DETACH PARTITION CONCURRENTLY, and '
+	'for ATTACH PARTITION of a table that is in a store; 55000 if the store is out of date, 40001 as for '
+	'trigger_truncate(). All other DDL passes.';
 
 CREATE FUNCTION modseq.event_after() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_event_after';
@@ -95,5 +96,5 @@ COMMENT ON FUNCTION modseq.event_after() IS
 	'ddl_command_end event trigger. A new partition of a store gets the statement triggers of its parent, and one '
 	'that was detached loses them. Of one that was attached, messages get a new UID and mod-sequence each, flags '
 	'change their messages, and mailboxes get a new UIDVALIDITY. Triggers are created as the owner of the '
-	'partition; locks mailboxes. Errors: 0A000 for foreign, unlogged and temporary tables, and those of '
-	'trigger_assign(). All other DDL passes.';
+	'partition; locks mailboxes. Errors: 0A000 for foreign, unlogged and temporary tables, for tables of a store '
+	'that become a partition or inherit; and those of trigger_assign(). All other DDL passes.';

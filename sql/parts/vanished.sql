@@ -96,6 +96,12 @@ DECLARE
 	key CONSTANT name[] := store.mailbox_key || 'modseq'::name;
 BEGIN
 	PERFORM follow_owner(store, relation);
+	IF is_inherited(relation) THEN
+		RAISE 'table % is a partition, inherits or is inherited from', qualified_name(relation) USING
+			ERRCODE = 'feature_not_supported',
+			DETAIL = 'It has the vanished UIDs of one store, and nothing else.',
+			HINT = 'Use ALTER TABLE ... DETACH PARTITION, or NO INHERIT.';
+	END IF;
 	-- The triggers write to it with its owner's rights, so it must not be just anybody's
 	IF relation IS NOT NULL AND NOT EXISTS (
 		SELECT FROM pg_class c

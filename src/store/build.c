@@ -66,6 +66,17 @@ build_tables(Store *store, bool attached)
 		if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
 			store_out_of_date(store->message_relid,
 							  _("Relation %s is no table now."), table->name);
+		if (get_rel_relispartition(table->relid))
+			store_out_of_date(store->message_relid,
+							  _("Table %s is a partition now."), table->name);
+		if (relation_inherits(table->relid))
+			store_out_of_date(store->message_relid,
+							  _("Table %s inherits now, or is inherited from."),
+							  table->name);
+		if (get_rel_persistence(table->relid) != RELPERSISTENCE_PERMANENT)
+			store_out_of_date(store->message_relid,
+							  _("Table %s is unlogged or temporary now."),
+							  table->name);
 		watch_table(table->relid);
 		if (attached && role != TABLE_MESSAGE && role_triggers[role] != NULL)
 			check_back(store, role);

@@ -152,21 +152,45 @@ take_epoch(Store *store)
 	}
 }
 
-/* The trigger of another table of a store names the message table */
+/*
+ * The message table that a table of messages belongs to: itself, or for a
+ * partition the ancestor that attach() was called on, which is the first
+ * whose trigger is not a clone of its parent's.
+ */
+static Oid
+message_table_of(Relation rel)
+{
+	const char *function = role_triggers[TABLE_MESSAGE];
+	Trigger    *trigger = relation_find_trigger(rel, function);
+	List	   *ancestors;
+	ListCell   *lc;
+
+	if (trigger == NULL || !trigger->tgisclone)
+		return RelationGetRelid(rel);
+	ancestors = get_partition_ancestors(RelationGetRelid(rel));
+	foreach(lc, ancestors)
+	{
+		Relation	ancestor = table_open(lfirst_oid(lc), AccessShareLock);
+
+		bool		is_store;
+
+		trigger = relation_find_trigger(ancestor, function);
+		is_store = trigger != NULL && !trigger->tgisclone;
+		table_close(ancestor, AccessShareLock);
+		if (is_store)
+			return lfirst_oid(lc);
+	}
+	return RelationGetRelid(rel);
+}
+
+/* A partition, or another table of a store, may be meant for the whole */
 static void
 not_attached(Relation rel)
 {
-	char	   *message = NULL;
+	Oid			whole = message_table_of(rel);
+	char	   *message = whole == RelationGetRelid(rel) ?
+		relation_message_table(rel) : relation_name(whole);
 
-	for (TableRole role = 0; role < TABLE_ROLES && message == NULL; role++)
-	{
-		Trigger    *trigger = NULL;
-
-		if (role != TABLE_MESSAGE && role_triggers[role] != NULL)
-			trigger = relation_find_trigger(rel, role_triggers[role]);
-		if (trigger != NULL && trigger->tgnargs == 1)
-			message = pstrdup(trigger->tgargs[0]);
-	}
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" is not attached to modseq",
@@ -208,7 +232,7 @@ store_get(Oid message_relid)
 	watch_table(message_relid);
 	started = store_generation;
 	trigger = relation_find_trigger(rel, role_triggers[TABLE_MESSAGE]);
-	if (trigger == NULL)
+	if (trigger == NULL || trigger->tgisclone)
 		not_attached(rel);
 	context = AllocSetContextCreate(CurrentMemoryContext, "modseq store",
 									ALLOCSET_SMALL_SIZES);
@@ -251,37 +275,6 @@ check_role(Relation rel, TableRole role, Store *store)
 						RelationGetRelationName(rel)),
 				 errhint("Drop the trigger, or call modseq.attach() for %s again.",
 						 store->table[TABLE_MESSAGE].name)));
-}
-
-/*
- * The message table that a table of messages belongs to: itself, or for a
- * partition the ancestor that attach() was called on, which is the first
- * whose trigger is not a clone of its parent's.
- */
-static Oid
-message_table_of(Relation rel)
-{
-	const char *function = role_triggers[TABLE_MESSAGE];
-	Trigger    *trigger = relation_find_trigger(rel, function);
-	List	   *ancestors;
-	ListCell   *lc;
-
-	if (trigger == NULL || !trigger->tgisclone)
-		return RelationGetRelid(rel);
-	ancestors = get_partition_ancestors(RelationGetRelid(rel));
-	foreach(lc, ancestors)
-	{
-		Relation	ancestor = table_open(lfirst_oid(lc), AccessShareLock);
-
-		bool		is_store;
-
-		trigger = relation_find_trigger(ancestor, function);
-		is_store = trigger != NULL && !trigger->tgisclone;
-		table_close(ancestor, AccessShareLock);
-		if (is_store)
-			return lfirst_oid(lc);
-	}
-	return RelationGetRelid(rel);
 }
 
 /* The message table that a trigger's only argument names */
@@ -338,6 +331,15 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 	store = store_get(role == TABLE_MESSAGE ? message_table_of(rel) :
 					  named_message_table(rel, trigger));
 	check_role(rel, role, store);
+	if (rel->rd_rel->relispartition &&
+		rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("partition \"%s\" of a store is unlogged now",
+						RelationGetRelationName(rel)),
+				 errdetail("Its rows would be lost in a crash without a client ever being told."),
+				 errhint("Use ALTER TABLE %s SET LOGGED.",
+						 relation_name(key.relid))));
 	context = AllocSetContextCreate(CurrentMemoryContext, "modseq row shape",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);

@@ -21,6 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -43,6 +44,14 @@ const char *const role_triggers[TABLE_ROLES] = {
 	[TABLE_FLAG] = "trigger_collect_flag"
 };
 
+/* Whose trigger it is: the table's own, or a partition's that its parent has */
+typedef enum TriggerOrigin
+{
+	TRIGGER_ANY,
+	TRIGGER_OWN,
+	TRIGGER_CLONED
+} TriggerOrigin;
+
 /* uidset_oid: our type, which a column or a parameter may have */
 Oid
 uidset_oid(void)
@@ -62,7 +71,9 @@ relation_owner(Oid relid)
 	Oid			owner;
 
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
@@ -89,6 +100,17 @@ relation_has_rules(Oid relid)
 	result = rel->rd_rules != NULL;
 	relation_close(rel, AccessShareLock);
 	return result;
+}
+
+/* relation_inherits: has it parents or children, without being partitioned? */
+bool
+relation_inherits(Oid relid)
+{
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ||
+		get_rel_relispartition(relid))
+		return false;
+	return has_superclass(relid) ||
+		find_inheritance_children(relid, NoLock) != NIL;
 }
 
 /* unique_index_exists: is there a unique index on exactly these columns? */
@@ -251,11 +273,12 @@ our_function(const char *function)
 }
 
 /*
- * relation_has_trigger: does a trigger of that table call modseq.<function>(),
- * and is it enabled?  Read from the catalog; takes no lock on the table.
+ * Does a trigger of that table call modseq.<function>(), and is it enabled?  If
+ * it is the table's own, that does not matter.  Read from the catalog; takes no
+ * lock on the table.
  */
-bool
-relation_has_trigger(Oid relid, const char *function)
+static bool
+has_trigger(Oid relid, const char *function, TriggerOrigin origin)
 {
 	Oid			funcid = our_function(function);
 	Relation	catalog;
@@ -276,22 +299,54 @@ relation_has_trigger(Oid relid, const char *function)
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
 
 		found = trigger->tgfoid == funcid &&
-			trigger->tgenabled != TRIGGER_DISABLED;
+			(origin == TRIGGER_OWN ? !OidIsValid(trigger->tgparentid) :
+			 trigger->tgenabled != TRIGGER_DISABLED &&
+			 (origin == TRIGGER_ANY || OidIsValid(trigger->tgparentid)));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return found;
 }
 
+/* relation_has_trigger: does it have such a trigger, and one that fires? */
+bool
+relation_has_trigger(Oid relid, const char *function)
+{
+	return has_trigger(relid, function, TRIGGER_ANY);
+}
+
+static TableRole
+role_by_triggers(Oid relid, TriggerOrigin origin)
+{
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		if (role_triggers[role] != NULL &&
+			has_trigger(relid, role_triggers[role], origin))
+			return role;
+	return TABLE_NONE;
+}
+
 /* relation_role: what a table is to a store, by its row triggers */
 TableRole
 relation_role(Oid relid)
 {
-	for (TableRole role = 0; role < TABLE_ROLES; role++)
-		if (role_triggers[role] != NULL &&
-			relation_has_trigger(relid, role_triggers[role]))
-			return role;
-	return TABLE_NONE;
+	return role_by_triggers(relid, TRIGGER_ANY);
+}
+
+/*
+ * relation_own_role: the same by triggers of its own, enabled or not, which
+ * make it a part of a store for itself
+ */
+TableRole
+relation_own_role(Oid relid)
+{
+	return role_by_triggers(relid, TRIGGER_OWN);
+}
+
+/* partition_role: the same by those that it has as a partition */
+TableRole
+partition_role(Oid relid)
+{
+	return role_by_triggers(relid, TRIGGER_CLONED);
 }
 
 /* Does a trigger's tuple have that argument? */
@@ -391,5 +446,24 @@ relation_find_trigger(Relation rel, const char *function)
 	for (int i = 0; OidIsValid(funcid) && i < trigdesc->numtriggers; i++)
 		if (trigdesc->triggers[i].tgfoid == funcid)
 			return &trigdesc->triggers[i];
+	return NULL;
+}
+
+/*
+ * relation_message_table: the message table that a trigger of another table of
+ * a store names, or NULL
+ */
+char *
+relation_message_table(Relation rel)
+{
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+	{
+		Trigger    *trigger = NULL;
+
+		if (role != TABLE_MESSAGE && role_triggers[role] != NULL)
+			trigger = relation_find_trigger(rel, role_triggers[role]);
+		if (trigger != NULL && trigger->tgnargs == 1)
+			return pstrdup(trigger->tgargs[0]);
+	}
 	return NULL;
 }

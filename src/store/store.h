@@ -221,11 +221,15 @@ extern Oid	uidset_oid(void);
 extern Oid	relation_owner(Oid relid);
 extern char *relation_name(Oid relid);
 extern bool relation_has_rules(Oid relid);
+extern bool relation_inherits(Oid relid);
 extern bool relation_has_trigger(Oid relid, const char *function);
 extern TableRole relation_role(Oid relid);
+extern TableRole relation_own_role(Oid relid);
+extern TableRole partition_role(Oid relid);
 extern bool relation_is_vanished(Oid relid);
 extern List *relations_with_trigger(const char *function);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
+extern char *relation_message_table(Relation rel);
 extern Oid	table_named(const char *name);
 extern bool unique_index_exists(Relation rel, List *columns);
 extern bool relation_refers(Oid relid, const char *column, Oid target,

@@ -156,27 +156,6 @@ clone_take_triggers(Oid relid)
 	run_as_owner(commands, relid);
 }
 
-/* As modseq.attach() does, for partitions that come later */
-static void
-refuse_unserved(Oid relid)
-{
-	if (get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("foreign table %s cannot be a partition of a store",
-						relation_name(relid)),
-				 errdetail("What others change there would go unseen."),
-				 errhint("Call modseq.detach() for the store first.")));
-	if (get_rel_persistence(relid) != RELPERSISTENCE_PERMANENT)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table %s is unlogged or temporary",
-						relation_name(relid)),
-				 errdetail("Its rows would be lost in a crash without a client ever being told."),
-				 errhint("Use ALTER TABLE %s SET LOGGED for an unlogged table.",
-						 relation_name(relid))));
-}
-
 /* A table is a partition of a store's table now, with all that is below it */
 void
 clone_complete_partition(Oid relid)

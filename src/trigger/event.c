@@ -12,17 +12,24 @@
  *	after	ALTER TABLE ... ATTACH PARTITION				triggers, rows come
  *	after	ALTER TABLE ... DETACH PARTITION				triggers go
  *
- * and refuse what attach() refuses: see alter.c.
+ * and refuse what attach() refuses: see alter.c and refuse.c.
  *
  * All other DDL passes here too, of all tables in the database.  For it this
  * must be next to nothing: a look at the parse tree, and for a partition, a
  * partitioned table or a column that is added, dropped or converted at the
- * table's triggers, without a lock on it.
+ * table's triggers.
  *
- * Locks: before rows leave, those that the command itself is about to take, in
- * its order: ACCESS EXCLUSIVE on the parent, then on the partition and what is
- * below it.  Only for somebody who may run the command, so that nobody can lock
- * a stranger's table.  After a command its locks are still held.  Where it has
+ * Commands name tables.  A name may lead to a table that the command has not
+ * touched: IF EXISTS and IF NOT EXISTS let it do nothing.  So after a command
+ * we look only at what this transaction has written in pg_class, as creating,
+ * attaching and detaching a partition does: it is ours to change, and locked.
+ *
+ * Locks: before DROP TABLE and DETACH PARTITION those that the command itself
+ * is about to take, in its order: ACCESS EXCLUSIVE on the parent, then on the
+ * table; and on what is below it, if it is a partition of a store.  Whether it
+ * is one is asked then: it may just be attached, or its parent be made a store.
+ * Only for somebody who may run the command, so that nobody can lock a
+ * stranger's table.  After a command its locks are still held.  Where it has
  * changed flags, SHARE ROW EXCLUSIVE on the tables of flags and messages.
  *
  * Rights: triggers are created and dropped as the partition's owner.  What is
@@ -39,6 +46,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
@@ -112,95 +120,153 @@ is_strangers(const Store *store, Oid relid)
 
 /* --- rows that leave --------------------------------------------------- */
 
-/* Whoever may not DROP or DETACH is told so by PostgreSQL, and locks nothing */
+/*
+ * Whoever may not DROP or DETACH is told so by PostgreSQL, and locks nothing.
+ */
 static bool
 may_drop(Oid relid)
 {
-	return has_privs_of_role(GetUserId(), relation_owner(relid)) ||
-		object_ownercheck(NamespaceRelationId, get_rel_namespace(relid),
-						  GetUserId());
+	char		relkind = get_rel_relkind(relid);
+
+	return (relkind == RELKIND_RELATION ||
+			relkind == RELKIND_PARTITIONED_TABLE) &&
+		(has_privs_of_role(GetUserId(), relation_owner(relid)) ||
+		 object_ownercheck(NamespaceRelationId, get_rel_namespace(relid),
+						   GetUserId()));
 }
 
 static bool
-may_detach(Oid relid, const RangeVar *from)
+may_detach_from(Oid parent)
 {
-	Oid			parent = RangeVarGetRelid(from, NoLock, true);
-
-	return OidIsValid(parent) && parent == get_partition_parent(relid, true) &&
+	return get_rel_relkind(parent) == RELKIND_PARTITIONED_TABLE &&
 		has_privs_of_role(GetUserId(), relation_owner(parent));
 }
 
-/*
- * The partition of a store's table that is to be detached from another table,
- * or if from is NULL dropped, with its role.  InvalidOid if it is none, or the
- * command will fail or do nothing.
- */
+/* InvalidOid if it has none; get_partition_parent() would fail then */
 static Oid
-find_partition(const RangeVar *name, const RangeVar *from, TableRole *role)
+parent_of(Oid relid)
 {
-	Oid			relid = RangeVarGetRelid(name, NoLock, true);
+	List	   *ancestors = get_partition_ancestors(relid);
 
-	if (!OidIsValid(relid) || !get_rel_relispartition(relid))
-		return InvalidOid;
-	*role = relation_role(relid);
-	if (*role == TABLE_NONE)
-		return InvalidOid;
-	return (from != NULL ? may_detach(relid, from) : may_drop(relid)) ?
-		relid : InvalidOid;
+	return ancestors != NIL ? linitial_oid(ancestors) : InvalidOid;
 }
 
 /*
- * The rows of such a partition go with it.  It is locked, and what is below it;
- * if the names lead elsewhere when we have the locks, then once more.
+ * Locks what a DROP TABLE names as it will, the parent first.  If the name
+ * leads elsewhere when we have the locks, or the table has become a partition
+ * or is none any more, then once more.
+ *
+ * The partition that is to be dropped, or InvalidOid: it is none, or the
+ * command will fail or do nothing.
+ */
+static Oid
+lock_dropped(const RangeVar *name)
+{
+	Oid			relid;
+
+	while (OidIsValid(relid = RangeVarGetRelid(name, NoLock, true)) &&
+		   may_drop(relid))
+	{
+		Oid			parent = parent_of(relid);
+
+		if (OidIsValid(parent))
+			LockRelationOid(parent, AccessExclusiveLock);
+		LockRelationOid(relid, AccessExclusiveLock);
+		if (RangeVarGetRelid(name, NoLock, true) == relid &&
+			parent_of(relid) == parent)
+			return OidIsValid(parent) ? relid : InvalidOid;
+		UnlockRelationOid(relid, AccessExclusiveLock);
+		if (OidIsValid(parent))
+			UnlockRelationOid(parent, AccessExclusiveLock);
+	}
+	return InvalidOid;
+}
+
+/*
+ * The same for DETACH PARTITION.  Whether the table is a partition is asked
+ * when the parent is locked.
+ */
+static Oid
+lock_detached(const RangeVar *from, const RangeVar *name, LOCKMODE mode)
+{
+	Oid			parent;
+	Oid			relid;
+
+	for (;;)
+	{
+		parent = RangeVarGetRelid(from, NoLock, true);
+		if (!OidIsValid(parent) || !may_detach_from(parent))
+			return InvalidOid;
+		LockRelationOid(parent, mode);
+		if (RangeVarGetRelid(from, NoLock, true) == parent)
+			break;
+		UnlockRelationOid(parent, mode);
+	}
+	while (OidIsValid(relid = RangeVarGetRelid(name, NoLock, true)) &&
+		   parent_of(relid) == parent)
+	{
+		LockRelationOid(relid, mode);
+		if (RangeVarGetRelid(name, NoLock, true) == relid)
+			return relid;
+		UnlockRelationOid(relid, mode);
+	}
+	return InvalidOid;
+}
+
+/*
+ * The rows of such a partition, which is locked, go with it.
  *
  * True if the store is not the caller's own.
  */
 static bool
-rows_leave(const RangeVar *name, const RangeVar *from)
+rows_leave(Oid relid)
 {
 	TableRole	role;
-	Oid			relid;
+	Store	   *store;
+	Restriction before;
 
-	while (OidIsValid(relid = find_partition(name, from, &role)))
-	{
-		Oid			parent = get_partition_parent(relid, true);
-		Store	   *store;
-		Restriction before;
-
-		LockRelationOid(parent, AccessExclusiveLock);
-		LockRelationOid(relid, AccessExclusiveLock);
-		if (find_partition(name, from, &role) != relid)
-		{
-			UnlockRelationOid(relid, AccessExclusiveLock);
-			UnlockRelationOid(parent, AccessExclusiveLock);
-			continue;
-		}
-		find_all_inheritors(relid, AccessExclusiveLock, NULL);
-		store = table_store(relid, role);
-		restrict_begin(&before, GetUserId(), is_strangers(store, relid));
-		statement_open();
-		bulk_leave(store, role, relid);
-		statement_close();
-		restrict_end(&before);
-		return is_strangers(store, relid);
-	}
-	return false;
+	if (!OidIsValid(relid) || (role = partition_role(relid)) == TABLE_NONE)
+		return false;
+	find_all_inheritors(relid, AccessExclusiveLock, NULL);
+	store = table_store(relid, role);
+	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
+	statement_open();
+	bulk_leave(store, role, relid);
+	statement_close();
+	restrict_end(&before);
+	return is_strangers(store, relid);
 }
 
 static void
 before_detach(AlterTableStmt *alter, PartitionCmd *detach)
 {
-	TableRole	role;
+	Oid			relid;
 
-	if (detach->concurrent &&
-		OidIsValid(find_partition(detach->name, alter->relation, &role)))
+	relid = lock_detached(alter->relation, detach->name, detach->concurrent ?
+						  ShareUpdateExclusiveLock : AccessExclusiveLock);
+	if (!detach->concurrent)
+		rows_leave(relid);
+	else if (OidIsValid(relid) && partition_role(relid) != TABLE_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("partition \"%s\" of a store cannot be detached concurrently",
 						detach->name->relname),
 				 errdetail("What leaves with it could not be told in the same transaction."),
 				 errhint("Leave out CONCURRENTLY.")));
-	rows_leave(detach->name, alter->relation);
+}
+
+/*
+ * PostgreSQL would refuse some of them as well, for the names of triggers.
+ * Here it is only said in time; after_attach() sees what was attached.
+ */
+static void
+before_attach(PartitionCmd *attach)
+{
+	Oid			relid = RangeVarGetRelid(attach->name, NoLock, true);
+
+	if (OidIsValid(relid) &&
+		has_privs_of_role(GetUserId(), relation_owner(relid)))
+		refuse_store_as_partition(relid);
 }
 
 /* Is an ancestor among them, whose rows it has, or which is the whole table? */
@@ -236,11 +302,10 @@ before_drop(DropStmt *drop)
 	statement_open();
 	foreach(lc, drop->objects)
 	{
-		Oid			relid = list_nth_oid(relids, foreach_current_index(lc));
+		Oid			relid = lock_dropped(makeRangeVarFromNameList(lfirst(lc)));
 
-		if (OidIsValid(relid) && get_rel_relispartition(relid) &&
-			!goes_with_ancestor(relid, relids) &&
-			rows_leave(makeRangeVarFromNameList(lfirst(lc)), NULL))
+		if (OidIsValid(relid) && !goes_with_ancestor(relid, relids) &&
+			rows_leave(relid))
 			strangers = true;
 	}
 	restrict_begin(&before, GetUserId(), strangers);
@@ -278,8 +343,8 @@ before_drop_extension(DropStmt *drop)
  *
  * The messages of a partition that goes vanish; if it is one of the flag table,
  * their flags change.  Takes the locks of the command, and of the mailboxes.
- * Errors: 0A000 for DETACH CONCURRENTLY, and for numbers and keys that are
- * computed anew, 2BP01 for a flag column that is dropped, 55000 if the store is
+ * Errors: 0A000 for DETACH CONCURRENTLY, for ATTACH PARTITION of a table of a
+ * store, and for numbers and keys that are computed anew, 2BP01 for a flag column that is dropped, 55000 if the store is
  * out of date.
  */
 Datum
@@ -304,6 +369,8 @@ modseq_event_before(PG_FUNCTION_ARGS)
 			if (part->subtype == AT_DetachPartition)
 				before_detach(castNode(AlterTableStmt, command),
 							  castNode(PartitionCmd, part->def));
+			else if (part->subtype == AT_AttachPartition)
+				before_attach(castNode(PartitionCmd, part->def));
 		}
 	}
 	return PointerGetDatum(NULL);
@@ -311,34 +378,63 @@ modseq_event_before(PG_FUNCTION_ARGS)
 
 /* --- rows that come ---------------------------------------------------- */
 
+/* Has this transaction created that table, or changed what it is? */
+static bool
+is_written_here(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	TransactionId writer;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	writer = HeapTupleHeaderGetXmin(tuple->t_data);
+	ReleaseSysCache(tuple);
+	return TransactionIdIsCurrentTransactionId(writer);
+}
+
 static void
 after_create(CreateStmt *create)
 {
 	Oid			relid;
 
-	if (create->partbound == NULL && create->inhRelations == NIL)
+	if (create->inhRelations == NIL)
 		return;
 	relid = get_relname_relid(create->relation->relname,
 							  RangeVarGetCreationNamespace(create->relation));
-	if (!OidIsValid(relid))
+	if (!OidIsValid(relid) || !is_written_here(relid))
 		return;
 	if (create->partbound == NULL)
 		alter_check_inheritance(relid, create->inhRelations);
-	else if (get_rel_relispartition(relid) &&
-			 relation_role(relid) != TABLE_NONE)
+	else if (partition_role(relid) != TABLE_NONE)
 		clone_complete_partition(relid);
 }
 
-static void
-after_attach(PartitionCmd *attach)
+/* The table that a command has attached to that one, or detached from it */
+static Oid
+partition_named(PartitionCmd *command, Oid parent)
 {
-	Oid			relid = RangeVarGetRelid(attach->name, NoLock, true);
+	Oid			relid = RangeVarGetRelid(command->name, NoLock, true);
+
+	if (!OidIsValid(relid) || !is_written_here(relid) ||
+		get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE)
+		return InvalidOid;
+	return relid;
+}
+
+static void
+after_attach(PartitionCmd *attach, Oid parent)
+{
+	Oid			relid = partition_named(attach, parent);
 	TableRole	role;
 	Store	   *store;
 	Restriction before;
 
 	if (!OidIsValid(relid) || !get_rel_relispartition(relid) ||
-		(role = relation_role(relid)) == TABLE_NONE)
+		get_partition_parent(relid, true) != parent)
+		return;
+	refuse_store_as_partition(relid);
+	role = partition_role(relid);
+	if (role == TABLE_NONE)
 		return;
 	clone_complete_partition(relid);
 	store = table_store(relid, role);
@@ -350,13 +446,13 @@ after_attach(PartitionCmd *attach)
 }
 
 static void
-after_detach(PartitionCmd *detach)
+after_detach(PartitionCmd *detach, Oid parent)
 {
-	Oid			relid = RangeVarGetRelid(detach->name, NoLock, true);
+	Oid			relid = partition_named(detach, parent);
 	ListCell   *lc;
 
 	if (!OidIsValid(relid) || get_rel_relispartition(relid) ||
-		relation_role(relid) != TABLE_NONE)
+		relation_own_role(relid) != TABLE_NONE)
 		return;
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 		clone_take_triggers(lfirst_oid(lc));
@@ -433,22 +529,22 @@ after_alter(AlterTableStmt *alter)
 	bool		partitioned;
 	ListCell   *lc;
 
+	if (!OidIsValid(relid))
+		return;
 	foreach(lc, alter->cmds)
 	{
 		AlterTableCmd *part = lfirst_node(AlterTableCmd, lc);
 
 		if (part->subtype == AT_AttachPartition)
-			after_attach(castNode(PartitionCmd, part->def));
+			after_attach(castNode(PartitionCmd, part->def), relid);
 		else if (part->subtype == AT_DetachPartition ||
 				 part->subtype == AT_DetachPartitionFinalize)
-			after_detach(castNode(PartitionCmd, part->def));
-		else if (part->subtype == AT_AddInherit && OidIsValid(relid))
+			after_detach(castNode(PartitionCmd, part->def), relid);
+		else if (part->subtype == AT_AddInherit)
 			alter_check_inheritance(relid, list_make1(part->def));
-		else if (part->subtype == AT_SetUnLogged && OidIsValid(relid))
+		else if (part->subtype == AT_SetUnLogged)
 			alter_check_logged(relid);
 	}
-	if (!OidIsValid(relid))
-		return;
 	partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
 	if ((!partitioned && !alter_is_of_columns(alter)) ||
 		(role = relation_role(relid)) == TABLE_NONE)

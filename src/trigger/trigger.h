@@ -7,6 +7,7 @@
  *
  *	change.c	how a trigger was fired, and a row trigger for what
  *	bulk.c		whole tables that come or go
+ *	refuse.c	tables that cannot be partitions
  *	clone.c		statement triggers of partitions
  *	limit.c		statements that a row limit ends
  *	alter.c		DDL that no row trigger sees
@@ -63,6 +64,11 @@ extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 extern void bulk_leave(Store *store, TableRole role, Oid relid);
 extern void bulk_arrive(Store *store, TableRole role, Oid relid);
 extern void bulk_flags_change(Store *store, TableRole role, Oid relid);
+
+/* --- refuse.c ---------------------------------------------------------- */
+
+extern void refuse_unserved(Oid relid);
+extern void refuse_store_as_partition(Oid relid);
 
 /* --- clone.c ----------------------------------------------------------- */
 

@@ -57,6 +57,7 @@ RETURNS TABLE (relation regclass, columns name[], is_unique boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT *
 	FROM (VALUES
+		(store.mailbox, store.mailbox_key, true),
 		(store.message, store.message_mailbox || store.message_uid,
 			may_be_unique(store.message, store.message_mailbox || store.message_uid)),
 		(store.message, store.message_mailbox || store.message_modseq, false),

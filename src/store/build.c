@@ -276,12 +276,38 @@ build_sharing(Store *store)
 		store->sharing = FLAGS_SHARED;
 }
 
+/* Is there a unique index on the mailbox key, and perhaps another column? */
+static bool
+key_is_unique(Relation rel, const StoreTable *table, const Column *column)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < table->nkeys; i++)
+		names = lappend(names, unconstify(char *, table->key[i].name));
+	if (column != NULL)
+		names = lappend(names, unconstify(char *, column->name));
+	return unique_index_exists(rel, names);
+}
+
+/* We write the counters of one row, and read those of one */
+static void
+check_mailbox_key(const Store *store)
+{
+	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+	Relation	rel = relation_open(mailbox->relid, AccessShareLock);
+
+	if (!key_is_unique(rel, mailbox, NULL))
+		store_out_of_date(store->message_relid,
+						  _("The mailbox key of table %s has no unique index any more."),
+						  mailbox->name);
+	relation_close(rel, AccessShareLock);
+}
+
 static Store *
 build_store(Relation rel, char **options, int noptions, bool attached)
 {
 	Store	   *store = palloc0(sizeof(Store));
 	StoreTable *message = &store->table[TABLE_MESSAGE];
-	List	   *unique = NIL;
 
 	store->context = CurrentMemoryContext;
 	store->message_relid = message->relid = RelationGetRelid(rel);
@@ -298,6 +324,8 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 						  _("Table %s has another owner."),
 						  store->table[TABLE_VANISHED].name);
 	build_key(store);
+	if (attached)
+		check_mailbox_key(store);
 	check_vanished(store);
 	build_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
 	build_number(store, TABLE_MAILBOX, &store->uidnext, false);
@@ -308,11 +336,7 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	build_expunged(store);
 	build_flag_key(store);
 	build_sharing(store);
-
-	for (int i = 0; i < store->nkeys; i++)
-		unique = lappend(unique, unconstify(char *, message->key[i].name));
-	unique = lappend(unique, unconstify(char *, store->uid.name));
-	store->uid_is_unique = unique_index_exists(rel, unique);
+	store->uid_is_unique = key_is_unique(rel, message, &store->uid);
 	return store;
 }
 

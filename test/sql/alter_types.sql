@@ -84,6 +84,7 @@ CREATE TYPE pair AS (account int, no int);
 SELECT * FROM after_ddl('ALTER TABLE box DROP id, ADD id pair UNIQUE; ALTER TABLE mail DROP box_id, ADD box_id pair; ALTER TABLE mail_vanished DROP id, ADD id pair');
 SELECT * FROM after_ddl('ALTER TABLE box DROP id, ADD id int4range UNIQUE; ALTER TABLE mail DROP box_id, ADD box_id int4range; ALTER TABLE mail_vanished DROP id, ADD id int4range');
 SELECT * FROM after_ddl('ALTER TABLE box DROP id, ADD id int[] UNIQUE; ALTER TABLE mail DROP box_id, ADD box_id int[]; ALTER TABLE mail_vanished DROP id, ADD id int[]');
+SELECT * FROM after_ddl('ALTER TABLE box DROP CONSTRAINT box_pkey');
 -- Numbers
 SELECT * FROM after_ddl('ALTER TABLE mail ALTER uid TYPE text');
 SELECT * FROM after_ddl('ALTER TABLE mail ALTER modseq TYPE numeric');

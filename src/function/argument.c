@@ -119,11 +119,28 @@ array_argument(const Store *store, Datum argument, Oid type, Datum **elems,
 	return n;
 }
 
+/*
+ * The type of an argument, by which the overloads differ.  A call that is no
+ * expression, by the protocol's function call, only has what was declared.
+ */
+static Oid
+argument_type(FunctionCallInfo fcinfo, int argno)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argno);
+	Oid		   *declared;
+	int			nargs;
+
+	if (OidIsValid(type))
+		return type;
+	get_func_signature(fcinfo->flinfo->fn_oid, &declared, &nargs);
+	return declared[argno];
+}
+
 /* Reads the second argument of any of the overloads */
 Mailboxes
 argument_mailboxes(FunctionCallInfo fcinfo, const Store *store)
 {
-	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	Oid			type = argument_type(fcinfo, 1);
 	Mailboxes	result = {0};
 	Datum	   *elems;
 	Datum		single;

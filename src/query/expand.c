@@ -421,7 +421,8 @@ expand_query(const Store *store, const char *table, const char *params,
 Datum
 modseq_query_text(PG_FUNCTION_ARGS)
 {
-	Relation	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Oid			relid = PG_GETARG_OID(0);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
 	Oid			unused[MODSEQ_MAX_PARAMS];
 	Store	   *store;
 	Datum	   *options;
@@ -429,6 +430,10 @@ modseq_query_text(PG_FUNCTION_ARGS)
 	char	   *sql;
 	int			n;
 
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false,
 					  TYPALIGN_INT, &options, NULL, &n);
 	strings = palloc(sizeof(char *) * Max(n, 1));

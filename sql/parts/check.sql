@@ -52,6 +52,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM wanted_columns(store)
 	WHERE column_type(relation, attribute) <> ALL (types)
 	UNION ALL
+	SELECT format('column "%s" of table %s is a generated column', w.attribute, qualified_name(w.relation))
+	FROM wanted_columns(store) w
+	JOIN pg_attribute a ON a.attrelid = w.relation AND a.attname = w.attribute AND a.attgenerated <> ''
+	WHERE w.definition IS NOT NULL OR w.option = 'message_mailbox'
+	UNION ALL
 	SELECT format('column "%s" of table %s has not the type of the key that it refers to', attribute,
 		qualified_name(relation))
 	FROM (

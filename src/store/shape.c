@@ -50,6 +50,16 @@ attribute_of(Relation rel, Store *store, const char *name, Oid *type)
 	return attnum;
 }
 
+/* What we write, or must know before a row is written, is not generated */
+static void
+refuse_generated(Relation rel, Store *store, AttrNumber attnum,
+				 const char *name)
+{
+	if (generated_kind(rel, attnum) != '\0')
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" is a generated column now."), name);
+}
+
 /*
  * Where a column that holds numbers of ours stands; none if there is no such
  * column.  modseqs are bigint, other numbers, whose type is told, integer or
@@ -68,6 +78,8 @@ number_attribute(Relation rel, Store *store, const Column *column, Oid *type)
 	if (found != INT8OID && (found != INT4OID || type == NULL))
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" has another type now."), name);
+	if (column != &store->flag_uid)
+		refuse_generated(rel, store, attnum, name);
 	if (type != NULL)
 		*type = found;
 	return attnum;
@@ -87,6 +99,8 @@ shape_key(Relation rel, RowShape *shape, TableRole role)
 		Oid			cast;
 
 		key->attnum = attribute_of(rel, store, name, &type);
+		if (role == TABLE_MESSAGE)
+			refuse_generated(rel, store, key->attnum, name);
 		if (type == store->key[i].type)
 			continue;
 		switch (find_coercion_pathway(store->key[i].type, type,

@@ -4,7 +4,7 @@
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
-#   make soak SECONDS=N   writers, crashes and clients that must converge, for about so long
+#   make soak SECONDS=N   writers, crashes and clients that must converge, and random ALTERs, for about so long
 #   make coverage         which lines and branches the regression and isolation tests reach; FILE=src/... shows one's
 #   make bench            how dear it is, beside SQL by hand; QUICK=1 takes two minutes
 
@@ -65,10 +65,11 @@ test:
 versions:
 	@test/versions
 
-# The convergence test for as long as asked
+# The convergence test for as long as asked, with a fourth of that time for owners who alter their stores
 SECONDS ?= 600
 soak:
-	@test/run env CONVERGE_SECONDS=$(SECONDS) test/libpq/run
+	@test/run sh -c 'test/alter/random --seconds $$(($(SECONDS) / 4)); altered=$$?; \
+		CONVERGE_SECONDS=$$(($(SECONDS) * 3 / 4)) test/libpq/run && exit $$altered'
 
 # Without optimization, so that what is counted is what is written
 coverage:

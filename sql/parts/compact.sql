@@ -8,6 +8,7 @@ SET row_security = off SET jit = off AS $$
 DECLARE
 	s CONSTANT modseq_internal.store := find_store(store);
 	folded bigint;
+	sound boolean;
 BEGIN
 	IF older_than IS NULL THEN
 		RAISE 'older_than must not be null' USING
@@ -39,13 +40,23 @@ BEGIN
 		kept AS (
 			UPDATE {vanished} v SET uids = fold.uids
 			FROM fold
-			WHERE {v=fold} AND v.modseq = fold.modseq),
+			WHERE {v=fold} AND v.modseq = fold.modseq
+			RETURNING v.uids OPERATOR(modseq.=) fold.uids AS same),
 		gone AS (
 			DELETE FROM {vanished} v
 			USING fold
 			WHERE {v=fold} AND v.modseq < fold.modseq
 			RETURNING v.modseq)
-		SELECT count(*) FROM gone') INTO folded USING older_than;
+		SELECT (SELECT count(*) FROM gone),
+			(SELECT count(*) FROM kept WHERE same) = (SELECT count(*) FROM fold)')
+		INTO folded, sound USING older_than;
+	IF NOT sound THEN
+		RAISE 'vanished rows of store % could not be folded', qualified_name(store) USING
+			ERRCODE = 'triggered_data_change_violation',
+			DETAIL = format('A trigger or rule of table %s changed or suppressed what modseq wrote.',
+				qualified_name(s.vanished)),
+			HINT = 'Drop it; the table belongs to modseq.';
+	END IF;
 	RETURN folded;
 END
 $$;
@@ -61,4 +72,4 @@ COMMENT ON FUNCTION modseq.compact(regclass, interval) IS
 	'it, as RFC 7162 section 3.2.6 asks. What is left is at most a range for each live message and one more. '
 	'Writers and readers go on; two calls for one store wait for each other (SHARE UPDATE EXCLUSIVE on the '
 	'vanished table). For the owner of the store. Errors: 22004, 22023 for a negative interval, 55000 if the '
-	'table is not attached, 42501, 40001 in REPEATABLE READ or SERIALIZABLE.';
+	'table is not attached, 42501, 27000 if a trigger changes what is folded, 40001 in REPEATABLE READ or SERIALIZABLE.';

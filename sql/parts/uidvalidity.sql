@@ -21,6 +21,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	max_uidvalidity CONSTANT bigint := 4294967295;
 	s CONSTANT modseq_internal.store := find_store(store);
+	wanted bigint;
 	new_uidvalidity bigint;
 BEGIN
 	IF mailbox IS NULL OR array_position(mailbox, NULL) IS NOT NULL THEN
@@ -35,21 +36,36 @@ BEGIN
 			HINT = format('Give a value for each of: %s.', array_to_string(s.mailbox_key, ', '));
 	END IF;
 
+	-- The lock comes first: what is to be written must be known, to see that it was
 	EXECUTE expand_template(s, '
-		UPDATE {mailbox} b SET {uidvalidity} = greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)
-		FROM (SELECT {$1}) AS given
+		SELECT greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)
+		FROM {mailbox} b, (SELECT {$1}) AS given
 		WHERE {b=given}
-		RETURNING b.{uidvalidity}') INTO new_uidvalidity USING mailbox;
-	IF new_uidvalidity IS NULL THEN
+		FOR NO KEY UPDATE OF b') INTO wanted USING mailbox;
+	IF wanted <= max_uidvalidity THEN
+		EXECUTE expand_template(s, '
+			UPDATE {mailbox} b SET {uidvalidity} = $2
+			FROM (SELECT {$1}) AS given
+			WHERE {b=given}
+			RETURNING b.{uidvalidity}') INTO new_uidvalidity USING mailbox, wanted;
+	END IF;
+	IF wanted IS NULL THEN
 		RAISE 'mailbox "%" of store % does not exist', array_to_string(mailbox, ', '), qualified_name(store) USING
 			ERRCODE = 'undefined_object',
 			HINT = format('Mailboxes are the rows of table %s.', qualified_name(s.mailbox));
 	END IF;
-	IF new_uidvalidity > max_uidvalidity THEN
+	IF wanted > max_uidvalidity THEN
 		RAISE 'UIDVALIDITY of mailbox "%" cannot rise any more', array_to_string(mailbox, ', ') USING
 			ERRCODE = 'numeric_value_out_of_range',
 			DETAIL = format('The highest UIDVALIDITY is %s.', max_uidvalidity),
 			HINT = 'Move the messages to a new mailbox.';
+	END IF;
+	IF new_uidvalidity IS DISTINCT FROM wanted THEN
+		RAISE 'UIDVALIDITY of mailbox "%" could not be written', array_to_string(mailbox, ', ') USING
+			ERRCODE = 'triggered_data_change_violation',
+			DETAIL = format('A trigger or rule of table %s changed or suppressed what modseq wrote.',
+				qualified_name(s.mailbox)),
+			HINT = 'Let it leave the columns of modseq as they are.';
 	END IF;
 	RETURN new_uidvalidity;
 END
@@ -84,8 +100,8 @@ BEGIN
 			'not fall. The mailbox is given by its key; a text[] has an element for each key column. With the '
 			'caller''s rights on the mailbox table. Takes the row lock of the mailbox until the transaction ends. '
 			'Errors: 42704 for an unknown mailbox, 22004 for a null, 22023 for a wrong number of key columns, '
-			'22P02 for what is no value of the key''s type, 22003 when there is no higher UIDVALIDITY, 55000 if '
-			'the store is not attached.');
+			'22P02 for what is no value of the key''s type, 22003 when there is no higher UIDVALIDITY, 27000 if a '
+			'trigger puts the old one back, 55000 if the store is not attached.');
 	END LOOP;
 END
 $comments$;

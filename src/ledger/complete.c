@@ -79,9 +79,10 @@ changed_mailboxes(Statement *statement)
 }
 
 /*
- * Fewer messages were stamped than should be.  Those that are gone, or have
- * the value already, need nothing; that a trigger or rule kept us from one is
- * an error, since clients would never hear of its change.
+ * Fewer messages were stamped than should be, or something of others may have
+ * changed what was written.  Those that are gone, or have the value already,
+ * need nothing; that a trigger or rule kept us from one, or took the number
+ * back, is an error, since clients would never hear of its change.
  */
 static void
 check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
@@ -96,9 +97,9 @@ check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("messages of mailbox %s could not be stamped",
 						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s suppressed the update.",
+				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
 						   store->table[TABLE_MESSAGE].name),
-				 errhint("A trigger must not keep modseq from its columns.")));
+				 errhint("Let it leave the columns of modseq as they are.")));
 }
 
 /*
@@ -126,9 +127,9 @@ renumber_messages(Store *store, Mailbox *mailbox)
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("messages of mailbox %s could not be renumbered",
 						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s suppressed the update.",
+				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
 						   store->table[TABLE_MESSAGE].name),
-				 errhint("A trigger must not keep modseq from its columns.")));
+				 errhint("Let it leave the columns of modseq as they are.")));
 	SPI_finish();
 	pfree(set);
 }
@@ -172,7 +173,7 @@ stamp_messages(Store *store, Mailbox *mailbox)
 						params, PLAN_AS_OWNER);
 	if (rows > 0)
 		counter_used(mailbox, value);
-	if ((int64) rows < n)
+	if ((int64) rows < n || plan_altered)
 		check_stamped(store, mailbox, set, value);
 	SPI_finish();
 	pfree(set);
@@ -225,7 +226,8 @@ lock_mailboxes(List *mailboxes)
 		const Work *work = mailbox_work(mailbox);
 		Store	   *store = store_of(mailbox);
 
-		if (list_length(mailboxes) == 1 && !store->mailbox_has_rules &&
+		if (list_length(mailboxes) == 1 &&
+			!store->table[TABLE_MAILBOX].altered &&
 			(!uidset_builder_is_empty(&work->owed.vanished) ||
 			 (!uidset_builder_is_empty(&work->owed.stamped) &&
 			  !work->lock_stamped)))

@@ -141,6 +141,18 @@ counter_lock(Store *store, Mailbox *mailbox)
 	return counters->locked;
 }
 
+/* May something of others change what we write to its row? */
+static bool
+is_altered(const Store *store, Mailbox *mailbox)
+{
+	const StoreTable *table = &store->table[TABLE_MAILBOX];
+	Oid			relid = mailbox_counters(mailbox)->place.relid;
+
+	/* A partition may have triggers by itself */
+	return table->altered || (OidIsValid(relid) && relid != table->relid &&
+							  relation_alters_rows(relid, false));
+}
+
 /*
  * counter_raise: take the lock, if it is not ours already, and with it a
  * mod-sequence that is sure to be used
@@ -167,7 +179,9 @@ counter_raise(Store *store, Mailbox *mailbox)
 		/* The triggers may have written more, and taken the value themselves */
 		mailbox_claim_name(mailbox);
 		value = read_locked(store, mailbox_counters(mailbox));
-		if (work->value == 0)
+
+		/* A partition's own may have put the old number back: take another */
+		if (work->value == 0 && !is_altered(store, mailbox))
 		{
 			work->issued = value;
 			counter_used(mailbox, value);
@@ -460,6 +474,27 @@ counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
 /* --- settling ---------------------------------------------------------- */
 
 /*
+ * Does the row have what was written?  A trigger before it may have put the old
+ * numbers back; those after it may have written more.  If the mailbox is gone,
+ * then they have deleted it.
+ */
+static bool
+is_written(Store *store, Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
+{
+	int64		row_uidnext = 0;
+	int64		row_highest = 0;
+
+	if (!is_altered(store, mailbox) || !mailbox_counters(mailbox)->locked)
+		return true;
+	if (plan_execute(store, PLAN_READ_MAILBOX,
+					 unconstify(Datum *, mailbox_key(mailbox)),
+					 PLAN_AS_OWNER) > 0)
+		counter_read_row(store, SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+						 &row_uidnext, &row_highest);
+	return row_uidnext >= uidnext && row_highest >= highestmodseq;
+}
+
+/*
  * counter_settle: the statement is over; write what it took into the row
  *
  * The lock is held if there is anything to write.
@@ -511,14 +546,15 @@ counter_settle(Store *store, Mailbox *mailbox)
 	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
 	work->settling = uidnext;
 	SPI_connect();
-	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1)
+	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
+		!is_written(store, mailbox, uidnext, highestmodseq))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("counters of mailbox %s could not be written",
 						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s suppressed the update.",
+				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
 						   store->table[TABLE_MAILBOX].name),
-				 errhint("A trigger must not keep modseq from its columns.")));
+				 errhint("Let it leave the columns of modseq as they are.")));
 	SPI_finish();
 
 	work->settling = 0;

@@ -15,6 +15,40 @@
  */
 #include "ledger/ledger.h"
 
+static void
+not_stored(Store *store, const Datum *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("vanished UIDs of mailbox %s could not be stored",
+					key_text(store, key)),
+			 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
+					   store->table[TABLE_VANISHED].name),
+			 errhint("Drop it; the table belongs to modseq.")));
+}
+
+/* Is that row there, or may nothing of others have changed it? */
+static bool
+is_written(Store *store, Datum *params)
+{
+	return !store->table[TABLE_VANISHED].altered ||
+		plan_execute(store, PLAN_FIND_VANISHED, params, PLAN_AS_OWNER) == 1;
+}
+
+/* Of a key that was dropped, or changed, there must be no row left */
+static void
+check_none_left(Store *store, const Datum *key)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	if (!store->table[TABLE_VANISHED].altered)
+		return;
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(0);
+	if (plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) > 0)
+		not_stored(store, key);
+}
+
 /*
  * vanished_append: remember the UIDs in owed.vanished under the statement's
  * value, and empty it
@@ -47,14 +81,9 @@ vanished_append(Store *store, Mailbox *mailbox)
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
 	SPI_connect();
-	if (plan_execute(store, PLAN_APPEND_VANISHED, params, PLAN_AS_OWNER) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("vanished UIDs of mailbox %s could not be stored",
-						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s suppressed the insert.",
-						   store->table[TABLE_VANISHED].name),
-				 errhint("Drop it; the table belongs to modseq.")));
+	if (plan_execute(store, PLAN_APPEND_VANISHED, params, PLAN_AS_OWNER) != 1 ||
+		!is_written(store, params))
+		not_stored(store, mailbox_key(mailbox));
 	SPI_finish();
 	work->appended = value;
 	counter_used(mailbox, value);
@@ -117,6 +146,7 @@ vanished_rename(Store *store, const Datum *from, const Datum *to)
 	memcpy(params + store->nkeys, to, sizeof(Datum) * store->nkeys);
 	SPI_connect();
 	plan_execute(store, PLAN_RENAME_VANISHED, params, PLAN_AS_OWNER);
+	check_none_left(store, params);
 	SPI_finish();
 }
 
@@ -130,6 +160,7 @@ vanished_drop(Store *store, const Datum *key)
 	SPI_connect();
 	plan_execute(store, PLAN_DROP_VANISHED, unconstify(Datum *, key),
 				 PLAN_AS_OWNER);
+	check_none_left(store, unconstify(Datum *, key));
 	SPI_finish();
 }
 

@@ -29,7 +29,7 @@ static planner_hook_type next_planner;
 static set_rel_pathlist_hook_type next_pathlist;
 
 /* The query of ours that runs, the innermost; NULL: none does */
-const PlanRun *plan_running = NULL;
+PlanRun    *plan_running = NULL;
 
 /*
  * What the planner may use besides index scans and nested loops.  Settings by

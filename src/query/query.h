@@ -44,6 +44,7 @@ typedef enum PlanId
 	PLAN_UNSTAMPED_MESSAGES,
 	PLAN_MESSAGE_NUMBERS,
 	PLAN_APPEND_VANISHED,
+	PLAN_FIND_VANISHED,
 	PLAN_READ_VANISHED,
 	PLAN_RECALL_ALL_VANISHED,
 	PLAN_RECALL_VANISHED,
@@ -58,6 +59,7 @@ typedef enum PlanId
 	PLAN_ALL_FLAGGED_UIDS,
 	PLAN_ALL_MAILBOXES,
 	PLAN_ALL_SOURCES,
+	PLAN_COUNT_ROWS,
 	PLAN_LAST_UIDS,
 	PLAN_TOUCH_MESSAGES,
 	PLAN_RESET_MAILBOXES
@@ -97,9 +99,11 @@ typedef struct PlanRun
 	const Store *store;
 	PlanId		id;
 	const char *text;
+	bool		altered;		/* may triggers or rules of others have
+								 * changed what it writes? */
 } PlanRun;
 
-extern const PlanRun *plan_running;
+extern PlanRun *plan_running;
 
 extern bool plan_is_running(const char *text);
 extern void planner_init(void);
@@ -127,6 +131,9 @@ typedef struct Restriction
 	int			security;
 	int			nestlevel;		/* of settings; 0: nothing is restricted */
 } Restriction;
+
+/* May others have changed what the stamp that ran last has written? */
+extern bool plan_altered;
 
 extern void restrict_begin(Restriction *before, Oid user, bool restricted);
 extern void restrict_end(const Restriction *before);

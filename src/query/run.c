@@ -40,6 +40,8 @@
 #include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
+bool		plan_altered;
+
 static ExecutorStart_hook_type next_start;
 
 static bool
@@ -57,18 +59,15 @@ fires_for_updated_row(const Trigger *trigger, int timing)
 }
 
 /*
- * Takes our row triggers out of the triggers of an UPDATE's table.  What else
- * the executor has for each trigger, by its position, is still empty.
+ * Takes our row triggers out of the triggers of an UPDATE's table, which has no
+ * others before each row.  What else the executor has for each trigger, by its
+ * position, is still empty.
  */
 static void
 drop_own_triggers(const Store *store, TriggerDesc *desc)
 {
 	int			n = 0;
 
-	for (int i = 0; i < desc->numtriggers; i++)
-		if (fires_for_updated_row(&desc->triggers[i], TRIGGER_TYPE_BEFORE) &&
-			!is_own_trigger(store, &desc->triggers[i]))
-			return;
 	desc->trig_update_before_row = false;
 	desc->trig_update_after_row = false;
 	for (int i = 0; i < desc->numtriggers; i++)
@@ -83,19 +82,43 @@ drop_own_triggers(const Store *store, TriggerDesc *desc)
 	desc->numtriggers = n;
 }
 
+/* Has somebody else a trigger before each row, be it of one partition alone? */
+static bool
+others_fire_before(const Store *store, const ModifyTableState *node)
+{
+	for (int i = 0; i < node->mt_nrels; i++)
+	{
+		const TriggerDesc *desc = node->resultRelInfo[i].ri_TrigDesc;
+
+		for (int j = 0; desc != NULL && j < desc->numtriggers; j++)
+			if (fires_for_updated_row(&desc->triggers[j],
+									  TRIGGER_TYPE_BEFORE) &&
+				desc->triggers[j].tgfoid != store->assign_function)
+				return true;
+	}
+	return false;
+}
+
 /* A stamp has started: it goes without our row triggers, where it can */
 static void
-start_stamp(const Store *store, QueryDesc *query)
+start_stamp(PlanRun *run, QueryDesc *query)
 {
+	const Store *store = run->store;
 	ModifyTableState *node = (ModifyTableState *) query->planstate;
 	ResultRelInfo *target;
+	Relation	rel;
 
-	if (!IsA(node, ModifyTableState) || node->operation != CMD_UPDATE ||
-		node->mt_nrels != 1)
+	if (!IsA(node, ModifyTableState) || node->operation != CMD_UPDATE)
+		return;
+	rel = node->rootResultRelInfo->ri_RelationDesc;
+	if (RelationGetRelid(rel) != store->message_relid ||
+		others_fire_before(store, node))
+		return;
+	run->altered = rel->rd_rules != NULL;
+	if (node->mt_nrels != 1)
 		return;
 	target = node->resultRelInfo;
-	if (RelationGetRelid(target->ri_RelationDesc) == store->message_relid &&
-		target->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
+	if (target->ri_RelationDesc->rd_rel->relkind == RELKIND_RELATION &&
 		!target->ri_RelationDesc->rd_rel->relispartition &&
 		target->ri_TrigDesc != NULL &&
 		ExecUpdateLockMode(query->estate, target) == LockTupleNoKeyExclusive)
@@ -113,7 +136,7 @@ start_query(QueryDesc *query, int eflags)
 	if (plan_is_running(query->sourceText) &&
 		(plan_running->id == PLAN_STAMP_MESSAGE ||
 		 plan_running->id == PLAN_STAMP_MESSAGES))
-		start_stamp(plan_running->store, query);
+		start_stamp(plan_running, query);
 }
 
 void
@@ -235,8 +258,8 @@ run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
 		 PlanMode mode)
 {
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
-	const PlanRun *outer = plan_running;
-	PlanRun		run = {store, id, source->query_string};
+	PlanRun    *outer = plan_running;
+	PlanRun		run = {store, id, source->query_string, true};
 	int			result;
 
 	plan_running = &run;
@@ -269,6 +292,7 @@ run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
 	if (result < 0)
 		elog(ERROR, "SPI returned %s for %s", SPI_result_code_string(result),
 			 source->query_string);
+	plan_altered = run.altered;
 	check_result(store, id, SPI_processed);
 	return SPI_processed;
 }

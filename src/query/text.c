@@ -216,6 +216,10 @@ static const QueryText queries[] = {
 		"INSERT INTO {vanished} ({key}, modseq, uids)"
 		" VALUES ({$key}, {$modseq}, {$uids})"
 	},
+	[PLAN_FIND_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key modseq uids",
+		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
+		" AND v.uids OPERATOR(modseq.=) {$uids}"
+	},
 	[PLAN_READ_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iu", "key since",
 		"SELECT v.modseq, v.uids FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
@@ -271,9 +275,17 @@ static const QueryText queries[] = {
 	[PLAN_ALL_SOURCES] = {TABLE_SOURCE, ACCESS_ANY, "k", "",
 		"SELECT {s.mailbox} FROM {table} AS s"
 	},
-	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "", "",
+	/* Returns whether it really is a new one */
+	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "b", "",
 		"UPDATE {table} AS b SET {uidvalidity} = GREATEST("
 		"modseq.next_uidvalidity(), b.{uidvalidity}::pg_catalog.int8 {+} 1)"
+		" FROM {table} AS o"
+		" WHERE o.tableoid {=} b.tableoid AND o.ctid {=} b.ctid"
+		" RETURNING b.{uidvalidity}::pg_catalog.int8"
+		" {>} COALESCE(o.{uidvalidity}::pg_catalog.int8, 0)"
+	},
+	[PLAN_COUNT_ROWS] = {TABLE_MESSAGE, ACCESS_ANY, "i", "",
+		"SELECT pg_catalog.count(*) FROM {table}"
 	},
 	[PLAN_LAST_UIDS] = {TABLE_MESSAGE, ACCESS_ANY, "ki", "",
 		"SELECT {m.mailbox}, COALESCE(pg_catalog.max({m.uid}), 0)"

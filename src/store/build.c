@@ -78,6 +78,9 @@ build_tables(Store *store, bool attached)
 							  _("Table %s is unlogged or temporary now."),
 							  table->name);
 		watch_table(table->relid);
+		if (role == TABLE_MAILBOX || role == TABLE_VANISHED)
+			table->altered = relation_alters_rows(table->relid,
+												  role == TABLE_VANISHED);
 		if (attached && role != TABLE_MESSAGE && role_triggers[role] != NULL)
 			check_back(store, role);
 	}
@@ -314,8 +317,6 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	message->name = relation_name(message->relid);
 	options_parse(store, options, noptions);
 	build_tables(store, attached);
-	store->mailbox_has_rules =
-		relation_has_rules(store->table[TABLE_MAILBOX].relid);
 
 	/* Rows are written there as its owner: it must not be a stranger's */
 	if (relation_owner(store->table[TABLE_VANISHED].relid) !=
@@ -347,6 +348,7 @@ Store *
 store_build(Relation rel, Trigger *trigger)
 {
 	Oid			trigger_oid = trigger->tgoid;
+	Oid			trigger_function = trigger->tgfoid;
 	int			n = trigger->tgnargs;
 	char	  **options = palloc(sizeof(char *) * n);
 	Store	   *store;
@@ -356,6 +358,7 @@ store_build(Relation rel, Trigger *trigger)
 		options[i] = pstrdup(trigger->tgargs[i]);
 	store = build_store(rel, options, n, true);
 	store->trigger_oid = trigger_oid;
+	store->assign_function = trigger_function;
 	trigger = relation_find_trigger(rel, "trigger_collect");
 	store->collect_oid = trigger ? trigger->tgoid : InvalidOid;
 	return store;

@@ -3,8 +3,8 @@
  * catalog.c
  * 	  What the system catalogs say of a table.
  *
- * Locks: AccessShareLock on a table, while its rules or its foreign keys are
- * looked at; else none.
+ * Locks: AccessShareLock on a table, while its rules, triggers or foreign keys
+ * are looked at; else none.
  *
  * Memory: the caller's context.
  *
@@ -87,17 +87,25 @@ relation_name(Oid relid)
 	return quote_qualified_identifier(schema, get_rel_name(relid));
 }
 
-/* Rules can rewrite an UPDATE so that it returns nothing, which is an error */
+/*
+ * relation_alters_rows: may something of others change what is written there?
+ *
+ * A rule, or a trigger before the row is written; of a table that is ours alone
+ * any trigger, and partitions, which may have triggers by themselves.
+ */
 bool
-relation_has_rules(Oid relid)
+relation_alters_rows(Oid relid, bool by_any_trigger)
 {
-	Relation	rel;
-	bool		result;
+	Relation	rel = relation_open(relid, AccessShareLock);
+	const TriggerDesc *triggers = rel->trigdesc;
+	bool		result = rel->rd_rules != NULL ||
+		(by_any_trigger && rel->rd_rel->relkind != RELKIND_RELATION);
 
-	if (!OidIsValid(relid))
-		return false;
-	rel = relation_open(relid, AccessShareLock);
-	result = rel->rd_rules != NULL;
+	if (triggers != NULL)
+		result = result || by_any_trigger ||
+			triggers->trig_insert_before_row ||
+			triggers->trig_update_before_row ||
+			triggers->trig_delete_before_row;
 	relation_close(rel, AccessShareLock);
 	return result;
 }

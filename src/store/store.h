@@ -95,6 +95,8 @@ typedef struct StoreTable
 	const char *name;			/* qualified, ready for SQL */
 	int			nkeys;			/* as many as the store has, or 0 */
 	Column		key[MODSEQ_MAX_KEYS];	/* what mailbox a row is of */
+	bool		altered;		/* may others' triggers or rules change what
+								 * we write there? */
 } StoreTable;
 
 /* What there is to know of values in a column of a mailbox key */
@@ -121,9 +123,9 @@ typedef struct Store
 	MemoryContext context;		/* that it lives in */
 	Oid			message_relid;	/* what the store is known by */
 	Oid			trigger_oid;	/* of the trigger that has the options */
+	Oid			assign_function;	/* that it calls */
 	Oid			collect_oid;	/* of the one after each row */
 	StoreTable	table[TABLE_ROLES];
-	bool		mailbox_has_rules;
 	int			nkeys;
 	KeyColumn	key[MODSEQ_MAX_KEYS];
 	Column		uidvalidity;	/* of the mailbox table */
@@ -220,8 +222,8 @@ extern const char *const role_triggers[TABLE_ROLES];
 extern Oid	uidset_oid(void);
 extern Oid	relation_owner(Oid relid);
 extern char *relation_name(Oid relid);
-extern bool relation_has_rules(Oid relid);
 extern bool relation_inherits(Oid relid);
+extern bool relation_alters_rows(Oid relid, bool by_any_trigger);
 extern bool relation_has_trigger(Oid relid, const char *function);
 extern TableRole relation_role(Oid relid);
 extern TableRole relation_own_role(Oid relid);

@@ -213,6 +213,28 @@ skip_uids(Store *store, Datum *key, Datum last_uid)
 	counter_skip_uids(mailbox, DatumGetInt64(last_uid));
 }
 
+/* How many rows there are, for all of them were to be changed */
+static uint64
+count_rows(Store *store, Oid relid)
+{
+	bool		isnull;
+
+	plan_scan(store, PLAN_COUNT_ROWS, relid);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+static void
+not_renumbered(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("rows of table %s could not be given new numbers",
+					relation_name(relid)),
+			 errdetail("A trigger or rule of that table changed or suppressed what modseq wrote."),
+			 errhint("Let it leave the columns of modseq as they are.")));
+}
+
 /*
  * The messages of a table that is a partition now arrive.
  *
@@ -231,7 +253,9 @@ messages_arrive(Store *store, Oid relid)
 	PG_TRY();
 	{
 		SPI_connect();
-		plan_scan(store, PLAN_TOUCH_MESSAGES, relid);
+		if (plan_scan(store, PLAN_TOUCH_MESSAGES, relid) !=
+			count_rows(store, relid))
+			not_renumbered(relid);
 		SPI_finish();
 	}
 	PG_FINALLY();
@@ -245,8 +269,20 @@ messages_arrive(Store *store, Oid relid)
 static void
 mailboxes_arrive(Store *store, Oid relid)
 {
+	uint64		rows;
+
 	SPI_connect();
-	plan_scan(store, PLAN_RESET_MAILBOXES, relid);
+	rows = plan_scan(store, PLAN_RESET_MAILBOXES, relid);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+
+		if (!DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i],
+										SPI_tuptable->tupdesc, 1, &isnull)))
+			not_renumbered(relid);
+	}
+	if (rows != count_rows(store, relid))
+		not_renumbered(relid);
 	SPI_finish();
 }
 

@@ -355,6 +355,16 @@ changed_after_us(const RowChange *change)
 			 errhint("Triggers fire in the order of their names; give that trigger a name before \"zz_modseq_assign\".")));
 }
 
+/* Nor may a later trigger change when a message was created */
+static void
+check_created(const RowChange *change, int64 created_modseq)
+{
+	if (change->shape->created_modseq != InvalidAttrNumber &&
+		get_modseq(change->new, change->desc,
+				   change->shape->created_modseq) != created_modseq)
+		changed_after_us(change);
+}
+
 /*
  * The row that went in must be the one that was numbered: a later trigger may
  * have sent it to another mailbox.
@@ -370,6 +380,7 @@ collect_arrival(const RowChange *change, const Datum *key)
 	if (!counter_is_locked(mailbox) ||
 		modseq != mailbox_work(mailbox)->issued || uid < 1)
 		changed_after_us(change);
+	check_created(change, modseq);
 	counter_landed(mailbox, uid, modseq);
 	if (is_expunged(change))
 		statement_vanish(mailbox, uid);
@@ -418,6 +429,8 @@ collect_stay(const RowChange *change, const Datum *key)
 		else
 			changed_after_us(change);
 	}
+	check_created(change, get_modseq(change->old, change->desc,
+									 shape->created_modseq));
 	if (is_expunged(change))
 	{
 		if (!was_expunged(change))

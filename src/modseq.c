@@ -52,7 +52,8 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 			break;
 		case SUBXACT_EVENT_COMMIT_SUB:
 		case SUBXACT_EVENT_ABORT_SUB:
-			statement_subtransaction_end(level);
+			statement_subtransaction_end(level,
+										 event == SUBXACT_EVENT_COMMIT_SUB);
 			mailbox_subtransaction_end(level,
 									   event == SUBXACT_EVENT_COMMIT_SUB);
 			break;

@@ -296,6 +296,16 @@ statement_close(void)
 		statement->open--;
 	if (statement->open > 0 || statement->completing)
 		return;
+
+	/*
+	 * The row that the outer statement is about to write must not be written
+	 * now: PostgreSQL would refuse to write it again.
+	 */
+	if (statement_is_nested(statement))
+	{
+		crossing_settle(&statement->crossings);
+		return;
+	}
 	complete_statement(statement);
 	statement_drop();
 }

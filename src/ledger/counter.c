@@ -251,16 +251,17 @@ counter_modseq(Store *store, Mailbox *mailbox)
 	Counters   *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
 	int64		highest = counters->highestmodseq;
+	int64		value = work->value;
 
 	Assert(counters->locked);
-	if (work->value != 0)
-		return work->value;
+	if (value != 0)
+		return value;
 
-	/* Above what statements that contain this one have taken, too */
+	/* A statement that contains this one may have taken it */
 	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
 		 outer = outer->outer)
-		highest = Max(highest, outer->work.value);
-	if (highest >= MODSEQ_MAX)
+		value = Max(value, outer->work.value);
+	if (value == 0 && highest >= MODSEQ_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("mailbox %s has no mod-sequence left",
@@ -269,7 +270,7 @@ counter_modseq(Store *store, Mailbox *mailbox)
 						   ", the highest that RFC 7162 allows.",
 						   highest),
 				 errhint("Copy its messages into a new mailbox.")));
-	work->value = work->issued = highest + 1;
+	work->value = work->issued = value != 0 ? value : highest + 1;
 	statement_list(mailbox);
 	return work->value;
 }

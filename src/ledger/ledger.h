@@ -40,7 +40,8 @@ typedef struct RowPlace
  * If it aborts, both are dropped: the row is rolled back at that moment, and
  * so is what we know of it.  If it commits, its Counters are the outer
  * level's.  Its Work is done by then (see statement_check_complete()), but for
- * what waits for messages to follow their mailbox.
+ * what waits for messages to follow their mailbox; or a statement of an outer
+ * level is in progress, and the Work is that one's.
  *
  *	Counters		set by									cleared by
  *	--------------	--------------------------------------	-----------------
@@ -267,8 +268,9 @@ extern bool statement_has_followed(Mailbox *mailbox, int64 uid);
 extern void statement_forget_stamped(Work *work);
 extern void statement_wait(Mailbox *mailbox);
 extern void statement_hand_over(Work *from, Work *to);
+extern bool statement_is_nested(const Statement *statement);
 extern void statement_check_complete(int level);
-extern void statement_subtransaction_end(int level);
+extern void statement_subtransaction_end(int level, bool commit);
 extern void statement_transaction_end(void);
 
 /* --- counter.c --------------------------------------------------------- */

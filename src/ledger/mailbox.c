@@ -184,6 +184,32 @@ mailbox_move_waiting(Work *from, Work *to)
 	mailbox_move_uids(&from->followed, &to->followed);
 }
 
+/*
+ * What the inner level owes is now the outer level's: a statement in progress
+ * there contains those of the inner level, and completes them (statement.c).
+ * They share its value, so only one of the two may have taken any.
+ */
+static void
+merge_work(Work *from, Work *to)
+{
+	to->listed = to->listed || from->listed;
+	to->value = Max(to->value, from->value);
+	to->used = to->used || from->used;
+	to->landed = Max(to->landed, from->landed);
+	to->issued = Max(to->issued, from->issued);
+	to->appended = Max(to->appended, from->appended);
+	to->accounted = Max(to->accounted, from->accounted);
+	mailbox_move_uids(&from->arrivals, &to->arrivals);
+	mailbox_move_uids(&from->unused, &to->unused);
+	to->lock_stamped = to->lock_stamped || from->lock_stamped;
+	to->restamp = to->restamp || from->restamp ||
+		(from->guess != 0 && to->guess != 0 && from->guess != to->guess);
+	if (to->guess == 0)
+		to->guess = from->guess;
+	mailbox_move_changes(&from->owed, &to->owed);
+	mailbox_move_waiting(from, to);
+}
+
 /* What the inner level learnt is now the outer level's */
 static void
 merge_level(MailboxLevel *inner)
@@ -194,7 +220,7 @@ merge_level(MailboxLevel *inner)
 
 	*outer = inner->counters;
 	outer->next_uid = next_uid;
-	mailbox_move_waiting(&inner->work, &inner->outer->work);
+	merge_work(&inner->work, &inner->outer->work);
 }
 
 /* Ends what mailboxes have of that nest level */

@@ -26,7 +26,9 @@
  * Memory: a Statement belongs to the nest level that opened it and lives in
  * its own context below TopTransactionContext; it is dropped, with all that
  * was collected, when that subtransaction aborts.  A subtransaction inside a
- * statement (an EXCEPTION block of a trigger) opens Statements of its own.
+ * statement (an EXCEPTION block of a trigger) opens Statements of its own.  When
+ * it commits, what they have collected is the outer statement's: the rows that
+ * the outer one is about to write must not be written before.
  *
  *-------------------------------------------------------------------------
  */
@@ -353,16 +355,78 @@ statement_has_followed(Mailbox *mailbox, int64 uid)
 	return false;
 }
 
+/* --- statements within statements -------------------------------------- */
+
+/*
+ * statement_is_nested: is a statement of an outer nest level in progress?
+ *
+ * Then it contains what is done here, and completes it: see complete.c.
+ */
+bool
+statement_is_nested(const Statement *statement)
+{
+	for (const Statement *outer = statement->outer; outer != NULL;
+		 outer = outer->outer)
+		if (outer->open > 0 || outer->completing)
+			return true;
+	return false;
+}
+
+/* Is the mailbox in the list of the statement of the level outside of that? */
+static bool
+is_listed_outside(const Mailbox *mailbox, int level)
+{
+	const MailboxLevel *inner = mailbox->level;
+	const MailboxLevel *outer = inner->level == level ? inner->outer : inner;
+
+	return outer != NULL && outer->level == level - 1 && outer->work.listed;
+}
+
+/*
+ * The nest level of the current statement commits: what the statement has
+ * changed is the next outer level's, as its mailboxes' Work is (mailbox.c).
+ */
+static void
+hand_outward(void)
+{
+	Statement  *inner = current;
+	Statement  *outer = inner->outer;
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (outer->level < inner->level - 1)
+	{
+		inner->level--;
+		return;
+	}
+	old = MemoryContextSwitchTo(outer->context);
+	foreach(lc, inner->mailboxes)
+		if (!is_listed_outside(lfirst(lc), inner->level))
+			outer->mailboxes = lappend(outer->mailboxes, lfirst(lc));
+	foreach(lc, inner->flagged)
+	{
+		FlaggedKeys *flagged = lfirst(lc);
+		Store	   *store = store_get(flagged->message_relid);
+
+		for (int i = 0; i < flagged->keys->nelems; i++)
+			outer->flagged = flagged_add(outer->flagged, store,
+										 flagged->keys->dvalues[i]);
+	}
+	MemoryContextSwitchTo(old);
+	statement_drop();
+}
+
 /* --- ends of transactions ---------------------------------------------- */
 
 /*
  * statement_check_complete: the (sub)transaction of that nest level wants to
- * commit; is everything written?
+ * commit; is everything written, or to be written by an outer level?
  */
 void
 statement_check_complete(int level)
 {
-	if (current == NULL || current->level < level)
+	if (current == NULL || current->level < level ||
+		(current->open == 0 && statement_is_nested(current)))
 		return;
 	if (current->mailboxes != NIL || current->flagged != NIL ||
 		current->arrived != NIL)
@@ -374,10 +438,15 @@ statement_check_complete(int level)
 }
 
 void
-statement_subtransaction_end(int level)
+statement_subtransaction_end(int level, bool commit)
 {
-	/* A committing one is complete; it may have left an empty Statement */
-	while (current != NULL && current->level >= level)
+	if (current == NULL || current->level < level)
+		return;
+
+	/* A committing one that is complete may have left an empty Statement */
+	if (commit && (current->mailboxes != NIL || current->flagged != NIL))
+		hand_outward();
+	else
 		statement_drop();
 }
 

@@ -12,9 +12,7 @@
  * a statement is completed, those that arrived are known, and the others
  * vanish under its mod-sequence, whether or not more can follow in the same
  * transaction.  What does is recalled: until the commit nobody else has seen
- * that it had vanished.  It is the same with a statement in a subtransaction
- * of a trigger, which settles before the messages of the statement around it
- * have arrived.
+ * that it had vanished.
  *
  * Locks: the mailbox lock is held when anything is written.
  *

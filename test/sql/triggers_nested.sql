@@ -32,7 +32,7 @@ BEGIN
 END $$;
 :mailboxes
 -- In a trigger, so in the middle of a statement: what the trigger takes back leaves no trace, and what it
--- leaves has values of its own
+-- leaves is part of that statement, and shares its value
 CREATE FUNCTION nested() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	BEGIN
@@ -52,7 +52,7 @@ INSERT INTO mail (mailbox_id, subject) VALUES (1, 'outer'), (1, 'outer');
 :mailboxes
 SELECT uid, modseq, subject FROM mail WHERE subject IS NOT NULL ORDER BY uid;
 DROP TRIGGER nested ON mail;
--- The same before the row goes in: UIDs and mod-sequences of the two do not meet
+-- The same before the row goes in: UIDs of the two do not meet
 CREATE TRIGGER a_nested BEFORE INSERT ON mail FOR EACH ROW WHEN (new.subject = 'before') EXECUTE FUNCTION nested();
 INSERT INTO mail (mailbox_id, subject) VALUES (1, 'before'), (2, 'other'), (1, 'before');
 SELECT mailbox_id AS box, uid, modseq, subject FROM mail WHERE uid > 6 OR subject = 'other' ORDER BY mailbox_id, uid;
@@ -69,6 +69,46 @@ SELECT mailbox_id AS box, uid, modseq, subject FROM mail WHERE uid > 14 OR uid =
 :mailboxes
 DROP TRIGGER nested ON mail;
 SELECT * FROM modseq.check('mail');
+
+--
+-- An EXCEPTION block of a BEFORE trigger that changes the very message which the statement is about to write
+--
+BEGIN;
+CREATE FUNCTION mirror() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		INSERT INTO mail_flag VALUES (new.id, '$Mirror');
+		BEGIN
+			INSERT INTO mail_flag VALUES (new.id, '$Deeper');
+			DELETE FROM mail WHERE mailbox_id = 1 AND uid = 3;
+			RAISE 'back';
+		EXCEPTION WHEN raise_exception THEN
+			DELETE FROM mail WHERE mailbox_id = 1 AND uid = 4;
+			INSERT INTO mail (mailbox_id) VALUES (2);
+		END;
+	EXCEPTION WHEN unique_violation THEN NULL;
+	END;
+	RETURN new;
+END $$;
+CREATE TRIGGER mirror BEFORE UPDATE OF seen ON mail FOR EACH ROW EXECUTE FUNCTION mirror();
+UPDATE mail SET seen = seen IS NOT TRUE WHERE mailbox_id = 1 AND uid IN (5, 6);
+:mailboxes
+SELECT uid, flag FROM mail JOIN mail_flag ON mail_id = id WHERE mailbox_id = 1 ORDER BY uid;
+-- The same under the lock, by an upsert and a MERGE, and in an outer savepoint
+SELECT FROM modseq.lock('mail', 1);
+SAVEPOINT s;
+INSERT INTO mail (id, mailbox_id) SELECT id, 1 FROM mail WHERE mailbox_id = 1 AND uid = 7
+	ON CONFLICT (id) DO UPDATE SET seen = true;
+RELEASE s;
+:mailboxes
+SAVEPOINT s;
+MERGE INTO mail USING (VALUES (8), (9)) AS v (uid) ON mail.mailbox_id = 1 AND mail.uid = v.uid
+	WHEN MATCHED THEN UPDATE SET seen = true;
+ROLLBACK TO s;
+UPDATE mail SET mailbox_id = 2, seen = true WHERE mailbox_id = 1 AND uid = 10;
+:mailboxes
+SELECT * FROM modseq.check('mail');
+ROLLBACK;
 
 --
 -- Triggers that write to the same tables: part of the statement that fires them, and share its value

@@ -96,7 +96,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
 		(store.flag, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
 		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
-		(store.mailbox, 'modseq_open', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_open'),
+		(store.mailbox, 'modseq_open', 'BEFORE', 'UPDATE OR DELETE OR TRUNCATE', 'STATEMENT', 'trigger_open'),
+		(store.mailbox, 'modseq_flush', 'AFTER', 'UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
 		(store.mailbox_source, 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
 		(store.mailbox_source, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))

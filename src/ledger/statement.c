@@ -26,9 +26,9 @@
  * Memory: a Statement belongs to the nest level that opened it and lives in
  * its own context below TopTransactionContext; it is dropped, with all that
  * was collected, when that subtransaction aborts.  A subtransaction inside a
- * statement (an EXCEPTION block of a trigger) opens Statements of its own.  When
- * it commits, what they have collected is the outer statement's: the rows that
- * the outer one is about to write must not be written before.
+ * statement (an EXCEPTION block of a trigger) opens Statements of its own.
+ * When it commits, what they have collected is the outer statement's: the rows
+ * that the outer one is about to write must not be written before.
  *
  *-------------------------------------------------------------------------
  */
@@ -401,8 +401,10 @@ hand_outward(void)
 	}
 	old = MemoryContextSwitchTo(outer->context);
 	foreach(lc, inner->mailboxes)
+	{
 		if (!is_listed_outside(lfirst(lc), inner->level))
 			outer->mailboxes = lappend(outer->mailboxes, lfirst(lc));
+	}
 	foreach(lc, inner->flagged)
 	{
 		FlaggedKeys *flagged = lfirst(lc);

@@ -82,6 +82,33 @@ drop_own_triggers(const Store *store, TriggerDesc *desc)
 	desc->numtriggers = n;
 }
 
+/* Takes our triggers for each statement out of those of a mailbox table */
+static void
+drop_statement_triggers(const Store *store, TriggerDesc *desc)
+{
+	int			n = 0;
+
+	desc->trig_update_before_statement = false;
+	desc->trig_update_after_statement = false;
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		int			type = desc->triggers[i].tgtype;
+
+		if (!TRIGGER_FOR_ROW(type) &&
+			(desc->triggers[i].tgfoid == store->open_function ||
+			 desc->triggers[i].tgfoid == store->flush_function))
+			continue;
+		desc->triggers[n++] = desc->triggers[i];
+		if (TRIGGER_FOR_ROW(type) || !TRIGGER_FOR_UPDATE(type))
+			continue;
+		if (TRIGGER_FOR_BEFORE(type))
+			desc->trig_update_before_statement = true;
+		else
+			desc->trig_update_after_statement = true;
+	}
+	desc->numtriggers = n;
+}
+
 /* Has somebody else a trigger before each row, be it of one partition alone? */
 static bool
 others_fire_before(const Store *store, const ModifyTableState *node)
@@ -125,7 +152,25 @@ start_stamp(PlanRun *run, QueryDesc *query)
 		drop_own_triggers(store, target->ri_TrigDesc);
 }
 
-/* As ExecutorStart(); of all queries only stamps concern us */
+/*
+ * An UPDATE of ours of counters has started: it goes without our triggers for
+ * each statement.  They are for what triggers of others change while somebody
+ * else writes mailboxes; here a statement is in progress anyway.
+ */
+static void
+start_count(const PlanRun *run, QueryDesc *query)
+{
+	ModifyTableState *node = (ModifyTableState *) query->planstate;
+	TriggerDesc *desc;
+
+	if (!IsA(node, ModifyTableState))
+		return;
+	desc = node->rootResultRelInfo->ri_TrigDesc;
+	if (desc != NULL)
+		drop_statement_triggers(run->store, desc);
+}
+
+/* As ExecutorStart(); of all queries only some of ours concern us */
 static void
 start_query(QueryDesc *query, int eflags)
 {
@@ -133,10 +178,14 @@ start_query(QueryDesc *query, int eflags)
 		next_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
-	if (plan_is_running(query->sourceText) &&
-		(plan_running->id == PLAN_STAMP_MESSAGE ||
-		 plan_running->id == PLAN_STAMP_MESSAGES))
+	if (!plan_is_running(query->sourceText))
+		return;
+	if (plan_running->id == PLAN_STAMP_MESSAGE ||
+		plan_running->id == PLAN_STAMP_MESSAGES)
 		start_stamp(plan_running, query);
+	else if (plan_running->id == PLAN_WRITE_MAILBOX ||
+			 plan_running->id == PLAN_RAISE_MAILBOX)
+		start_count(plan_running, query);
 }
 
 void

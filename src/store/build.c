@@ -361,6 +361,10 @@ store_build(Relation rel, Trigger *trigger)
 	store->assign_function = trigger_function;
 	trigger = relation_find_trigger(rel, "trigger_collect");
 	store->collect_oid = trigger ? trigger->tgoid : InvalidOid;
+	trigger = relation_find_trigger(rel, "trigger_open");
+	store->open_function = trigger ? trigger->tgfoid : InvalidOid;
+	trigger = relation_find_trigger(rel, "trigger_flush");
+	store->flush_function = trigger ? trigger->tgfoid : InvalidOid;
 	return store;
 }
 

@@ -124,6 +124,8 @@ typedef struct Store
 	Oid			message_relid;	/* what the store is known by */
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			assign_function;	/* that it calls */
+	Oid			open_function;	/* those for each statement call */
+	Oid			flush_function;
 	Oid			collect_oid;	/* of the one after each row */
 	StoreTable	table[TABLE_ROLES];
 	int			nkeys;

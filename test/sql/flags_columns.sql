@@ -178,8 +178,8 @@ UPDATE mail SET color = 'green' WHERE id = 12;
 DROP TRIGGER zzz_forge ON mail;
 
 --
--- A statement writes the number that it will get if nobody takes it first. Here its own trigger does, in a statement of
--- its own, for another message: that one keeps it, and the outer statement's message gets the next
+-- A statement writes the number that it will get if nobody takes it first. What its own trigger changes, in a
+-- subtransaction, is part of it and gets the same
 --
 CREATE FUNCTION nest() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -199,7 +199,7 @@ END $$;
 CREATE TRIGGER zzz_nest BEFORE UPDATE ON mail FOR EACH ROW WHEN (old.id = 11) EXECUTE FUNCTION nest();
 UPDATE mail SET color = 'works' WHERE id = 11 RETURNING modseq;
 :modseqs
--- If that is rolled back, the number is the outer statement's again
+-- If that is rolled back, the number is the outer statement's still
 UPDATE mail SET color = 'fails' WHERE id = 11 RETURNING modseq;
 :modseqs
 DROP TRIGGER zzz_nest ON mail;
@@ -209,7 +209,7 @@ UPDATE mail SET color = 'twice';
 :modseqs
 SELECT * FROM modseq.check('mail');
 DROP TRIGGER a_again ON mail;
--- So does what changes them in a subtransaction, which takes the number first
+-- So does what changes them in a subtransaction
 CREATE FUNCTION again_in_block() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE mail SET color = 'in a block';

@@ -90,6 +90,7 @@ DROP TRIGGER "AA_modseq_mailbox" ON victim.box;
 DROP TRIGGER "AA_modseq_truncate" ON victim.box;
 SELECT message, mailbox, flag, vanished FROM modseq.stores WHERE message = 'victim.mail'::regclass;
 DROP TRIGGER modseq_open ON victim.box;
+DROP TRIGGER modseq_flush ON victim.box;
 SELECT message, mailbox, flag, vanished FROM modseq.stores WHERE message = 'victim.mail'::regclass;
 SELECT * FROM modseq.check('victim.mail');
 

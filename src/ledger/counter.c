@@ -396,6 +396,19 @@ reserved_uid(Store *store, Mailbox *mailbox)
 	return Max(counters->reserved, counters->arrived);
 }
 
+/* counter_refuse_uid: that UID was used, and no message there has it */
+void
+counter_refuse_uid(Store *store, Mailbox *mailbox, int64 uid, int64 uidnext)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT
+					" of mailbox %s",
+					uid, uidnext, key_text(store, mailbox_key(mailbox))),
+			 errdetail("A UID is never used twice under the same UIDVALIDITY."),
+			 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction.")));
+}
+
 /*
  * counter_accept_uid: a UID that the application chose
  *
@@ -429,13 +442,7 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 	{
 		if (inserting && store->uid_is_unique && is_taken(store, mailbox, uid))
 			return false;
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT
-						" of mailbox %s",
-						uid, uidnext, key_text(store, mailbox_key(mailbox))),
-				 errdetail("A UID is never used twice under the same UIDVALIDITY."),
-				 errhint("Leave the UID NULL to have the next one assigned, or raise UIDNEXT in the same transaction.")));
+		counter_refuse_uid(store, mailbox, uid, uidnext);
 	}
 	if (!store->uid_is_unique)
 		counters->arrived = Max(counters->arrived, uid + 1);

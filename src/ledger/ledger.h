@@ -295,6 +295,8 @@ extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
 extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
 extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
 							   bool inserting);
+pg_noreturn extern void counter_refuse_uid(Store *store, Mailbox *mailbox,
+										   int64 uid, int64 uidnext);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);

@@ -177,7 +177,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 		uid = counter_assign_uid(store, mailbox);
 	else if (!counter_accept_uid(store, mailbox, uid, change->old == NULL))
 	{
-		/* It is there; collect would not let another one with its UID in */
+		/* It is there; collect does not let another one with its UID in */
 		return set_numbers(change, MODSEQ_UNUSED, 0, MODSEQ_UNUSED);
 	}
 	modseq = counter_modseq(store, mailbox);
@@ -377,6 +377,15 @@ collect_arrival(const RowChange *change, const Datum *key)
 	int64		modseq = get_modseq(change->new, change->desc,
 									change->shape->modseq);
 
+	/*
+	 * The message that had the UID was there: see arrive().  It was expunged,
+	 * and somebody has removed it meanwhile, for which no lock of the mailbox
+	 * is needed.
+	 */
+	if (counter_is_locked(mailbox) && modseq == MODSEQ_UNUSED &&
+		uid < mailbox_counters(mailbox)->uidnext)
+		counter_refuse_uid(change->store, mailbox, uid,
+						   mailbox_counters(mailbox)->uidnext);
 	if (!counter_is_locked(mailbox) ||
 		modseq != mailbox_work(mailbox)->issued || uid < 1)
 		changed_after_us(change);

@@ -146,7 +146,8 @@ BEGIN
 		UNION ALL
 		SELECT {v.name}, modseq.max(v.uids), p.problem
 		FROM {vanished} v LEFT JOIN box ON {v=box}, LATERAL (VALUES
-			(box._uidnext IS NOT NULL, 'vanished messages of a mailbox that does not exist'),
+			-- Of one that can come back it is remembered
+			(box._uidnext IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
 			(modseq.cardinality(v.uids) > 0, 'vanished row without a uid'),
 			(modseq.max(v.uids) < box._uidnext IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
 			(v.modseq >= 1, 'vanished modseq is below 1'),

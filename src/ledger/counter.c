@@ -117,7 +117,9 @@ read_locked(Store *store, Counters *counters)
  *
  * Waits for the transaction that holds it.  In READ COMMITTED what the row
  * says is then the latest; in a stricter level PostgreSQL raises 40001 if the
- * row has changed since the snapshot.  False if there is no such mailbox.
+ * row has changed since the snapshot.  False if there is no such mailbox.  If
+ * the row that we waited for was deleted, then another may have come in its
+ * place, under messages that stay: so it is looked for again.
  */
 bool
 counter_lock(Store *store, Mailbox *mailbox)
@@ -131,7 +133,7 @@ counter_lock(Store *store, Mailbox *mailbox)
 		return false;
 	SPI_connect();
 	if (plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0 ||
-		(source_supply(store, mailbox) &&
+		((source_supply(store, mailbox) || store->outlives) &&
 		 plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0))
 	{
 		mailbox_claim_name(mailbox);

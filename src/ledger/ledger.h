@@ -257,6 +257,8 @@ extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_set(Store *store, const Datum *key,
 								const UidSet *set);
+extern void statement_stamp_below(Store *store, const Datum *key,
+								  int64 uidnext);
 extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
@@ -316,7 +318,9 @@ extern Mailbox *mailbox_row_updated(Store *store, const Datum *from,
 									int64 highestmodseq);
 extern Mailbox *mailbox_row_added(Store *store, const Datum *key,
 								  const RowPlace *place, int64 uidnext);
-extern void mailbox_row_deleted(Store *store, const Datum *key,
+extern void mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,
+								int64 highestmodseq);
+extern bool mailbox_row_deleted(Store *store, const Datum *key,
 								const RowPlace *place);
 extern void mailbox_row_gone(Mailbox *mailbox);
 extern void mailbox_rows_gone(Store *store);
@@ -353,6 +357,12 @@ extern void vanished_read(Store *store, const Datum *key, int64 since,
 						  int64 *first);
 extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);
+extern void vanished_remember(Store *store, const Datum *key, int64 uidnext,
+							  int64 highestmodseq);
+extern void vanished_remember_table(Store *store, Oid relid);
+extern bool vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
+							   int64 *highestmodseq);
+extern void vanished_drop_remembered(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
 
 /* --- complete.c -------------------------------------------------------- */

@@ -79,6 +79,26 @@ mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
 	return mailbox;
 }
 
+/*
+ * mailbox_row_resumed: the same of a mailbox that has messages already, or had
+ * them before: it counts on from there
+ *
+ * It is locked now, and has the statement's mod-sequence.
+ */
+void
+mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,
+					int64 highestmodseq)
+{
+	Counters   *counters = mailbox_counters(mailbox);
+	Work	   *work = mailbox_work(mailbox);
+
+	counters->highestmodseq = Max(counters->highestmodseq, highestmodseq);
+	counters->next_uid = Max(counters->next_uid, uidnext);
+	counters->reserved = uidnext;
+	work->landed = Max(work->landed, uidnext);
+	counter_used(mailbox, counter_modseq(store, mailbox));
+}
+
 /* mailbox_row_gone: the row was deleted, and its lock is worth nothing */
 void
 mailbox_row_gone(Mailbox *mailbox)
@@ -94,14 +114,19 @@ mailbox_row_gone(Mailbox *mailbox)
 	counters->met = 0;
 }
 
-/* mailbox_row_deleted: the same for the row that had that key and that place */
-void
+/*
+ * mailbox_row_deleted: the same for the row that had that key and that place
+ *
+ * False if another row is known to have the key by now.
+ */
+bool
 mailbox_row_deleted(Store *store, const Datum *key, const RowPlace *place)
 {
 	Mailbox    *mailbox = mailbox_that_left(store, key, place);
 
 	if (mailbox != NULL)
 		mailbox_row_gone(mailbox);
+	return mailbox != NULL;
 }
 
 /*

@@ -224,6 +224,19 @@ statement_stamp_set(Store *store, const Datum *key, const UidSet *set)
 	statement_list(mailbox);
 }
 
+/* statement_stamp_below: the same for all UIDs below that, if they are there */
+void
+statement_stamp_below(Store *store, const Datum *key, int64 uidnext)
+{
+	Work	   *work = mailbox_work(mailbox_get(store, key));
+
+	if (uidnext == 1)
+		return;
+	uidset_builder_add(&work->owed.stamped, 1, (uint32) (uidnext - 1));
+	work->restamp = true;
+	work->lock_stamped = true;
+}
+
 /* statement_stamp_flagged: the same, from a flag table that names UIDs */
 void
 statement_stamp_flagged(Store *store, const Datum *key, int64 uid)

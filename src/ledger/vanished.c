@@ -164,11 +164,108 @@ vanished_drop(Store *store, const Datum *key)
 	SPI_finish();
 }
 
-/* vanished_clear: forget what vanished from mailboxes that are gone */
+/*
+ * vanished_remember: the mailbox is gone, but messages of it can be there
+ *
+ * If it comes back, it counts on from there (row.c).  One row says that all
+ * UIDs below UIDNEXT have vanished, under a mod-sequence that it never had; its
+ * vanished_at is infinity.
+ */
+void
+vanished_remember(Store *store, const Datum *key, int64 uidnext,
+				  int64 highestmodseq)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	UidBuilder	builder;
+
+	vanished_drop(store, key);
+	if (uidnext == 1 && highestmodseq == MODSEQ_UNUSED)
+		return;
+	uidset_builder_init(&builder);
+	if (uidnext > 1)
+		uidset_builder_add(&builder, 1, (uint32) (uidnext - 1));
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] =
+		Int64GetDatum(highestmodseq + (highestmodseq < MODSEQ_MAX));
+	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(&builder));
+	SPI_connect();
+	if (plan_execute(store, PLAN_REMEMBER_VANISHED, params,
+					 PLAN_AS_OWNER) != 1 || !is_written(store, params))
+		not_stored(store, key);
+	SPI_finish();
+}
+
+/* vanished_remember_table: the same of all mailboxes of a table */
+void
+vanished_remember_table(Store *store, Oid relid)
+{
+	Datum		param = Int64GetDatum((int64) relid);
+
+	SPI_connect();
+	plan_execute(store, PLAN_DROP_TABLE, &param, PLAN_AS_OWNER);
+	plan_execute(store, PLAN_REMEMBER_TABLE, &param, PLAN_AS_OWNER);
+	SPI_finish();
+}
+
+/*
+ * vanished_recollect: what there is, and was, under that key
+ *
+ * One above the highest UID, and the highest mod-sequence, of messages and of
+ * vanished rows; false if there is nothing.
+ */
+bool
+vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
+				   int64 *highestmodseq)
+{
+	static const PlanId plans[] = {PLAN_LAST_MESSAGE, PLAN_LAST_VANISHED};
+	bool		found = false;
+
+	*uidnext = 1;
+	*highestmodseq = MODSEQ_UNUSED;
+	SPI_connect();
+	for (int i = 0; i < (int) lengthof(plans); i++)
+	{
+		bool		uid_isnull;
+		bool		modseq_isnull;
+		Datum		uid;
+		Datum		modseq;
+
+		plan_execute(store, plans[i], unconstify(Datum *, key), PLAN_AS_OWNER);
+		uid = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+							&uid_isnull);
+		modseq = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2,
+							   &modseq_isnull);
+		found = found || !uid_isnull || !modseq_isnull;
+		if (!uid_isnull)
+			*uidnext = Max(*uidnext, Min(DatumGetInt64(uid),
+										 UIDSET_MAX_UID) + 1);
+		if (!modseq_isnull)
+			*highestmodseq = Max(*highestmodseq, DatumGetInt64(modseq));
+	}
+	SPI_finish();
+	return found;
+}
+
+/* vanished_drop_remembered: another mailbox takes the key of one that went */
+void
+vanished_drop_remembered(Store *store, const Datum *key)
+{
+	SPI_connect();
+	plan_execute(store, PLAN_DROP_REMEMBERED, unconstify(Datum *, key),
+				 PLAN_AS_OWNER);
+	SPI_finish();
+}
+
+/*
+ * vanished_clear: forget what vanished from mailboxes that are gone, or
+ * remember it, if messages of them can be there
+ */
 void
 vanished_clear(Store *store)
 {
 	SPI_connect();
-	plan_execute(store, PLAN_CLEAR_VANISHED, NULL, PLAN_AS_OWNER);
+	plan_execute(store,
+				 store->outlives ? PLAN_KEEP_VANISHED : PLAN_CLEAR_VANISHED,
+				 NULL, PLAN_AS_OWNER);
 	SPI_finish();
 }

@@ -250,6 +250,47 @@ static const QueryText queries[] = {
 		" WHERE NOT EXISTS (SELECT FROM {mailbox} AS b WHERE {b=v})"
 	},
 
+	/* --- mailboxes that went, where messages can stay: see row.c ---------- */
+
+	[PLAN_KEEP_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "", "",
+		"UPDATE {vanished} AS v SET vanished_at = 'infinity'"
+		" WHERE NOT EXISTS (SELECT FROM {mailbox} AS b WHERE {b=v})"
+	},
+	/* All mailboxes of a table that is about to go: see vanished_remember() */
+	[PLAN_DROP_TABLE] = {TABLE_VANISHED, ACCESS_ANY, "", "relid",
+		"DELETE FROM {vanished} AS v WHERE EXISTS (SELECT FROM {mailbox} AS b"
+		" WHERE {b=v} AND b.tableoid::pg_catalog.int8 {=} {$relid})"
+	},
+	[PLAN_REMEMBER_TABLE] = {TABLE_VANISHED, ACCESS_ANY, "", "relid",
+		"INSERT INTO {vanished} ({key}, modseq, uids, vanished_at)"
+		" SELECT {b.key}, LEAST({b.highestmodseq}, 9223372036854775806) {+} 1,"
+		" modseq.uidset(pg_catalog.int8multirange(pg_catalog.int8range("
+		"1, GREATEST({b.uidnext}, 1)))), 'infinity'"
+		" FROM {mailbox} AS b"
+		" WHERE b.tableoid::pg_catalog.int8 {=} {$relid}"
+		" AND ({b.highestmodseq} {>} 1 OR {b.uidnext} {>} 1)"
+	},
+	[PLAN_DROP_REMEMBERED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key",
+		"DELETE FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.vanished_at {=} 'infinity'"
+	},
+	[PLAN_REMEMBER_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "",
+		"key modseq uids",
+		"INSERT INTO {vanished} ({key}, modseq, uids, vanished_at)"
+		" VALUES ({$key}, {$modseq}, {$uids}, 'infinity')"
+	},
+	/* Also of expunged ones */
+	[PLAN_LAST_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "ii", "key",
+		"SELECT (SELECT pg_catalog.max({m.uid}) FROM {message} AS m"
+		" WHERE {m=$key}),"
+		" (SELECT pg_catalog.max({m.modseq}) FROM {message} AS m"
+		" WHERE {m=$key})"
+	},
+	[PLAN_LAST_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "ii", "key",
+		"SELECT pg_catalog.max(modseq.max(v.uids)), pg_catalog.max(v.modseq)"
+		" FROM {vanished} AS v WHERE {v=$key}"
+	},
+
 	/* --- tables that come or go: they are locked, see bulk.c ------------- */
 
 	/* A row a mailbox, ascending; what is no UID no client can know of */

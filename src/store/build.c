@@ -279,14 +279,22 @@ build_sharing(Store *store)
 		store->sharing = FLAGS_SHARED;
 }
 
-/* Is there a unique index on the mailbox key, and perhaps another column? */
-static bool
-key_is_unique(Relation rel, const StoreTable *table, const Column *column)
+static List *
+key_names(const StoreTable *table)
 {
 	List	   *names = NIL;
 
 	for (int i = 0; i < table->nkeys; i++)
 		names = lappend(names, unconstify(char *, table->key[i].name));
+	return names;
+}
+
+/* Is there a unique index on the mailbox key, and perhaps another column? */
+static bool
+key_is_unique(Relation rel, const StoreTable *table, const Column *column)
+{
+	List	   *names = key_names(table);
+
 	if (column != NULL)
 		names = lappend(names, unconstify(char *, column->name));
 	return unique_index_exists(rel, names);
@@ -311,6 +319,7 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 {
 	Store	   *store = palloc0(sizeof(Store));
 	StoreTable *message = &store->table[TABLE_MESSAGE];
+	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
 
 	store->context = CurrentMemoryContext;
 	store->message_relid = message->relid = RelationGetRelid(rel);
@@ -337,6 +346,9 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	build_expunged(store);
 	build_flag_key(store);
 	build_sharing(store);
+	store->outlives = !OidIsValid(store->table[TABLE_SOURCE].relid) &&
+		!foreign_key_exists(message->relid, key_names(message),
+							mailbox->relid, key_names(mailbox));
 	store->uid_is_unique = key_is_unique(rel, message, &store->uid);
 	return store;
 }

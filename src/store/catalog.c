@@ -26,6 +26,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "nodes/parsenodes.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -193,6 +194,74 @@ relation_refers(Oid relid, const char *column, Oid target, const char *key)
 			foreign_key_is_enforced(reference) &&
 			!is_deferrable(reference->conoid))
 			result = true;
+	}
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
+/*
+ * Does that foreign key hold for all rows, and at the end of each statement?
+ * Of those that are deferred, what they do on DELETE is not.
+ */
+static bool
+is_immediate(Oid constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID,
+										ObjectIdGetDatum(constraint));
+	Form_pg_constraint form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	result = form->convalidated &&
+		(!form->condeferrable ||
+		 form->confdeltype != FKCONSTR_ACTION_NOACTION);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Which of the names that attribute of a table has; -1 if it has none */
+static int
+position_of(Oid relid, AttrNumber attnum, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (get_attnum(relid, lfirst(lc)) == attnum)
+			return foreach_current_index(lc);
+	}
+	return -1;
+}
+
+/*
+ * foreign_key_exists: is there a foreign key from exactly these columns to
+ * those, in the same order, that holds for all rows and is checked at once?
+ */
+bool
+foreign_key_exists(Oid child, List *columns, Oid parent, List *referenced)
+{
+	Relation	rel = relation_open(child, AccessShareLock);
+	List	   *keys = copyObject(RelationGetFKeyList(rel));
+	bool		result = false;
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		ForeignKeyCacheInfo *key = lfirst(lc);
+		int			matches = 0;
+
+		if (key->confrelid != parent || key->nkeys != list_length(columns))
+			continue;
+		for (int i = 0; i < key->nkeys; i++)
+		{
+			int			n = position_of(child, key->conkey[i], columns);
+
+			if (n >= 0 && n == position_of(parent, key->confkey[i], referenced))
+				matches++;
+		}
+		result = result || (matches == key->nkeys && is_immediate(key->conoid));
 	}
 	relation_close(rel, AccessShareLock);
 	return result;

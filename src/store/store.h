@@ -133,6 +133,8 @@ typedef struct Store
 	Column		uidvalidity;	/* of the mailbox table */
 	Column		uidnext;
 	Column		highestmodseq;
+	bool		outlives;		/* may messages be there without their
+								 * mailbox? */
 	bool		has_last_uid;	/* uidnext holds the last UID, not the next */
 	bool		uid_is_unique;	/* there is a unique index on mailbox and UID */
 	Column		uid;			/* of the message table */
@@ -235,6 +237,8 @@ extern List *relations_with_trigger(const char *function);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern char *relation_message_table(Relation rel);
 extern Oid	table_named(const char *name);
+extern bool foreign_key_exists(Oid child, List *columns, Oid parent,
+							   List *referenced);
 extern bool unique_index_exists(Relation rel, List *columns);
 extern bool relation_refers(Oid relid, const char *column, Oid target,
 							const char *key);

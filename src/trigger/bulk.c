@@ -161,11 +161,12 @@ vanish(Store *store, Datum *key, Datum uids)
 	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids));
 }
 
-/* The history of a mailbox goes with it */
+/* The history of a mailbox goes with it, unless it is remembered */
 static void
 forget_mailbox(Store *store, Datum *key, Datum unused)
 {
-	vanished_drop(store, key);
+	if (!store->outlives)
+		vanished_drop(store, key);
 	mailbox_row_gone(mailbox_get(store, key));
 }
 
@@ -188,6 +189,8 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 			for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, vanish);
 			break;
 		case TABLE_MAILBOX:
+			if (store->outlives)
+				vanished_remember_table(store, relid);
 			for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, forget_mailbox);
 			break;
 		case TABLE_SOURCE:
@@ -198,6 +201,25 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 			flags_change(store, relid);
 			break;
 	}
+}
+
+/*
+ * bulk_open_truncate: BEFORE TRUNCATE of a mailbox table, or a partition
+ *
+ * Where messages can stay, the mailboxes are remembered (vanished.c).  A
+ * partitioned table has no rows of its own.
+ */
+void
+bulk_open_truncate(Relation rel)
+{
+	Trigger    *trigger = relation_find_trigger(rel, "trigger_mailbox");
+	Store	   *store;
+
+	if (trigger == NULL)
+		return;
+	store = shape_get(rel, TABLE_MAILBOX, trigger)->store;
+	if (store->outlives)
+		vanished_remember_table(store, RelationGetRelid(rel));
 }
 
 /* --- rows that come ---------------------------------------------------- */

@@ -85,6 +85,38 @@ refuse_crossing(const RowChange *change, const Datum *key)
 				 errhint("Insert another mailbox, move the messages there, and delete this one.")));
 }
 
+/*
+ * A mailbox whose messages are there already, or that has been there before
+ *
+ * It counts on above all that is and was there, whatever numbers the row comes
+ * with; for it may have the UIDVALIDITY that it had.  What is not live has
+ * vanished, and what is live has changed: while there was no mailbox, nobody
+ * could say under which mod-sequence.  False if it is just a new one.
+ */
+static bool
+resume(const RowChange *change, const Datum *key, Mailbox *mailbox,
+	   int64 row_uidnext)
+{
+	Store	   *store = change->store;
+	int64		uidnext;
+	int64		highestmodseq;
+
+	if (!vanished_recollect(store, key, &uidnext, &highestmodseq))
+		return false;
+	uidnext = Max(uidnext, row_uidnext);
+	if (mailbox == NULL)
+		mailbox = mailbox_with_key(store, key);
+	if (!counter_lock(store, mailbox))
+		return false;			/* a trigger before ours has deleted it */
+	statement_open();
+	mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
+	vanished_drop(store, key);
+	unused_add(mailbox, 1, uidnext);
+	statement_stamp_below(store, key, uidnext);
+	statement_close();
+	return true;
+}
+
 static void
 mailbox_inserted(const RowChange *change, const Datum *key)
 {
@@ -93,6 +125,9 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	Mailbox    *mailbox = mailbox_row_added(change->store, key, &place,
 											numbers.uidnext);
 
+	if (change->store->outlives &&
+		resume(change, key, mailbox, numbers.uidnext))
+		return;
 	if (numbers.uidnext == 1)
 		return;
 	statement_open();
@@ -104,10 +139,19 @@ static void
 mailbox_deleted(const RowChange *change, const Datum *key)
 {
 	RowPlace	place = row_place(change->rel, change->old);
+	RowNumbers	numbers = get_numbers(change, change->old);
 
 	refuse_crossing(change, key);
-	mailbox_row_deleted(change->store, key, &place);
-	vanished_drop(change->store, key);
+
+	/* A nested statement may have made it anew already */
+	if (!mailbox_row_deleted(change->store, key, &place) &&
+		change->store->outlives)
+		return;
+	if (change->store->outlives)
+		vanished_remember(change->store, key, numbers.uidnext,
+						  numbers.highestmodseq);
+	else
+		vanished_drop(change->store, key);
 }
 
 static void
@@ -133,6 +177,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 								  new.uidnext, new.highestmodseq);
 	if (!key_equal(store, from, to))
 	{
+		if (store->outlives)
+			vanished_drop_remembered(store, to);
 		vanished_rename(store, from, mailbox_key(mailbox));
 		statement_renamed(mailbox);
 	}

@@ -104,8 +104,11 @@ will_be_expunged(const RowChange *change)
 Datum
 modseq_trigger_open(PG_FUNCTION_ARGS)
 {
-	trigger_data(fcinfo, TRIGGER_OPEN);
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_OPEN);
+
 	statement_open();
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		bulk_open_truncate(data->tg_relation);
 	return PointerGetDatum(NULL);
 }
 

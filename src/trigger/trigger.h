@@ -61,6 +61,7 @@ extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
 
 /* --- bulk.c ------------------------------------------------------------ */
 
+extern void bulk_open_truncate(Relation rel);
 extern void bulk_leave(Store *store, TableRole role, Oid relid);
 extern void bulk_arrive(Store *store, TableRole role, Oid relid);
 extern void bulk_flags_change(Store *store, TableRole role, Oid relid);

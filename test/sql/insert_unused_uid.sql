@@ -57,8 +57,10 @@ DROP TRIGGER zzz ON mail;
 --
 -- UIDs that the application chose
 --
+-- Begin again: what is remembered of mailboxes that went is forgotten
 TRUNCATE mail;
 DELETE FROM box;
+DELETE FROM mail_vanished;
 INSERT INTO box VALUES (1), (2);
 INSERT INTO mail (id, box_id, uid) VALUES (1, 1, 10);
 INSERT INTO mail (id, box_id, uid) VALUES (2, 1, 20), (3, 1, 15), (4, 1, NULL), (5, 2, 4294967295);
@@ -108,6 +110,7 @@ COMMIT;
 --
 TRUNCATE mail;
 DELETE FROM box;
+DELETE FROM mail_vanished;
 INSERT INTO box VALUES (1), (2);
 -- The inner one settles, in a subtransaction, while the outer one's messages have not yet arrived: they had vanished,
 -- and are recalled, but for the one that was left out

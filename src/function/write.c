@@ -95,11 +95,11 @@ modseq_touch(PG_FUNCTION_ARGS)
 	lock_mailbox(store, key);
 	if (!status_read(store, key, PLAN_AS_CALLER, &status))
 		status_no_mailbox(store, key);
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	mailbox = mailbox_with_key(store, key);
 	value = counter_modseq(store, mailbox);
 	counter_used(mailbox, value);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	PG_RETURN_INT64(value);
 }
 

@@ -288,13 +288,13 @@ complete_statement(Statement *statement)
 
 /* statement_close: one of those that were opened is over */
 void
-statement_close(void)
+statement_close(StatementKind kind)
 {
 	Statement  *statement = statement_current();
 
-	if (statement->open > 0)
-		statement->open--;
-	if (statement->open > 0 || statement->completing)
+	if (statement->open[kind] > 0)
+		statement->open[kind]--;
+	if (statement_is_open(statement) || statement->completing)
 		return;
 
 	/*
@@ -323,10 +323,10 @@ statement_renamed(Mailbox *mailbox)
 	if (uidset_builder_is_empty(vanished) && !work->used &&
 		work->landed == 0 && uidset_builder_is_empty(&work->unused))
 		return;
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,
 							  vanished->n);
 	uidset_builder_free(vanished);
 	statement_list(mailbox);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 }

@@ -220,11 +220,21 @@ typedef struct Crossings
 	struct HTAB *stays;			/* messages that keep their UID */
 } Crossings;
 
+/* By what triggers, or functions of ours, a statement is opened and closed */
+typedef enum StatementKind
+{
+	STATEMENT_INSERT,
+	STATEMENT_UPDATE,
+	STATEMENT_DELETE,
+	STATEMENT_OTHER,
+	STATEMENT_KINDS
+} StatementKind;
+
 /* What the SQL statement in progress has changed and owes */
 typedef struct Statement
 {
 	int			level;			/* the nest level that it belongs to */
-	int			open;			/* how many are open */
+	int			open[STATEMENT_KINDS];	/* how many are open */
 	bool		completing;
 	MemoryContext context;
 	List	   *mailboxes;		/* Mailboxes with something to write */
@@ -246,7 +256,8 @@ typedef struct MessageKeys
 
 extern Statement *statement_current(void);
 extern void statement_drop(void);
-extern void statement_open(void);
+extern void statement_open(StatementKind kind);
+extern bool statement_is_open(const Statement *statement);
 extern bool statement_is_completing(void);
 extern Crossings *statement_crossings(void);
 pg_noreturn extern void statement_store_changed(const Store *store);
@@ -367,7 +378,7 @@ extern void vanished_clear(Store *store);
 
 /* --- complete.c -------------------------------------------------------- */
 
-extern void statement_close(void);
+extern void statement_close(StatementKind kind);
 extern void statement_renamed(Mailbox *mailbox);
 
 #endif							/* MODSEQ_LEDGER_H */

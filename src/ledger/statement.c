@@ -14,12 +14,13 @@
  * foreign key's cascade are queued on the query that caused it, so they come
  * in any order; ON CONFLICT and MERGE open two or three kinds of statement at
  * once; and a cascade that comes back to a table fires its AFTER STATEMENT
- * triggers once more without those before.  PostgreSQL does see to it that
- * after every AFTER ROW trigger there is an AFTER STATEMENT trigger to come
- * (but for a row limit, see trigger/limit.c), so what is collected is
- * completed.  Should it not be (statement triggers
- * were disabled, or a partition was written to that lacks them), then the
- * commit fails: see statement_check_complete().
+ * triggers once more without those before.  So each kind is counted by itself:
+ * such a DELETE does not close an INSERT whose trigger led to it.  PostgreSQL
+ * does see to it that after every AFTER ROW trigger there is an AFTER STATEMENT
+ * trigger to come (but for a row limit, see trigger/limit.c), so what is
+ * collected is completed.  Should it not be (statement triggers were disabled,
+ * or a partition was written to that lacks them), then the commit fails: see
+ * statement_check_complete().
  *
  * Locks: none are taken here; see complete.c.
  *
@@ -72,9 +73,19 @@ statement_drop(void)
 }
 
 void
-statement_open(void)
+statement_open(StatementKind kind)
 {
-	statement_current()->open++;
+	statement_current()->open[kind]++;
+}
+
+/* statement_is_open: are triggers still to fire that close it? */
+bool
+statement_is_open(const Statement *statement)
+{
+	for (StatementKind kind = 0; kind < STATEMENT_KINDS; kind++)
+		if (statement->open[kind] > 0)
+			return true;
+	return false;
 }
 
 /* Is it a statement of our own that fires the triggers now? */
@@ -380,7 +391,7 @@ statement_is_nested(const Statement *statement)
 {
 	for (const Statement *outer = statement->outer; outer != NULL;
 		 outer = outer->outer)
-		if (outer->open > 0 || outer->completing)
+		if (statement_is_open(outer) || outer->completing)
 			return true;
 	return false;
 }
@@ -441,7 +452,7 @@ void
 statement_check_complete(int level)
 {
 	if (current == NULL || current->level < level ||
-		(current->open == 0 && statement_is_nested(current)))
+		(!statement_is_open(current) && statement_is_nested(current)))
 		return;
 	if (current->mailboxes != NIL || current->flagged != NIL ||
 		current->arrived != NIL)

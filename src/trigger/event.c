@@ -230,9 +230,9 @@ rows_leave(Oid relid)
 	find_all_inheritors(relid, AccessExclusiveLock, NULL);
 	store = table_store(relid, role);
 	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	bulk_leave(store, role, relid);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	restrict_end(&before);
 	return is_strangers(store, relid);
 }
@@ -299,7 +299,7 @@ before_drop(DropStmt *drop)
 
 		relids = lappend_oid(relids, RangeVarGetRelid(name, NoLock, true));
 	}
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	foreach(lc, drop->objects)
 	{
 		Oid			relid = lock_dropped(makeRangeVarFromNameList(lfirst(lc)));
@@ -309,7 +309,7 @@ before_drop(DropStmt *drop)
 			strangers = true;
 	}
 	restrict_begin(&before, GetUserId(), strangers);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	restrict_end(&before);
 }
 
@@ -439,9 +439,9 @@ after_attach(PartitionCmd *attach, Oid parent)
 	clone_complete_partition(relid);
 	store = table_store(relid, role);
 	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	bulk_arrive(store, role, relid);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	restrict_end(&before);
 }
 
@@ -466,9 +466,9 @@ flags_changed(Oid relid, TableRole role)
 	Restriction before;
 
 	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	bulk_flags_change(store, role, relid);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	restrict_end(&before);
 	ereport(NOTICE,
 			(errmsg("messages of store %s have got new mod-sequences",

@@ -108,12 +108,12 @@ resume(const RowChange *change, const Datum *key, Mailbox *mailbox,
 		mailbox = mailbox_with_key(store, key);
 	if (!counter_lock(store, mailbox))
 		return false;			/* a trigger before ours has deleted it */
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
 	vanished_drop(store, key);
 	unused_add(mailbox, 1, uidnext);
 	statement_stamp_below(store, key, uidnext);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	return true;
 }
 
@@ -130,9 +130,9 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 		return;
 	if (numbers.uidnext == 1)
 		return;
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	unused_add(mailbox, 1, numbers.uidnext);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 }
 
 static void
@@ -189,16 +189,16 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	{
 		/* A change that concerns no message, but that clients must notice */
 		vanished_drop(store, to);
-		statement_open();
+		statement_open(STATEMENT_OTHER);
 		unused_add(mailbox, 1, new.uidnext);
 		counter_used(mailbox, counter_modseq(store, mailbox));
-		statement_close();
+		statement_close(STATEMENT_OTHER);
 	}
 	else if (unused < new.uidnext)
 	{
-		statement_open();
+		statement_open(STATEMENT_OTHER);
 		unused_add(mailbox, unused, new.uidnext);
-		statement_close();
+		statement_close(STATEMENT_OTHER);
 	}
 }
 

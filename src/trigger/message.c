@@ -100,13 +100,23 @@ will_be_expunged(const RowChange *change)
 
 /* --- statements -------------------------------------------------------- */
 
+static StatementKind
+kind_of(TriggerEvent event)
+{
+	if (TRIGGER_FIRED_BY_INSERT(event))
+		return STATEMENT_INSERT;
+	if (TRIGGER_FIRED_BY_UPDATE(event))
+		return STATEMENT_UPDATE;
+	return TRIGGER_FIRED_BY_DELETE(event) ? STATEMENT_DELETE : STATEMENT_OTHER;
+}
+
 /* modseq.trigger_open(): BEFORE STATEMENT; takes no lock, raises no error */
 Datum
 modseq_trigger_open(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo, TRIGGER_OPEN);
 
-	statement_open();
+	statement_open(kind_of(data->tg_event));
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		bulk_open_truncate(data->tg_relation);
 	return PointerGetDatum(NULL);
@@ -122,8 +132,9 @@ modseq_trigger_open(PG_FUNCTION_ARGS)
 Datum
 modseq_trigger_flush(PG_FUNCTION_ARGS)
 {
-	trigger_data(fcinfo, TRIGGER_FLUSH);
-	statement_close();
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_FLUSH);
+
+	statement_close(kind_of(data->tg_event));
 	return PointerGetDatum(NULL);
 }
 

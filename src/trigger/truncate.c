@@ -60,7 +60,7 @@ modseq_trigger_truncate(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATES);
 
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	collect_truncated(data, TABLE_MESSAGE, "trigger_truncate");
 	return PointerGetDatum(NULL);
 }
@@ -76,7 +76,7 @@ modseq_trigger_truncate_flag(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATES);
 
-	statement_open();
+	statement_open(STATEMENT_OTHER);
 	collect_truncated(data, TABLE_FLAG, "trigger_truncate_flag");
 	return PointerGetDatum(NULL);
 }
@@ -97,7 +97,7 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 
 	mailbox_rows_gone(store);
 	vanished_clear(store);
-	statement_close();
+	statement_close(STATEMENT_OTHER);
 	return PointerGetDatum(NULL);
 }
 

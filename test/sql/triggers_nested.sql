@@ -234,4 +234,41 @@ INSERT INTO daily VALUES (4, 1, 1), (5, 1, 1);
 SELECT id, uid, modseq FROM daily ORDER BY uid, id;
 SELECT * FROM modseq.check('daily');
 
+--
+-- Cascades that come back to the messages: PostgreSQL fires the triggers after the statement once more, without those
+-- before it. The INSERT whose trigger causes that is not over by then
+--
+CREATE TABLE thread (id bigint PRIMARY KEY, first_id bigint);
+CREATE TABLE box (id bigint PRIMARY KEY, name text);
+CREATE TABLE post (
+	id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES box,
+	thread_id bigint REFERENCES thread ON DELETE CASCADE, seen boolean);
+ALTER TABLE thread ADD FOREIGN KEY (first_id) REFERENCES post ON DELETE CASCADE;
+SELECT modseq.attach('post', 'box') \g /dev/null
+INSERT INTO box (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c');
+CREATE FUNCTION drop_thread() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM post WHERE id = (SELECT min(first_id) FROM thread);
+	RETURN new;
+END $$;
+CREATE FUNCTION threads() RETURNS void LANGUAGE sql AS $$
+	INSERT INTO thread SELECT i FROM generate_series(1, 3) AS i;
+	INSERT INTO post SELECT 10 * i + j, 1, i FROM generate_series(1, 3) AS i, generate_series(0, 2) AS j;
+	UPDATE thread SET first_id = id * 10;
+$$;
+SELECT FROM threads() \g /dev/null
+\set posts 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'post\', \'id\', \'uid\', \'modseq\');'
+:posts
+CREATE TRIGGER a_drop BEFORE INSERT ON post FOR EACH ROW WHEN (new.id > 100 AND new.id % 2 = 0) EXECUTE FUNCTION drop_thread();
+INSERT INTO post SELECT i, 1 + i % 2 FROM generate_series(101, 106) AS i;
+:posts
+DROP TRIGGER a_drop ON post;
+SELECT FROM threads() \g /dev/null
+CREATE TRIGGER a_drop BEFORE UPDATE ON post FOR EACH ROW WHEN (old.id > 100 AND old.id % 2 = 0) EXECUTE FUNCTION drop_thread();
+UPDATE post SET seen = true, box_id = 3 WHERE id > 100;
+:posts
+UPDATE post SET seen = false WHERE id > 103;
+:posts
+DROP TRIGGER a_drop ON post;
+
 DROP SCHEMA t_transactions CASCADE;

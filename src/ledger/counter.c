@@ -76,6 +76,8 @@ counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
 		counters->first = *place;
 	counters->place = *place;
 	counters->gone = false;
+	if (counters->unseen == 0)
+		counters->unseen = highestmodseq + 1;
 	counters->uidnext = counters->locked ?
 		Max(counters->uidnext, uidnext) : uidnext;
 	counters->highestmodseq = counters->locked ?
@@ -346,6 +348,7 @@ counter_assign_uid(Store *store, Mailbox *mailbox)
 
 	Assert(counters->locked);
 	check_uid(store, mailbox, counters->next_uid, false);
+	counters->given = Max(counters->given, counters->next_uid + 1);
 	return counters->next_uid++;
 }
 
@@ -449,7 +452,38 @@ counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 	if (!store->uid_is_unique)
 		counters->arrived = Max(counters->arrived, uid + 1);
 	counters->next_uid = Max(counters->next_uid, uid + 1);
+	counters->given = Max(counters->given, uid + 1);
 	return true;
+}
+
+/*
+ * counter_has_issued: is that a mod-sequence that a row can carry which we have
+ * numbered, and that went in just now?
+ *
+ * It is the last one taken.  One that this transaction took before does no
+ * harm, for under the lock nobody else has seen it: another statement can have
+ * taken the next, between a trigger before the row and the one after it.
+ */
+bool
+counter_has_issued(Mailbox *mailbox, int64 modseq)
+{
+	const Counters *counters = mailbox_counters(mailbox);
+	int64		issued = mailbox_work(mailbox)->issued;
+
+	return counters->locked &&
+		(modseq == issued ||
+		 (modseq < issued && modseq >= counters->unseen));
+}
+
+/* counter_has_given: was that UID handed out, or accepted? */
+bool
+counter_has_given(Mailbox *mailbox, int64 uid)
+{
+	const Counters *counters = mailbox_counters(mailbox);
+
+	return uid < counters->given &&
+		(uid >= counters->uidnext ||
+		 (counters->reserved != 0 && uid >= counters->reserved));
 }
 
 /*
@@ -463,8 +497,13 @@ counter_used(Mailbox *mailbox, int64 modseq)
 {
 	Work	   *work = mailbox_work(mailbox);
 
+	/* An older one: the row has it already, or will have more */
+	if (modseq < work->issued &&
+		(work->value != 0 ||
+		 modseq <= mailbox_counters(mailbox)->highestmodseq))
+		modseq = work->value;
 	work->value = modseq;
-	work->used = true;
+	work->used = work->used || modseq != 0;
 	statement_list(mailbox);
 }
 

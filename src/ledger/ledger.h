@@ -51,7 +51,9 @@ typedef struct RowPlace
  *	first, place	the same, and INSERT					gone
  *	uidnext,		the same, and settling					-
  *	highestmodseq
+ *	unseen			the first lock							gone
  *	next_uid		the same, and each UID handed out		settling, gone
+ *	given			each UID handed out						gone
  *	reserved		the first UID below UIDNEXT, INSERT,	gone
  *					a rename
  *	arrived			each UID that arrives					gone
@@ -90,7 +92,10 @@ typedef struct Counters
 	/* Valid while locked */
 	int64		uidnext;		/* as the row has it */
 	int64		highestmodseq;	/* as the row has it */
+	int64		unseen;			/* mod-sequences from there on are this
+								 * transaction's, nobody else has seen them */
 	int64		next_uid;		/* the next UID to hand out */
+	int64		given;			/* 1 + highest UID that was handed out, or 0 */
 	int64		reserved;		/* UIDNEXT before this transaction, or as it
 								 * made the row; 0: unknown */
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
@@ -310,6 +315,8 @@ extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
 							   bool inserting);
 pg_noreturn extern void counter_refuse_uid(Store *store, Mailbox *mailbox,
 										   int64 uid, int64 uidnext);
+extern bool counter_has_issued(Mailbox *mailbox, int64 modseq);
+extern bool counter_has_given(Mailbox *mailbox, int64 uid);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);

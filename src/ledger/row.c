@@ -108,7 +108,9 @@ mailbox_row_gone(Mailbox *mailbox)
 	counters->gone = true;
 	counters->locked = false;
 	counters->place.relid = InvalidOid;
+	counters->unseen = 0;
 	counters->next_uid = 0;
+	counters->given = 0;
 	counters->reserved = 0;
 	counters->arrived = 0;
 	counters->met = 0;
@@ -148,7 +150,9 @@ absorb(Mailbox *found, Mailbox *mailbox)
 	counters->uidnext = Max(counters->uidnext, newer->uidnext);
 	counters->highestmodseq = Max(counters->highestmodseq,
 								  newer->highestmodseq);
+	counters->unseen = Min(counters->unseen, newer->unseen);
 	counters->next_uid = Max(counters->next_uid, newer->next_uid);
+	counters->given = Max(counters->given, newer->given);
 	counters->arrived = Max(counters->arrived, newer->arrived);
 	counters->locked = true;
 	work->value = Max(work->value, other->value);

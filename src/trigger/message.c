@@ -400,8 +400,8 @@ collect_arrival(const RowChange *change, const Datum *key)
 		uid < mailbox_counters(mailbox)->uidnext)
 		counter_refuse_uid(change->store, mailbox, uid,
 						   mailbox_counters(mailbox)->uidnext);
-	if (!counter_is_locked(mailbox) ||
-		modseq != mailbox_work(mailbox)->issued || uid < 1)
+	if (!counter_has_issued(mailbox, modseq) ||
+		!counter_has_given(mailbox, uid))
 		changed_after_us(change);
 	check_created(change, modseq);
 	counter_landed(mailbox, uid, modseq);
@@ -445,7 +445,7 @@ collect_stay(const RowChange *change, const Datum *key)
 	{
 		Mailbox    *mailbox = mailbox_get(change->store, key);
 
-		if (counter_is_locked(mailbox) && new == mailbox_work(mailbox)->issued)
+		if (counter_has_issued(mailbox, new))
 			counter_used(mailbox, new);
 		else if (new == mailbox_work(mailbox)->guess)
 			statement_stamped(change->store, key, uid);

@@ -144,6 +144,21 @@ CREATE FUNCTION own_modseq() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.mo
 CREATE TRIGGER zzz_own BEFORE INSERT OR UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION own_modseq();
 SELECT * FROM each_change();
 DROP TRIGGER zzz_own ON mail;
+CREATE FUNCTION own_uid() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	new.uid := coalesce(tg_argv[0]::bigint, old.uid);
+	RETURN new;
+END $$;
+-- One that is live, one that has vanished, one that is to come, and its old one
+CREATE TRIGGER zzz_own BEFORE INSERT OR UPDATE ON mail FOR EACH ROW WHEN (new.id <> 3) EXECUTE FUNCTION own_uid(3);
+SELECT * FROM each_change();
+CREATE OR REPLACE TRIGGER zzz_own BEFORE INSERT OR UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION own_uid(5);
+SELECT * FROM each_change();
+CREATE OR REPLACE TRIGGER zzz_own BEFORE INSERT OR UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION own_uid(100);
+SELECT * FROM each_change();
+CREATE OR REPLACE TRIGGER zzz_own BEFORE UPDATE ON mail FOR EACH ROW WHEN (old.box_id = new.box_id) EXECUTE FUNCTION own_uid();
+SELECT * FROM each_change();
+DROP TRIGGER zzz_own ON mail;
 CREATE FUNCTION own_created() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.created_modseq := 1; RETURN new; END $$;
 CREATE TRIGGER zzz_own BEFORE INSERT OR UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION own_created();
 SELECT * FROM each_change();
@@ -200,7 +215,7 @@ SELECT failure('UPDATE pmail SET seen = true WHERE id = 1');
 DROP TRIGGER zzz_keep ON pmail1;
 SELECT * FROM state('pmail', 'id', 'uid', 'modseq');
 CREATE TABLE pmail2 (LIKE pmail);
-INSERT INTO pmail2 (id, box_id, uid, modseq) VALUES (11, 1, 1, 50), (12, 1, 2, 50);
+INSERT INTO pmail2 (id, box_id, uid, modseq) VALUES (11, 1, 1, 3), (12, 1, 2, 3);
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE TRIGGER zzz_keep BEFORE UPDATE ON pmail2 FOR EACH ROW EXECUTE FUNCTION keep_row();
 SELECT failure('ALTER TABLE pmail ATTACH PARTITION pmail2 FOR VALUES FROM (10) TO (20)');

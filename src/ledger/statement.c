@@ -216,8 +216,8 @@ statement_stamp(Store *store, const Datum *key, int64 uid)
 }
 
 /*
- * statement_stamp_set: the same for all UIDs of a set, as a flag table had
- * them: some may not be there
+ * statement_stamp_set: the same for a set of UIDs, as a flag table has them:
+ * some may not be there
  */
 void
 statement_stamp_set(Store *store, const Datum *key, const UidSet *set)

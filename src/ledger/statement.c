@@ -263,9 +263,9 @@ statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
  * context, or in one of their own.
  */
 static MessageKeys *
-keys_in(List **list, Store *store, Oid type, bool own_context)
+keys_in(Statement *statement, List **list, Oid message_relid, Oid type,
+		bool own_context)
 {
-	Statement  *statement = statement_current();
 	MemoryContext old;
 	MessageKeys *result;
 	ListCell   *lc;
@@ -273,12 +273,12 @@ keys_in(List **list, Store *store, Oid type, bool own_context)
 	foreach(lc, *list)
 	{
 		result = lfirst(lc);
-		if (result->message_relid == store->message_relid)
+		if (result->message_relid == message_relid)
 			return result;
 	}
 	old = MemoryContextSwitchTo(statement->context);
 	result = palloc0(sizeof(MessageKeys));
-	result->message_relid = store->message_relid;
+	result->message_relid = message_relid;
 	result->keys = initArrayResult(type, statement->context, own_context);
 	*list = lappend(*list, result);
 	MemoryContextSwitchTo(old);
@@ -292,8 +292,10 @@ keys_in(List **list, Store *store, Oid type, bool own_context)
 void
 statement_stamp_by_key(Store *store, Datum message_key, bool came)
 {
-	MessageKeys *flagged = keys_in(&statement_current()->flagged, store,
-								   store->flag_key_type, false);
+	Statement  *statement = statement_current();
+	MessageKeys *flagged = keys_in(statement, &statement->flagged,
+								   store->message_relid, store->flag_key_type,
+								   false);
 
 	accumArrayResult(flagged->keys, message_key, false, store->flag_key_type,
 					 CurrentMemoryContext);
@@ -309,7 +311,9 @@ statement_stamp_by_key(Store *store, Datum message_key, bool came)
 MessageKeys *
 statement_arrived(Store *store, Datum message_key)
 {
-	MessageKeys *arrived = keys_in(&statement_current()->arrived, store,
+	Statement  *statement = statement_current();
+	MessageKeys *arrived = keys_in(statement, &statement->arrived,
+								   store->message_relid,
 								   store->message_key.type, true);
 
 	accumArrayResult(arrived->keys, message_key, false,
@@ -406,6 +410,26 @@ is_listed_outside(const Mailbox *mailbox, int level)
 	return outer != NULL && outer->level == level - 1 && outer->work.listed;
 }
 
+/* Hands the keys in a list of the inner statement to the outer one's */
+static void
+hand_keys(List *from, Statement *outer, List **to, bool own_context)
+{
+	ListCell   *lc;
+
+	foreach(lc, from)
+	{
+		MessageKeys *inner = lfirst(lc);
+		Oid			type = inner->keys->element_type;
+		MessageKeys *keys = keys_in(outer, to, inner->message_relid, type,
+									own_context);
+
+		for (int i = 0; i < inner->keys->nelems; i++)
+			accumArrayResult(keys->keys, inner->keys->dvalues[i], false, type,
+							 CurrentMemoryContext);
+		keys->came = keys->came || inner->came;
+	}
+}
+
 /*
  * The nest level of the current statement commits: what the statement has
  * changed is the next outer level's, as its mailboxes' Work is (mailbox.c).
@@ -429,16 +453,9 @@ hand_outward(void)
 		if (!is_listed_outside(lfirst(lc), inner->level))
 			outer->mailboxes = lappend(outer->mailboxes, lfirst(lc));
 	}
-	foreach(lc, inner->flagged)
-	{
-		FlaggedKeys *flagged = lfirst(lc);
-		Store	   *store = store_get(flagged->message_relid);
-
-		for (int i = 0; i < flagged->keys->nelems; i++)
-			outer->flagged = flagged_add(outer->flagged, store,
-										 flagged->keys->dvalues[i]);
-	}
 	MemoryContextSwitchTo(old);
+	hand_keys(inner->flagged, outer, &outer->flagged, false);
+	hand_keys(inner->arrived, outer, &outer->arrived, true);
 	statement_drop();
 }
 
@@ -470,7 +487,8 @@ statement_subtransaction_end(int level, bool commit)
 		return;
 
 	/* A committing one that is complete may have left an empty Statement */
-	if (commit && (current->mailboxes != NIL || current->flagged != NIL))
+	if (commit && (current->mailboxes != NIL || current->flagged != NIL ||
+				   current->arrived != NIL))
 		hand_outward();
 	else
 		statement_drop();

@@ -344,8 +344,8 @@ before_drop_extension(DropStmt *drop)
  * The messages of a partition that goes vanish; if it is one of the flag table,
  * their flags change.  Takes the locks of the command, and of the mailboxes.
  * Errors: 0A000 for DETACH CONCURRENTLY, for ATTACH PARTITION of a table of a
- * store, and for numbers and keys that are computed anew, 2BP01 for a flag column that is dropped, 55000 if the store is
- * out of date.
+ * store, and for numbers and keys that are computed anew, 2BP01 for a flag
+ * column that is dropped, 55000 if the store is out of date.
  */
 Datum
 modseq_event_before(PG_FUNCTION_ARGS)

@@ -90,7 +90,7 @@ CREATE FUNCTION modseq_internal.remove_added(tables regclass[]) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	r record;
-	done text[] := '{}';
+	done text[] := '{}'::text[];
 BEGIN
 	FOR r IN
 		SELECT i.indexrelid::regclass AS index

@@ -22,20 +22,21 @@ COMMENT ON FUNCTION modseq_internal.add_mailboxes IS
 CREATE FUNCTION modseq_internal.refuse_messages(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	message record;
+	mailbox text;
+	nulls integer;
 BEGIN
 	EXECUTE expand_template(store, '
-		SELECT {m.name} AS mailbox, num_nulls({m.key}) AS nulls
+		SELECT {m.name}, num_nulls({m.key})
 		FROM {message} m
 		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {m=b})
-		LIMIT 1') INTO message;
-	IF message.nulls > 0 THEN
+		LIMIT 1') INTO mailbox, nulls;
+	IF nulls > 0 THEN
 		RAISE 'table % has a message without a mailbox', qualified_name(store.message) USING
 			ERRCODE = 'not_null_violation',
 			HINT = 'Give it a mailbox, or delete it.';
-	ELSIF message.nulls = 0 THEN
+	ELSIF nulls = 0 THEN
 		RAISE 'table % has a message in mailbox "%", which does not exist',
-			qualified_name(store.message), message.mailbox USING
+			qualified_name(store.message), mailbox USING
 			ERRCODE = 'foreign_key_violation',
 			HINT = format('Create the mailbox in table %s, or delete its messages.', qualified_name(store.mailbox));
 	END IF;
@@ -194,17 +195,18 @@ COMMENT ON FUNCTION modseq_internal.unstamp IS
 CREATE FUNCTION modseq_internal.refuse_duplicates(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	duplicate record;
+	mailbox text;
+	uid bigint;
 BEGIN
 	EXECUTE expand_template(store, '
-		SELECT {m.name} AS mailbox, m.{uid} AS uid
+		SELECT {m.name}, m.{uid}
 		FROM {message} m
 		GROUP BY {m.key}, m.{uid}
 		HAVING count(*) > 1
-		LIMIT 1') INTO duplicate;
-	IF duplicate.uid IS NOT NULL THEN
+		LIMIT 1') INTO mailbox, uid;
+	IF uid IS NOT NULL THEN
 		RAISE unique_violation USING
-			DETAIL = format('Mailbox "%s" has UID %s twice.', duplicate.mailbox, duplicate.uid);
+			DETAIL = format('Mailbox "%s" has UID %s twice.', mailbox, uid);
 	END IF;
 END
 $$;

@@ -60,7 +60,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	c record;
 	before text;
-	added text[] := '{}';
+	added text[] := '{}'::text[];
 BEGIN
 	FOR c IN SELECT * FROM missing_columns(store) LOOP
 		EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', qualified_name(c.relation), c.attribute, c.definition);

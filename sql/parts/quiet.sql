@@ -20,7 +20,7 @@ CREATE FUNCTION modseq_internal.disable_triggers(tables regclass[]) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	t record;
-	undo text[] := '{}';
+	undo text[] := '{}'::text[];
 BEGIN
 	FOR t IN
 		SELECT n.nspname, c.conname

@@ -72,7 +72,7 @@ void
 counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
 			 int64 highestmodseq)
 {
-	if (!OidIsValid(counters->place.relid))
+	if (!row_place_is_known(&counters->place, place))
 		counters->first = *place;
 	counters->place = *place;
 	counters->gone = false;
@@ -104,6 +104,7 @@ read_locked(Store *store, Counters *counters)
 
 	counter_read_row(store, row, desc, &uidnext, &highestmodseq);
 	place.relid = DatumGetObjectId(SPI_getbinval(row, desc, 4, &isnull));
+	place.file = relation_file(place.relid);
 	tid = SPI_getbinval(row, desc, 5, &isnull);
 	place.tid = *(ItemPointer) DatumGetPointer(tid);
 	if (!OidIsValid(counters->place.relid))

@@ -29,6 +29,7 @@
 typedef struct RowPlace
 {
 	Oid			relid;			/* InvalidOid: nowhere */
+	Oid			file;			/* another when the table is written anew */
 	ItemPointerData tid;
 } RowPlace;
 
@@ -189,6 +190,7 @@ extern bool mailbox_follows(Store *store, const Datum *from, const Datum *to);
 extern List *mailbox_locked(Store *store, bool any);
 extern RowPlace row_place(Relation rel, HeapTuple row);
 extern bool row_place_equal(const RowPlace *a, const RowPlace *b);
+extern bool row_place_is_known(const RowPlace *place, const RowPlace *now);
 extern Mailbox *mailbox_of_row(Store *store, const Datum *key,
 							   const RowPlace *place);
 extern Mailbox *mailbox_take(Store *store, const Datum *key, Mailbox *mailbox);

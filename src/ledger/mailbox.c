@@ -497,6 +497,7 @@ row_place(Relation rel, HeapTuple row)
 	RowPlace	place;
 
 	place.relid = RelationGetRelid(rel);
+	place.file = rel->rd_rel->relfilenode;
 	place.tid = row->t_self;
 	return place;
 }
@@ -507,7 +508,22 @@ row_place_equal(const RowPlace *a, const RowPlace *b)
 	ItemPointerData left = a->tid;
 	ItemPointerData right = b->tid;
 
-	return a->relid == b->relid && ItemPointerEquals(&left, &right);
+	return a->relid == b->relid && a->file == b->file &&
+		ItemPointerEquals(&left, &right);
+}
+
+/*
+ * row_place_is_known: does a place say anything, of a row that is now there?
+ *
+ * If this transaction has clustered the table since, or altered it, then the
+ * rows are elsewhere.  Triggers had nothing more to tell at that time:
+ * PostgreSQL writes no table anew before they have.
+ */
+bool
+row_place_is_known(const RowPlace *place, const RowPlace *now)
+{
+	return OidIsValid(place->relid) &&
+		(place->relid != now->relid || place->file == now->file);
 }
 
 /* Can the version at that place be the newest that we know of its row? */
@@ -519,7 +535,7 @@ may_be_row(Mailbox *mailbox, const MailboxName *name, const RowPlace *place)
 	if (mailbox == NULL || !is_named(mailbox, name))
 		return false;
 	known = &mailbox->level->counters.place;
-	return !OidIsValid(known->relid) || row_place_equal(known, place);
+	return !row_place_is_known(known, place) || row_place_equal(known, place);
 }
 
 /*

@@ -232,7 +232,7 @@ mailbox_row_updated(Store *store, const Datum *from, const Datum *to,
 	counters = mailbox_counters(mailbox);
 	if (was_found(mailbox, new))
 		return mailbox;
-	if (!OidIsValid(counters->place.relid))
+	if (!row_place_is_known(&counters->place, old))
 		counters->first = counters->place = *old;
 	counter_know(counters, new, uidnext, highestmodseq);
 	counters->locked = mailbox_has_name(mailbox);

@@ -80,6 +80,20 @@ relation_owner(Oid relid)
 	return owner;
 }
 
+/* relation_file: the number of the file that has its rows */
+Oid
+relation_file(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			file;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	ReleaseSysCache(tuple);
+	return file;
+}
+
 char *
 relation_name(Oid relid)
 {

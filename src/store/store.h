@@ -225,6 +225,7 @@ extern const char *const role_triggers[TABLE_ROLES];
 
 extern Oid	uidset_oid(void);
 extern Oid	relation_owner(Oid relid);
+extern Oid	relation_file(Oid relid);
 extern char *relation_name(Oid relid);
 extern bool relation_inherits(Oid relid);
 extern bool relation_alters_rows(Oid relid, bool by_any_trigger);

@@ -84,7 +84,7 @@ INSERT INTO flag SELECT id, 'x' FROM mail;
 DELETE FROM mail WHERE id = 51;
 CLUSTER mail USING mail_pkey;
 CLUSTER flag USING flag_pkey;
-ALTER TABLE mail_vanished SET UNLOGGED;
+CLUSTER mail_vanished USING mail_vanished_pkey;
 ALTER TABLE mail ADD COLUMN random float DEFAULT random();
 UPDATE flag SET name = 'y';
 UPDATE mail SET mailbox_id = 31 WHERE id = (SELECT min(id) FROM mail WHERE mailbox_id = 3);

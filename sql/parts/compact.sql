@@ -21,11 +21,12 @@ BEGIN
 	END IF;
 	PERFORM refuse_stranger(ARRAY[s.vanished], 'modseq.compact()');
 	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
+	-- Not what this transaction has written: a message may yet come back
 	EXECUTE expand_template(s, '
 		WITH horizon AS (
 			SELECT {v.key}, max(v.modseq) AS modseq
 			FROM {vanished} v
-			WHERE v.vanished_at <= clock_timestamp() - $1
+			WHERE v.vanished_at <= clock_timestamp() - $1 AND v.vanished_at < transaction_timestamp()
 			GROUP BY {v.key}),
 		old AS MATERIALIZED (
 			SELECT v.*

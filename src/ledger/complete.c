@@ -69,7 +69,8 @@ changed_mailboxes(Statement *statement)
 	flagged_find(flagged);
 	foreach(lc, statement->mailboxes)
 	{
-		if (!has_changes(lfirst(lc)) && !unused_is_due(lfirst(lc)))
+		if (!has_changes(lfirst(lc)) && !unused_is_due(lfirst(lc)) &&
+			uidset_builder_is_empty(&mailbox_work(lfirst(lc))->returning))
 			continue;
 		store_of(lfirst(lc));
 		changed = lappend(changed, lfirst(lc));
@@ -190,6 +191,8 @@ write_changes(Store *store, Mailbox *mailbox)
 		renumber_messages(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->stamped))
 		stamp_messages(store, mailbox);
+	if (!uidset_builder_is_empty(&mailbox_work(mailbox)->returning))
+		returned_settle(store, mailbox);
 	if (counters->locked && unused_is_due(mailbox))
 		unused_settle(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))

@@ -402,10 +402,66 @@ reserved_uid(Store *store, Mailbox *mailbox)
 	return Max(counters->reserved, counters->arrived);
 }
 
-/* counter_refuse_uid: that UID was used, and no message there has it */
-void
-counter_refuse_uid(Store *store, Mailbox *mailbox, int64 uid, int64 uidnext)
+/*
+ * counter_committed_modseq: HIGHESTMODSEQ before this transaction
+ *
+ * What is above was written by it.  0 if it has made the mailbox.
+ */
+int64
+counter_committed_modseq(Store *store, Mailbox *mailbox)
 {
+	Counters   *counters = mailbox_counters(mailbox);
+	int64		uidnext;
+
+	if (!counters->has_committed)
+	{
+		counters->committed_modseq = 0;
+		counter_read_committed(store, mailbox, &uidnext,
+							   &counters->committed_modseq);
+		counters->has_committed = true;
+	}
+	return counters->committed_modseq;
+}
+
+/*
+ * Can a used UID be that of a message which this transaction has taken out of
+ * the mailbox?  If so, then it has changed the mailbox before, or is about to,
+ * in another part of the query.  What had vanished before is not known of a
+ * mailbox that this transaction has renamed or made.
+ */
+static bool
+may_return(Store *store, Mailbox *mailbox)
+{
+	const Counters *counters = mailbox_counters(mailbox);
+	const Statement *statement = statement_current();
+	int64		committed = counter_committed_modseq(store, mailbox);
+
+	return committed != 0 && counters->reserved != PG_INT64_MAX &&
+		(statement->open[STATEMENT_DELETE] > 0 ||
+		 statement->open[STATEMENT_UPDATE] > 0 ||
+		 counters->highestmodseq > committed);
+}
+
+/* UIDNEXT as of the statement's begin; what is below was used, or told */
+static int64
+begun_uidnext(Mailbox *mailbox)
+{
+	int64		uidnext = mailbox_counters(mailbox)->uidnext;
+
+	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
+		 outer = outer->outer)
+		uidnext = Max(uidnext, outer->counters.next_uid);
+	return uidnext;
+}
+
+/* counter_uid_is_used: the error for a UID that the application chose */
+void
+counter_uid_is_used(Store *store, Mailbox *mailbox, int64 uid)
+{
+	int64		uidnext = begun_uidnext(mailbox);
+
+	if (!store->uid_is_unique)
+		uidnext = Max(uidnext, mailbox_counters(mailbox)->next_uid);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT
@@ -420,41 +476,40 @@ counter_refuse_uid(Store *store, Mailbox *mailbox, int64 uid, int64 uidnext)
  *
  * It must not be below UIDNEXT as of the statement's begin, unless this very
  * transaction has reserved it: it was used, or clients were told that it never
- * will be (RFC 9051 section 2.3.1.1).  If it is, returns false without an
- * error where the message that has it is there, and so the row will not be
- * inserted: the unique index refuses it, or ON CONFLICT applies.  Where there
- * is no such index, UIDs must ascend, so that none is given twice.
+ * will be (RFC 9051 section 2.3.1.1).  UID_TAKEN without an error where the
+ * message that has it is there, and so the row will not be inserted: the unique
+ * index refuses it, or ON CONFLICT applies.  Where there is no such index, UIDs
+ * must ascend, so that none is given twice.  UID_RETURNS: it may be that of a
+ * message which this transaction has taken out, as returned.c will find.
  */
-bool
+UidVerdict
 counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 {
 	Counters   *counters = mailbox_counters(mailbox);
-	int64		uidnext = counters->uidnext;
+	int64		uidnext = begun_uidnext(mailbox);
 	bool		used;
 
 	Assert(counters->locked);
-	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
-		 outer = outer->outer)
-		uidnext = Max(uidnext, outer->counters.next_uid);
 	check_uid(store, mailbox, uid, true);
 	used = uid < uidnext && uid < reserved_uid(store, mailbox);
 	if (!store->uid_is_unique)
-	{
 		used = used || uid < counters->arrived ||
 			(uid >= counters->uidnext && uid < counters->next_uid);
-		uidnext = Max(uidnext, counters->next_uid);
-	}
 	if (used)
 	{
 		if (inserting && store->uid_is_unique && is_taken(store, mailbox, uid))
-			return false;
-		counter_refuse_uid(store, mailbox, uid, uidnext);
+			return UID_TAKEN;
+		if (!inserting || uid < 1 || !may_return(store, mailbox))
+			counter_uid_is_used(store, mailbox, uid);
+		uidset_builder_add(&mailbox_work(mailbox)->returning, (uint32) uid,
+						   (uint32) uid);
+		return UID_RETURNS;
 	}
 	if (!store->uid_is_unique)
 		counters->arrived = Max(counters->arrived, uid + 1);
 	counters->next_uid = Max(counters->next_uid, uid + 1);
 	counters->given = Max(counters->given, uid + 1);
-	return true;
+	return UID_ACCEPTED;
 }
 
 /*
@@ -476,15 +531,25 @@ counter_has_issued(Mailbox *mailbox, int64 modseq)
 		 (modseq < issued && modseq >= counters->unseen));
 }
 
-/* counter_has_given: was that UID handed out, or accepted? */
+/*
+ * counter_has_given: was that UID handed out, or accepted?
+ *
+ * Where UIDs may return, all those that do are looked at again (returned.c).
+ */
 bool
 counter_has_given(Mailbox *mailbox, int64 uid)
 {
 	const Counters *counters = mailbox_counters(mailbox);
+	UidBuilder *returning = &mailbox_work(mailbox)->returning;
 
-	return uid < counters->given &&
+	if (uid < counters->given &&
 		(uid >= counters->uidnext ||
-		 (counters->reserved != 0 && uid >= counters->reserved));
+		 (counters->reserved != 0 && uid >= counters->reserved)))
+		return true;
+	if (!is_uid(uid) || uidset_builder_is_empty(returning))
+		return false;
+	uidset_builder_add(returning, (uint32) uid, (uint32) uid);
+	return true;
 }
 
 /*

@@ -19,8 +19,8 @@
  * left and did not arrive when the statement is completed has vanished.
  *
  * Only one row is noted.  If another trigger writes to the store's partitions
- * while a row is between them, the row is not recognized, and its UID is
- * refused like any other that was used.
+ * while a row is between them, the row is not recognized.  Then it is one that
+ * was taken out and put back (returned.c).
  *
  * Locks: AccessShareLock on the source partition, which the statement that
  * fires the triggers has locked already.

@@ -15,6 +15,7 @@
  *	crossing.c	rows that go from one partition to another, or come with one
  *	vanished.c	the table of vanished UIDs
  *	shared.c	a message arrives while its flags change: who waits for whom
+ *	returned.c	messages that are taken out and put back
  *	flagged.c	from rows of a flag table to messages
  *	complete.c	a statement's completion: all that it owes is written
  *
@@ -59,6 +60,8 @@ typedef struct RowPlace
  *					a rename
  *	arrived			each UID that arrives					gone
  *	met				the lock, if the row was not known yet	gone
+ *	committed_		the first UID that may return, INSERT	gone
+ *	modseq
  *
  *	Work			set by									cleared by
  *	--------------	--------------------------------------	-----------------
@@ -70,6 +73,7 @@ typedef struct RowPlace
  *	accounted		unused_settle()						settling
  *	settling		settling								the same
  *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
+ *	returning		a used UID that the application chose	returned_settle()
  *	issued			with value								-
  *	appended		the vanished row						-
  *	owed			row triggers							its writing
@@ -102,6 +106,8 @@ typedef struct Counters
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
 	int64		met;			/* UIDNEXT when we locked the row and had not
 								 * heard of it, or 0 */
+	bool		has_committed;
+	int64		committed_modseq;	/* HIGHESTMODSEQ before this transaction */
 } Counters;
 
 /* UIDs of messages that something is to be done to */
@@ -125,6 +131,7 @@ typedef struct Work
 	int64		settling;		/* UIDNEXT, while settling writes it, or 0 */
 	UidBuilder	unused;			/* the application has raised UIDNEXT past
 								 * them */
+	UidBuilder	returning;		/* used ones of messages that may be back */
 	int64		issued;			/* the last value taken, by any statement */
 	int64		appended;		/* the last value in the vanished table */
 	Changes		owed;
@@ -295,6 +302,14 @@ extern void statement_transaction_end(void);
 
 /* --- counter.c --------------------------------------------------------- */
 
+/* What becomes of a UID that the application chose */
+typedef enum UidVerdict
+{
+	UID_ACCEPTED,
+	UID_TAKEN,					/* by the message in whose way the row is */
+	UID_RETURNS					/* with its message, which was taken out */
+} UidVerdict;
+
 extern int64 counter_effective_uidnext(const Store *store, bool isnull,
 									   int64 value);
 extern int64 counter_effective_highestmodseq(bool isnull, int64 value);
@@ -313,10 +328,11 @@ extern bool counter_read_committed(Store *store, Mailbox *mailbox,
 extern int64 counter_guess(Store *store, Mailbox *mailbox);
 extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
 extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
-extern bool counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
-							   bool inserting);
-pg_noreturn extern void counter_refuse_uid(Store *store, Mailbox *mailbox,
-										   int64 uid, int64 uidnext);
+extern int64 counter_committed_modseq(Store *store, Mailbox *mailbox);
+pg_noreturn extern void counter_uid_is_used(Store *store, Mailbox *mailbox,
+											int64 uid);
+extern UidVerdict counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
+									 bool inserting);
 extern bool counter_has_issued(Mailbox *mailbox, int64 modseq);
 extern bool counter_has_given(Mailbox *mailbox, int64 uid);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
@@ -329,6 +345,10 @@ pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
 extern void unused_add(Mailbox *mailbox, int64 from, int64 to);
 extern bool unused_is_due(Mailbox *mailbox);
 extern void unused_settle(Store *store, Mailbox *mailbox);
+
+/* --- returned.c -------------------------------------------------------- */
+
+extern void returned_settle(Store *store, Mailbox *mailbox);
 
 /* --- row.c ------------------------------------------------------------- */
 

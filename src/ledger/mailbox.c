@@ -108,6 +108,7 @@ push_level(Mailbox *mailbox, int level)
 	uidset_builder_init(&work->followed);
 	uidset_builder_init(&work->arrivals);
 	uidset_builder_init(&work->unused);
+	uidset_builder_init(&work->returning);
 	mailbox->level = inner;
 	if (level > 1)
 	{
@@ -135,6 +136,7 @@ pop_level(MailboxLevel *inner)
 	uidset_builder_free(&inner->work.followed);
 	uidset_builder_free(&inner->work.arrivals);
 	uidset_builder_free(&inner->work.unused);
+	uidset_builder_free(&inner->work.returning);
 	pfree(inner);
 }
 
@@ -201,6 +203,7 @@ merge_work(Work *from, Work *to)
 	to->accounted = Max(to->accounted, from->accounted);
 	mailbox_move_uids(&from->arrivals, &to->arrivals);
 	mailbox_move_uids(&from->unused, &to->unused);
+	mailbox_move_uids(&from->returning, &to->returning);
 	to->lock_stamped = to->lock_stamped || from->lock_stamped;
 	to->restamp = to->restamp || from->restamp ||
 		(from->guess != 0 && to->guess != 0 && from->guess != to->guess);

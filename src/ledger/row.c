@@ -76,6 +76,8 @@ mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
 		counters->first = counters->place = *place;
 	}
 	mailbox_counters(mailbox)->reserved = uidnext;
+	mailbox_counters(mailbox)->has_committed = true;
+	mailbox_counters(mailbox)->committed_modseq = 0;
 	return mailbox;
 }
 
@@ -114,6 +116,7 @@ mailbox_row_gone(Mailbox *mailbox)
 	counters->reserved = 0;
 	counters->arrived = 0;
 	counters->met = 0;
+	counters->has_committed = false;
 }
 
 /*
@@ -162,6 +165,7 @@ absorb(Mailbox *found, Mailbox *mailbox)
 	work->accounted = Max(work->accounted, other->accounted);
 	mailbox_move_uids(&other->arrivals, &work->arrivals);
 	mailbox_move_uids(&other->unused, &work->unused);
+	mailbox_move_uids(&other->returning, &work->returning);
 	work->appended = Max(work->appended, other->appended);
 	statement_hand_over(other, work);
 	other->value = 0;

@@ -175,7 +175,8 @@ set_numbers(const RowChange *change, int64 modseq, int64 uid,
  * A message arrives in a mailbox: it gets the next UID, or keeps the one that
  * it came with if that is none that was used, and a new mod-sequence (RFC 7162
  * section 3.1: "higher than the highest modification sequence of all messages
- * in the mailbox").  Takes the mailbox lock.
+ * in the mailbox").  One that comes back in the transaction that took it out
+ * has not arrived anew.  Takes the mailbox lock.
  */
 static HeapTuple
 arrive(const RowChange *change, const Datum *key, bool uid_given,
@@ -183,18 +184,27 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 {
 	Store	   *store = change->store;
 	Mailbox    *mailbox = mailbox_with_key(store, key);
+	UidVerdict	verdict = UID_ACCEPTED;
 	int64		modseq;
+	int64		created = 0;
 
 	if (!counter_lock(store, mailbox))
 		counter_no_mailbox(store, key);
-	if (!uid_given)
+	if (uid_given)
+		verdict = counter_accept_uid(store, mailbox, uid, change->old == NULL);
+	else
 		uid = counter_assign_uid(store, mailbox);
-	else if (!counter_accept_uid(store, mailbox, uid, change->old == NULL))
+	if (verdict == UID_TAKEN)
 	{
 		/* It is there; collect does not let another one with its UID in */
 		return set_numbers(change, MODSEQ_UNUSED, 0, MODSEQ_UNUSED);
 	}
 	modseq = counter_modseq(store, mailbox);
+	if (verdict == UID_RETURNS)
+		created = get_modseq(change->new, change->desc,
+							 change->shape->created_modseq);
+	if (created < 1 || created > modseq)
+		created = modseq;
 	if (change->shape->uid_type == INT4OID && uid > PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -205,7 +215,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 				 errhint("Change the type of the column to bigint.")));
 	if (change->may_cross)
 		crossing_note(change->rel, change->old, mailbox, uid, true);
-	return set_numbers(change, modseq, uid, modseq);
+	return set_numbers(change, modseq, uid, created);
 }
 
 /*
@@ -398,12 +408,17 @@ collect_arrival(const RowChange *change, const Datum *key)
 	 */
 	if (counter_is_locked(mailbox) && modseq == MODSEQ_UNUSED &&
 		uid < mailbox_counters(mailbox)->uidnext)
-		counter_refuse_uid(change->store, mailbox, uid,
-						   mailbox_counters(mailbox)->uidnext);
+		counter_uid_is_used(change->store, mailbox, uid);
 	if (!counter_has_issued(mailbox, modseq) ||
 		!counter_has_given(mailbox, uid))
 		changed_after_us(change);
 	check_created(change, modseq);
+	if (is_expunged(change) && uid < mailbox_counters(mailbox)->uidnext)
+	{
+		/* Not live, and below UIDNEXT: it has vanished before */
+		counter_used(mailbox, modseq);
+		return;
+	}
 	counter_landed(mailbox, uid, modseq);
 	if (is_expunged(change))
 		statement_vanish(mailbox, uid);

@@ -58,7 +58,8 @@ INSERT INTO mail (box_id, uid) VALUES (2, 8);
 COMMIT;
 :show
 
--- What another statement of the transaction has used, it cannot use again, nor anything below
+-- What another statement of the transaction has used it can use again when that is gone, or what is below: nobody else
+-- has seen it
 BEGIN;
 UPDATE box SET uidnext = uidnext + 3 WHERE id = 1;
 INSERT INTO mail (box_id, uid) VALUES (1, 9);

@@ -128,8 +128,10 @@ BEGIN;
 UPDATE mail SET flags = '{}' WHERE id = 3;
 TABLE log;
 :state
--- (Here what was remembered of 11 is overwritten: it is an error, not a new number)
+-- (Here what was remembered of 11 is overwritten: it is a message that was taken out and put back)
 UPDATE mail SET day = 3 WHERE id = 11;
+:state
+SELECT * FROM modseq.check('mail');
 ROLLBACK;
 DROP TRIGGER meddle ON mail_ham_2;
 DROP TRIGGER a_meddle ON mail_junk;

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * returned.c
+ *	  Messages that a transaction takes out and puts back under their UIDs.
+ *
+ * Tools that rearrange a table do so: a row is deleted from one partition, and
+ * inserted into another, in one statement or by way of another table.  To
+ * everybody else it is the same message, for nobody sees it gone.  So it keeps
+ * its UID (rule "arrivals"), and is stamped, since its flags may be others.
+ *
+ * When such a row is inserted we may not have heard of the DELETE yet: AFTER
+ * triggers fire when the whole query is done.  So a used UID is let in if it
+ * can be of such a message, and looked at when the statement is completed: it
+ * must have vanished by this transaction, and there must be one message that
+ * has it.
+ *
+ * Locks: the mailbox lock is held since the row arrived.
+ *
+ * Memory: what is collected is in Work, and goes with its nest level.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger/ledger.h"
+
+/* Finishes a builder that has been made here, and is not yet */
+static void
+difference(UidBuilder *a, UidBuilder *b, UidBuilder *result)
+{
+	uidset_builder_init(result);
+	uidset_builder_finish(a);
+	uidset_builder_finish(b);
+	uidset_difference(a->ranges, a->n, b->ranges, b->n, result);
+	uidset_builder_finish(result);
+}
+
+/*
+ * Those that are live now; an error if two messages have one UID.  The others
+ * were not inserted after all, were deleted again, or are expunged.
+ */
+static void
+find_live(Store *store, Mailbox *mailbox, const UidSet *set, UidBuilder *live)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+	int64		last = 0;
+
+	uidset_builder_init(live);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(set);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		int64		uid =
+			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+										SPI_tuptable->tupdesc, 1, &isnull));
+
+		if (uid == last)
+			counter_uid_is_used(store, mailbox, uid);
+		uidset_builder_add(live, (uint32) uid, (uint32) uid);
+		last = uid;
+	}
+	SPI_finish();
+	uidset_builder_finish(live);
+}
+
+/* The UIDs that this transaction has written into the vanished table */
+static void
+find_vanished(Store *store, Mailbox *mailbox, UidBuilder *vanished)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	uidset_builder_init(vanished);
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] =
+		Int64GetDatum(counter_committed_modseq(store, mailbox));
+	SPI_connect();
+	rows = plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 2, &isnull);
+		UidSet	   *set;
+
+		if (isnull)
+			continue;
+		set = DatumGetUidSetP(value);
+		uidset_builder_add_ranges(vanished, uidset_ranges(set),
+								  uidset_nranges(set));
+	}
+	SPI_finish();
+}
+
+/*
+ * returned_settle: the messages in work->returning are back, or it is an error
+ *
+ * They have not vanished in this statement.  What earlier ones have written
+ * unused_settle() recalls, as of any message that arrives late.  If the lock is
+ * not ours, then the same query has renamed the mailbox or deleted it.
+ */
+void
+returned_settle(Store *store, Mailbox *mailbox)
+{
+	Work	   *work = mailbox_work(mailbox);
+	UidSet	   *set = uidset_from_builder(&work->returning);
+	UidBuilder	live;
+	UidBuilder	written;
+	UidBuilder	rest;
+	UidBuilder	unknown;
+	UidBuilder	vanished;
+
+	uidset_builder_free(&work->returning);
+	if (!counter_is_locked(mailbox))
+		counter_uid_is_used(store, mailbox, uidset_ranges(set)->lo);
+	find_live(store, mailbox, set, &live);
+	pfree(set);
+	difference(&live, &work->owed.vanished, &rest);
+	if (!uidset_builder_is_empty(&rest))
+	{
+		find_vanished(store, mailbox, &written);
+		difference(&rest, &written, &unknown);
+		if (!uidset_builder_is_empty(&unknown))
+			counter_uid_is_used(store, mailbox, unknown.ranges[0].lo);
+		uidset_builder_free(&written);
+	}
+	uidset_builder_free(&rest);
+
+	difference(&work->owed.vanished, &live, &vanished);
+	uidset_builder_reset(&work->owed.vanished);
+	mailbox_move_uids(&vanished, &work->owed.vanished);
+	uidset_builder_free(&live);
+}

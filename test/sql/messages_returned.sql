@@ -1,0 +1,213 @@
+--
+-- Messages that a transaction takes out and puts back under their UIDs, as tools do that rearrange a table: clients hear
+-- that they changed, at most, and nothing that has really vanished comes back
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA t_returned;
+SET search_path = t_returned;
+\set VERBOSITY terse
+\getenv test PG_ABS_SRCDIR
+\set told :test /include/told.sql
+\i :told
+
+CREATE TABLE mailbox (id int PRIMARY KEY);
+CREATE TABLE mail (
+	id int NOT NULL,
+	mailbox_id int NOT NULL REFERENCES mailbox ON UPDATE CASCADE ON DELETE CASCADE,
+	day int NOT NULL,
+	seen boolean NOT NULL DEFAULT false,
+	deleted boolean NOT NULL DEFAULT false,
+	created bigint) PARTITION BY RANGE (day);
+CREATE TABLE mail_rest PARTITION OF mail DEFAULT;
+CREATE TABLE mail_1 PARTITION OF mail FOR VALUES FROM (10) TO (20);
+SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen}', message_expunged => 'deleted', message_created_modseq => 'created');
+INSERT INTO mailbox (id) VALUES (1), (2);
+INSERT INTO mail (id, mailbox_id, day) SELECT i, 1 + i / 10, 20 + i FROM generate_series(1, 12) AS i;
+DELETE FROM mail WHERE id = 1;
+\set state 'SELECT mailbox[1]::int AS box, uidnext, highest, modseq.vanished_since(\'mail\', mailbox, 0) AS vanished, messages FROM state(\'mail\', \'uid\', \'modseq\', \'created\', \'seen\', \'deleted\'); SELECT * FROM modseq.check(\'mail\');'
+:state
+
+-- In one query, from partition to partition
+BEGIN;
+WITH gone AS (DELETE FROM mail_rest WHERE id IN (2, 3, 10) RETURNING *)
+INSERT INTO mail_1 (id, mailbox_id, day, uid, modseq, created) SELECT id, mailbox_id, 10, uid, modseq, created FROM gone;
+SELECT mailbox, changed, vanished FROM told('mail', 3);
+COMMIT;
+:state
+
+-- In two, by way of another table, while the table that it goes to is made; the order is another
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail WITH NO DATA;
+WITH gone AS (DELETE FROM mail_rest WHERE day >= 24 RETURNING *) INSERT INTO aside SELECT * FROM gone;
+CREATE TABLE mail_2 PARTITION OF mail FOR VALUES FROM (24) TO (40);
+INSERT INTO mail SELECT * FROM aside ORDER BY id DESC;
+COMMIT;
+SELECT mailbox, changed, vanished FROM told('mail', 4);
+:state
+
+-- What a savepoint takes back was not done: neither the one ...
+BEGIN;
+DELETE FROM mail WHERE id = 4;
+SAVEPOINT a;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (4, 1, 10, 4);
+ROLLBACK TO a;
+COMMIT;
+SELECT mailbox, changed, vanished FROM told('mail', 6);
+-- ... nor the other
+BEGIN;
+SAVEPOINT a;
+DELETE FROM mail WHERE id = 5;
+ROLLBACK TO a;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (5, 1, 10, 5);
+ROLLBACK;
+BEGIN;
+SAVEPOINT a;
+DELETE FROM mail WHERE id = 5;
+RELEASE a;
+SAVEPOINT b;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (5, 1, 10, 5);
+RELEASE b;
+COMMIT;
+SELECT mailbox, changed, vanished FROM told('mail', 7);
+
+-- Out, in and out again; and in again
+BEGIN;
+DELETE FROM mail WHERE id = 6;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (6, 1, 10, 6);
+DELETE FROM mail WHERE id = 6;
+SELECT mailbox, changed, vanished FROM told('mail', 9);
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (6, 1, 10, 6);
+COMMIT;
+SELECT mailbox, changed, vanished FROM told('mail', 9);
+-- A message that arrives in the same transaction
+BEGIN;
+INSERT INTO mail (id, mailbox_id, day) VALUES (13, 1, 1);
+WITH gone AS (DELETE FROM mail WHERE id = 13 RETURNING *) INSERT INTO mail SELECT * FROM gone;
+COMMIT;
+:state
+
+-- Expunged messages, which stay so
+UPDATE mail SET deleted = true WHERE id IN (7, 11);
+WITH gone AS (DELETE FROM mail WHERE id IN (7, 8, 11) RETURNING *) INSERT INTO mail SELECT * FROM gone;
+:state
+-- ... and one that would be undeleted on the way: it has vanished, and so it would have to arrive
+WITH gone AS (DELETE FROM mail WHERE id = 11 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, day, uid FROM gone;
+:state
+
+-- Refused: what has vanished before, what is live, and what comes twice, be one of them expunged
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (1, 1, 10, 1);
+BEGIN;
+UPDATE mail SET seen = true WHERE id = 2;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (1, 1, 10, 1);
+ROLLBACK;
+WITH gone AS (DELETE FROM mail WHERE id = 2 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, day, 1 FROM gone;
+WITH gone AS (DELETE FROM mail WHERE id = 2 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, 40 + day, 3 FROM gone;
+WITH gone AS (DELETE FROM mail WHERE id = 2 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, other, uid FROM gone, (VALUES (1), (50)) AS twice (other);
+BEGIN;
+DELETE FROM mail WHERE id = 2;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (2, 1, 10, 2);
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (2, 1, 50, 2);
+ROLLBACK;
+BEGIN;
+UPDATE mail SET seen = true WHERE id = 2;
+INSERT INTO mail (id, mailbox_id, day, uid, deleted) VALUES (1, 1, 10, 1, true), (1, 1, 50, 1, false);
+ROLLBACK;
+BEGIN;
+UPDATE mail SET seen = true WHERE id = 2;
+INSERT INTO mail (id, mailbox_id, day, uid, deleted) VALUES (3, 1, 50, 3, true);
+ROLLBACK;
+-- ... in another mailbox, and what vanished long ago, beside what this transaction has folded
+WITH gone AS (DELETE FROM mail WHERE id = 9 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, 2, day, 1 FROM gone;
+BEGIN;
+DELETE FROM mail WHERE id = 2;
+SELECT modseq.compact('mail', '0') > 0 AS folded;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (2, 1, 10, 2);
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (1, 1, 10, 1);
+ROLLBACK;
+:state
+
+-- Left out after all, by a trigger
+CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER zzz BEFORE INSERT ON mail FOR EACH ROW WHEN (new.day = 12) EXECUTE FUNCTION leave_out();
+WITH gone AS (DELETE FROM mail WHERE id IN (2, 3) RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, 9 + id, uid FROM gone ORDER BY id;
+DROP TRIGGER zzz ON mail;
+-- ... or deleted again by one
+CREATE FUNCTION delete_again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM mail WHERE id = new.id; RETURN NULL; END';
+CREATE TRIGGER zzz AFTER INSERT ON mail FOR EACH ROW WHEN (new.day = 13) EXECUTE FUNCTION delete_again();
+WITH gone AS (DELETE FROM mail WHERE id IN (2, 4, 5) RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, 8 + id, uid FROM gone ORDER BY id;
+DROP TRIGGER zzz ON mail;
+:state
+
+-- A table as a whole: one partition, then all
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail_2;
+TRUNCATE mail_2;
+INSERT INTO mail SELECT * FROM aside;
+COMMIT;
+:state
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail;
+TRUNCATE mail;
+INSERT INTO mail SELECT * FROM aside WHERE id <> 8;
+COMMIT;
+:state
+
+-- Of a mailbox that is renamed, or made, in the same transaction it is not known what had vanished before
+BEGIN;
+UPDATE mailbox SET id = 3 WHERE id = 2;
+DELETE FROM mail WHERE id = 10;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (10, 3, 10, 1);
+ROLLBACK;
+BEGIN;
+INSERT INTO mailbox (id) VALUES (4);
+INSERT INTO mail (id, mailbox_id, day) SELECT i, 4, 10 FROM generate_series(41, 43) AS i;
+WITH gone AS (DELETE FROM mail WHERE mailbox_id = 4 RETURNING *) INSERT INTO mail SELECT * FROM gone;
+COMMIT;
+:state
+
+-- Without partitions, with flags in a table that go by the foreign key and come back
+CREATE TABLE plain (id int PRIMARY KEY, mailbox_id int NOT NULL REFERENCES mailbox);
+CREATE TABLE flag (mail_id int REFERENCES plain ON DELETE CASCADE, name text, PRIMARY KEY (mail_id, name));
+CREATE TABLE box (id int PRIMARY KEY);
+ALTER TABLE plain DROP CONSTRAINT plain_mailbox_id_fkey;
+SELECT modseq.attach('plain', 'box', 'flag', message_mailbox => '{mailbox_id}');
+INSERT INTO box (id) VALUES (1);
+INSERT INTO plain SELECT i, 1 FROM generate_series(1, 5) AS i;
+INSERT INTO flag SELECT i, 'x' FROM generate_series(1, 5) AS i;
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE plain;
+CREATE TEMP TABLE flag_aside ON COMMIT DROP AS TABLE flag;
+DELETE FROM plain WHERE id <> 3;
+INSERT INTO plain SELECT * FROM aside WHERE id NOT IN (3, 5);
+INSERT INTO flag SELECT * FROM flag_aside WHERE mail_id IN (1, 2);
+COMMIT;
+SELECT * FROM told('plain', 3);
+-- Where the message is there, that is told as ever
+INSERT INTO plain (id, mailbox_id, uid) VALUES (9, 1, 1);
+WITH gone AS (DELETE FROM plain WHERE id IN (1, 2) RETURNING *)
+INSERT INTO plain (id, mailbox_id, uid) SELECT id, mailbox_id, CASE uid WHEN 2 THEN 3 ELSE uid END FROM gone;
+WITH gone AS (DELETE FROM plain WHERE id IN (1, 2) RETURNING *)
+INSERT INTO plain (id, mailbox_id, uid) SELECT id, mailbox_id, CASE uid WHEN 2 THEN 3 ELSE uid END FROM gone
+ON CONFLICT (mailbox_id, uid) DO NOTHING;
+SELECT * FROM told('plain', 3);
+-- Two that change their UIDs with each other do not return
+BEGIN;
+DELETE FROM plain WHERE id = 3;
+UPDATE plain SET uid = 3 WHERE id = 1;
+ROLLBACK;
+
+-- Many, in the order of nothing: as many steps as messages
+INSERT INTO plain SELECT i, 1 FROM generate_series(101, 5000) AS i;
+WITH gone AS (DELETE FROM plain WHERE id > 100 RETURNING *)
+INSERT INTO plain SELECT gone.* FROM gone ORDER BY hashint4(id);
+SELECT uidnext, highest, count(*), max(problem) FROM told('plain'), plain GROUP BY 1, 2;
+
+DROP SCHEMA t_returned CASCADE;

@@ -11,10 +11,10 @@
  * all there is.  Reading takes a new snapshot, also in REPEATABLE READ, where
  * the transaction's own may be older than that lock; if a mailbox is newer than
  * the transaction's snapshot, that is a serialization failure.  Where rows are
- * flags, or messages that share flags, the other table is locked against
- * writers, too: see ledger/shared.c.  Mailbox locks are taken after that, when
- * the statement is completed, ascending; of messages that come, before the
- * first is numbered, ascending.
+ * flags, or messages that share flags, SHARE ROW EXCLUSIVE on the other table,
+ * too (see ledger/shared.c); where DDL changes flags, on both.  Mailbox locks
+ * are taken after that, when the statement is completed, ascending; of messages
+ * that come, before the first is numbered, ascending.
  *
  * Memory: SPI's, of a size with the mailboxes and the ranges of their UIDs, and
  * what statement.c collects.
@@ -129,9 +129,10 @@ may_have_rows(Oid relid)
 }
 
 /*
- * Messages are arriving or moving that no snapshot shows as they will be, and
- * whose flags these are: so wait for all who write to the table of the one, if
- * the other comes or goes.  A partition that is created has no rows.
+ * Flags of messages come or go, or messages that share flags.  Of those that
+ * come or move meanwhile, and are committed before us, clients would know the
+ * flags as they were: so first wait for the writers of the other table, and let
+ * nobody else begin.  A partition that is created has no rows.
  */
 static void
 wait_for_writers(Store *store, TableRole role, Oid relid)
@@ -140,15 +141,14 @@ wait_for_writers(Store *store, TableRole role, Oid relid)
 
 	if (!may_have_rows(relid))
 		return;
-	LockRelationOid(other, ShareLock);
-	find_all_inheritors(other, ShareLock, NULL);
+	LockRelationOid(other, ShareRowExclusiveLock);
+	find_all_inheritors(other, ShareRowExclusiveLock, NULL);
 }
 
 static void
 flags_change(Store *store, Oid relid)
 {
-	if (store->flag_message.name != NULL)
-		wait_for_writers(store, TABLE_MESSAGE, relid);
+	wait_for_writers(store, TABLE_MESSAGE, relid);
 	for_each_mailbox(store, store->flag_message.name != NULL ?
 					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
 }

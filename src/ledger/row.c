@@ -265,6 +265,8 @@ mailbox_rows_gone(Store *store)
 			counter_skip_uids(mailbox, before.next_uid - 1);
 			mailbox_counters(mailbox)->reserved = before.reserved;
 			mailbox_counters(mailbox)->arrived = before.arrived;
+			mailbox_counters(mailbox)->given = before.given;
+			mailbox_counters(mailbox)->unseen = before.unseen;
 		}
 	}
 	list_free(locked);

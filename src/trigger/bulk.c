@@ -341,6 +341,8 @@ void
 bulk_flags_change(Store *store, TableRole role, Oid relid)
 {
 	refuse_other_owner(store, role, relid);
+	LockRelationOid(relid, ShareRowExclusiveLock);
+	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	if (role == TABLE_MESSAGE)
 		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, stamp);
 	else

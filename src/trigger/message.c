@@ -379,13 +379,18 @@ changed_after_us(const RowChange *change)
 			 errhint("Triggers fire in the order of their names; give that trigger a name before \"zz_modseq_assign\".")));
 }
 
-/* Nor may a later trigger change when a message was created */
+/*
+ * Nor may a later trigger change when a message was created, between these
+ * two mod-sequences
+ */
 static void
-check_created(const RowChange *change, int64 created_modseq)
+check_created(const RowChange *change, int64 least, int64 most)
 {
+	int64		created = get_modseq(change->new, change->desc,
+									 change->shape->created_modseq);
+
 	if (change->shape->created_modseq != InvalidAttrNumber &&
-		get_modseq(change->new, change->desc,
-				   change->shape->created_modseq) != created_modseq)
+		(created < least || created > most))
 		changed_after_us(change);
 }
 
@@ -400,6 +405,7 @@ collect_arrival(const RowChange *change, const Datum *key)
 	int64		uid = trigger_uid(change, change->new);
 	int64		modseq = get_modseq(change->new, change->desc,
 									change->shape->modseq);
+	bool		returns;
 
 	/*
 	 * The message that had the UID was there: see arrive().  It was expunged,
@@ -412,7 +418,10 @@ collect_arrival(const RowChange *change, const Datum *key)
 	if (!counter_has_issued(mailbox, modseq) ||
 		!counter_has_given(mailbox, uid))
 		changed_after_us(change);
-	check_created(change, modseq);
+
+	/* One that returns brings it along */
+	returns = !uidset_builder_is_empty(&mailbox_work(mailbox)->returning);
+	check_created(change, returns ? 1 : modseq, modseq);
 	if (is_expunged(change) && uid < mailbox_counters(mailbox)->uidnext)
 	{
 		/* Not live, and below UIDNEXT: it has vanished before */
@@ -454,6 +463,8 @@ collect_stay(const RowChange *change, const Datum *key)
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
 	int64		new = get_modseq(change->new, change->desc, shape->modseq);
+	int64		created = get_modseq(change->old, change->desc,
+									 shape->created_modseq);
 	int64		uid = trigger_uid(change, change->new);
 
 	if (new != old)
@@ -467,8 +478,7 @@ collect_stay(const RowChange *change, const Datum *key)
 		else
 			changed_after_us(change);
 	}
-	check_created(change, get_modseq(change->old, change->desc,
-									 shape->created_modseq));
+	check_created(change, created, created);
 	if (is_expunged(change))
 	{
 		if (!was_expunged(change))

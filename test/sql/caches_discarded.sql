@@ -46,3 +46,5 @@ SET debug_discard_caches = 0;
 SELECT box_id, uid, modseq, seen, gone FROM mail ORDER BY 1, 2;
 SELECT id, modseq, uids FROM mail_vanished ORDER BY 1, 2;
 SELECT * FROM modseq.check('mail');
+SET client_min_messages = warning;
+DROP SCHEMA t_discarded CASCADE;

@@ -9,7 +9,8 @@
  *	source.c	the rows of a side table, beside those of its source
  *	notify.c	wake-ups for clients that wait
  *	statement.c	what one SQL statement changed
- *	counter.c	the mailbox lock; handing out UIDs and mod-sequences
+ *	counter.c	the mailbox lock; handing out mod-sequences
+ *	uid.c		handing out UIDs, and judging those that were chosen
  *	unused.c	UIDs below UIDNEXT that no message has had
  *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
@@ -326,19 +327,21 @@ extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern bool counter_read_committed(Store *store, Mailbox *mailbox,
 								   int64 *uidnext, int64 *highestmodseq);
 extern int64 counter_guess(Store *store, Mailbox *mailbox);
-extern int64 counter_assign_uid(Store *store, Mailbox *mailbox);
-extern void counter_skip_uids(Mailbox *mailbox, int64 uid);
 extern int64 counter_committed_modseq(Store *store, Mailbox *mailbox);
-pg_noreturn extern void counter_uid_is_used(Store *store, Mailbox *mailbox,
-											int64 uid);
-extern UidVerdict counter_accept_uid(Store *store, Mailbox *mailbox, int64 uid,
-									 bool inserting);
 extern bool counter_has_issued(Mailbox *mailbox, int64 modseq);
-extern bool counter_has_given(Mailbox *mailbox, int64 uid);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
+
+/* --- uid.c ------------------------------------------------------------- */
+
+extern int64 uid_assign(Store *store, Mailbox *mailbox);
+extern void uid_skip(Mailbox *mailbox, int64 uid);
+pg_noreturn extern void uid_is_used(Store *store, Mailbox *mailbox, int64 uid);
+extern UidVerdict uid_accept(Store *store, Mailbox *mailbox, int64 uid,
+							 bool inserting);
+extern bool uid_was_given(Mailbox *mailbox, int64 uid);
 
 /* --- unused.c ---------------------------------------------------------- */
 

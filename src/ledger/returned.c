@@ -57,7 +57,7 @@ find_live(Store *store, Mailbox *mailbox, const UidSet *set, UidBuilder *live)
 										SPI_tuptable->tupdesc, 1, &isnull));
 
 		if (uid == last)
-			counter_uid_is_used(store, mailbox, uid);
+			uid_is_used(store, mailbox, uid);
 		uidset_builder_add(live, (uint32) uid, (uint32) uid);
 		last = uid;
 	}
@@ -114,7 +114,7 @@ returned_settle(Store *store, Mailbox *mailbox)
 
 	uidset_builder_free(&work->returning);
 	if (!counter_is_locked(mailbox))
-		counter_uid_is_used(store, mailbox, uidset_ranges(set)->lo);
+		uid_is_used(store, mailbox, uidset_ranges(set)->lo);
 	find_live(store, mailbox, set, &live);
 	pfree(set);
 	difference(&live, &work->owed.vanished, &rest);
@@ -123,7 +123,7 @@ returned_settle(Store *store, Mailbox *mailbox)
 		find_vanished(store, mailbox, &written);
 		difference(&rest, &written, &unknown);
 		if (!uidset_builder_is_empty(&unknown))
-			counter_uid_is_used(store, mailbox, unknown.ranges[0].lo);
+			uid_is_used(store, mailbox, unknown.ranges[0].lo);
 		uidset_builder_free(&written);
 	}
 	uidset_builder_free(&rest);

@@ -262,7 +262,7 @@ mailbox_rows_gone(Store *store)
 		mailbox_row_gone(mailbox);
 		if (counter_lock(store, mailbox))
 		{
-			counter_skip_uids(mailbox, before.next_uid - 1);
+			uid_skip(mailbox, before.next_uid - 1);
 			mailbox_counters(mailbox)->reserved = before.reserved;
 			mailbox_counters(mailbox)->arrived = before.arrived;
 			mailbox_counters(mailbox)->given = before.given;

@@ -232,7 +232,7 @@ skip_uids(Store *store, Datum *key, Datum last_uid)
 
 	if (!counter_lock(store, mailbox))
 		counter_no_mailbox(store, key);
-	counter_skip_uids(mailbox, DatumGetInt64(last_uid));
+	uid_skip(mailbox, DatumGetInt64(last_uid));
 }
 
 /* How many rows there are, for all of them were to be changed */

@@ -191,9 +191,9 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	if (!counter_lock(store, mailbox))
 		counter_no_mailbox(store, key);
 	if (uid_given)
-		verdict = counter_accept_uid(store, mailbox, uid, change->old == NULL);
+		verdict = uid_accept(store, mailbox, uid, change->old == NULL);
 	else
-		uid = counter_assign_uid(store, mailbox);
+		uid = uid_assign(store, mailbox);
 	if (verdict == UID_TAKEN)
 	{
 		/* It is there; collect does not let another one with its UID in */
@@ -414,9 +414,9 @@ collect_arrival(const RowChange *change, const Datum *key)
 	 */
 	if (counter_is_locked(mailbox) && modseq == MODSEQ_UNUSED &&
 		uid < mailbox_counters(mailbox)->uidnext)
-		counter_uid_is_used(change->store, mailbox, uid);
+		uid_is_used(change->store, mailbox, uid);
 	if (!counter_has_issued(mailbox, modseq) ||
-		!counter_has_given(mailbox, uid))
+		!uid_was_given(mailbox, uid))
 		changed_after_us(change);
 
 	/* One that returns brings it along */

@@ -3,21 +3,28 @@
  * take over.
  */
 
--- One too many, whose source has gone, stays, lest somebody's foreign key takes more along; check() reports it
+-- One too many, whose source has gone, stays in a table of the application's, lest somebody's foreign key takes more along;
+-- check() reports it
 CREATE FUNCTION modseq_internal.add_mailboxes(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
-	IF store.mailbox_source IS NOT NULL THEN
+	IF source_table(store) IS NOT NULL THEN
 		EXECUTE expand_template(store, '
 			INSERT INTO {mailbox} ({key})
 			SELECT {s.key}
 			FROM {source} s
 			WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b}) AND num_nulls({s.key}) = 0');
 	END IF;
+	IF store.counters IS NOT NULL THEN
+		EXECUTE expand_template(store, '
+			DELETE FROM {mailbox} b WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b})');
+		EXECUTE expand_template(store, 'UPDATE {mailbox} b SET gone_at = NULL WHERE b.gone_at IS NOT NULL');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.add_mailboxes IS
-	'Adds the rows that a mailbox table lacks which is a side table of mailbox_source.';
+	'Adds the rows that a table of counters lacks which is beside the table that mailboxes come from; of ours, removes '
+	'those whose mailboxes have gone.';
 
 CREATE FUNCTION modseq_internal.refuse_messages(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

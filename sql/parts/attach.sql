@@ -37,19 +37,24 @@ COMMENT ON FUNCTION modseq_internal.hold_tables IS
 CREATE FUNCTION modseq_internal.lock_tables(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	tables CONSTANT regclass[] := array_remove(
-		ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag], NULL);
+	tables CONSTANT regclass[] := array_remove(array_remove(
+		ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag, store.counters], NULL), 0);
 	must_change CONSTANT boolean :=
 		EXISTS (SELECT FROM missing_columns(store))
 		OR has_default(store.message, store.message_uid)
-		OR NOT has_default(store.mailbox, store.mailbox_uidvalidity)
+		OR counter_table(store) <> 0 AND NOT has_default(counter_table(store), store.mailbox_uidvalidity)
 		OR EXISTS (SELECT FROM not_null_while_attached(store) WHERE NOT is_not_null)
-		OR EXISTS (SELECT FROM rules_to_disable(ARRAY[store.message, store.mailbox]))
+		OR EXISTS (SELECT FROM rules_to_disable(ARRAY[store.message, counter_table(store)]))
 		OR EXISTS (SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables)));
+	relation regclass;
 BEGIN
-	EXECUTE format('LOCK TABLE %s IN %s MODE',
-		(SELECT string_agg(qualified_name(t), ', ' ORDER BY place) FROM unnest(tables) WITH ORDINALITY AS u (t, place)),
-		CASE WHEN must_change THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END);
+	FOREACH relation IN ARRAY tables LOOP
+		EXECUTE format('LOCK TABLE %s IN %s MODE', qualified_name(relation),
+			CASE WHEN must_change AND NOT stays_as_it_is(store, relation)
+				AND NOT (store.counters IS NOT NULL AND relation = store.mailbox AND NOT EXISTS (
+					SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(relation))))
+				THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END);
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.lock_tables IS
@@ -80,14 +85,14 @@ BEGIN
 	END IF;
 
 	-- Mailboxes that the application makes without one need a UIDVALIDITY
-	IF NOT has_default(store.mailbox, store.mailbox_uidvalidity) THEN
+	IF NOT has_default(counter_table(store), store.mailbox_uidvalidity) THEN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT modseq.next_uidvalidity()',
-			qualified_name(store.mailbox), store.mailbox_uidvalidity);
-		PERFORM mark_default(store.mailbox, store.mailbox_uidvalidity);
+			qualified_name(counter_table(store)), store.mailbox_uidvalidity);
+		PERFORM mark_default(counter_table(store), store.mailbox_uidvalidity);
 		RAISE NOTICE 'column "%" of table % has modseq.next_uidvalidity() as its default now',
-			store.mailbox_uidvalidity, qualified_name(store.mailbox);
+			store.mailbox_uidvalidity, qualified_name(counter_table(store));
 	END IF;
-	IF column_type(store.mailbox, store.mailbox_uidvalidity) = 'integer'::regtype THEN
+	IF column_type(counter_table(store), store.mailbox_uidvalidity) = 'integer'::regtype THEN
 		RAISE WARNING 'column "%" of table % is an integer, too small for a UIDVALIDITY from 2038 on',
 			store.mailbox_uidvalidity, qualified_name(store.mailbox) USING
 			DETAIL = 'modseq.next_uidvalidity() is not below the clock, in seconds since 1970.',
@@ -129,7 +134,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	t record;
 BEGIN
-	FOR t IN SELECT * FROM wanted_triggers(store) WHERE NOT cloned LOOP
+	FOR t IN SELECT * FROM wanted_triggers(store) w WHERE NOT cloned AND NOT stays_as_it_is(store, w.relation) LOOP
 		EXECUTE format('CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION modseq.%I(%s)',
 			t.name, t.timing, t.events, qualified_name(t.relation), t.level, t.function,
 			(SELECT string_agg(quote_literal(a), ', ' ORDER BY place)
@@ -180,6 +185,7 @@ CREATE FUNCTION modseq_internal.attach(
 	mailbox_highestmodseq name,
 	mailbox_source regclass,
 	mailbox_source_key name[],
+	counters text,
 	message_mailbox name[],
 	message_uid name,
 	message_modseq name,
@@ -212,7 +218,7 @@ BEGIN
 			HINT = 'Call it in a transaction of its own.';
 	END IF;
 	before := find_before(message);
-	store := (message, mailbox, flag, before.vanished,
+	store := (message, mailbox, flag, before.vanished, NULL,
 		mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid, mailbox_highestmodseq,
 		mailbox_source, mailbox_source_key,
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
@@ -225,6 +231,9 @@ BEGIN
 	PERFORM refuse_tables(store);
 	PERFORM refuse_reader(store, ARRAY[store.message, store.mailbox, store.mailbox_source], 'modseq.attach()');
 	PERFORM hold_tables(store);
+	store := place_counters(store, before, counters);
+	PERFORM follow_owner(store, store.vanished);
+	PERFORM follow_owner(store, store.counters);
 	store := keep_options(store, before);
 
 	-- What must be locked depends on what is there, and that may change while we wait for it: once more then
@@ -233,10 +242,20 @@ BEGIN
 	store := infer(store);
 
 	-- Our triggers must not see what follows
-	PERFORM drop_triggers(ARRAY[message, store.mailbox, store.mailbox_source, store.flag,
-		replaced.mailbox, replaced.mailbox_source, replaced.flag]);
+	PERFORM drop_triggers(ARRAY(
+		SELECT relation
+		FROM unnest(ARRAY[message, store.mailbox, store.mailbox_source, store.flag, store.counters,
+			replaced.mailbox, replaced.mailbox_source, replaced.flag, replaced.counters]) AS u (relation)
+		WHERE relation IS NOT NULL AND NOT stays_as_it_is(store, relation)));
+	IF before.mailbox = store.mailbox THEN
+		PERFORM follow_mailbox_key(before.vanished, trim_array(primary_key(before.vanished), 1), store);
+		PERFORM follow_mailbox_key(before.counters, primary_key(before.counters), store);
+	END IF;
+	IF store.counters IS NOT NULL THEN
+		store.counters := coalesce(find_counters(store), create_counters(store));
+		PERFORM drop_triggers(ARRAY[store.counters]);
+	END IF;
 	added := add_columns(store);
-	PERFORM follow_mailbox_key(store, before);
 	store.vanished := find_vanished(store);
 	new_store := store.vanished IS NULL;
 	IF new_store THEN
@@ -244,7 +263,8 @@ BEGIN
 	END IF;
 	PERFORM add_mailboxes(store);
 	PERFORM refuse_messages(store);
-	undo := disable_triggers(array_remove(ARRAY[store.message, store.mailbox, store.vanished], NULL));
+	undo := disable_triggers(ARRAY[store.message, counter_table(store), store.vanished]);
+	PERFORM move_counters(store, before);
 	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
 	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
 		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
@@ -275,6 +295,7 @@ CREATE FUNCTION modseq.attach(
 	mailbox_highestmodseq name DEFAULT NULL,
 	mailbox_source regclass DEFAULT NULL,
 	mailbox_source_key name[] DEFAULT NULL,
+	counters text DEFAULT NULL,
 	message_mailbox name[] DEFAULT NULL,
 	message_uid name DEFAULT NULL,
 	message_modseq name DEFAULT NULL,
@@ -292,22 +313,24 @@ RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_attach';
 COMMENT ON FUNCTION modseq.attach IS
 	'Makes a store of a message table, a mailbox table and, if given, a flag table: adds the columns, indexes, '
-	'triggers and the table of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) to messages that '
-	'have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there; triggers and rules of '
-	'these tables are disabled meanwhile. Columns and indexes that it adds have a comment that says so. The '
-	'options name columns; those left out are found by primary key, foreign key and usual name. message_expunged: '
-	'a message is expunged where this column is not null, not false and not 0. mailbox_source: the table whose '
-	'rows, added, renamed or removed, are rows of the mailbox table too, which has the counters beside it; its key'
-	' is mailbox_source_key. notify: send a notification on channel modseq at commit, one for each mailbox whose '
-	'HIGHESTMODSEQ was raised (not from prepared transactions). Of a store that is attached already it repairs '
-	'what is missing, and follows a new owner of the message table; tables and options that are not given keep '
-	'their values, but for those that reset names. Locks the tables against writers until the transaction ends '
-	'(SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default, trigger or rule must change), waiting for '
-	'transactions that have written to them: set lock_timeout, and repeat it after 40P01. For the owner of the '
-	'tables. Errors, and nothing is changed: 22004 and 22023 for options that contradict each other, 42809 and '
-	'0A000 for tables and columns that cannot be served, 42701, 42703, 42804, 42883 and 42P21 for columns that do '
-	'not exist or do not fit, 42830 and 54011 for a mailbox key that is none, 42P16 for a unique index in the way,'
-	' 42P07 for a foreign table <message>_vanished, 42P01 for a table of the store that is gone, 55006 for a table'
-	' of another store, 22003, 23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 '
-	'without ownership or where row-level security hides rows, 25000 in another isolation level than READ '
-	'COMMITTED.';
+	'triggers, the table of counters and that of vanished UIDs that are missing, assigns UIDs (1 to 4294967295) '
+	'to messages that have null or 0, and raises UIDNEXT and HIGHESTMODSEQ (from 1) over all that is there; '
+	'triggers and rules of these tables are disabled meanwhile. Columns and indexes that it adds have a comment '
+	'that says so. The options name columns; those left out are found by primary key, foreign key and usual name. '
+	'message_expunged: a message is expunged where this column is not null, not false and not 0. counters: '
+	'beside, for a table <message>_mailbox that is added, or mailbox, for columns of the mailbox table; without '
+	'it they stay where they are, and for a new store they are in the mailbox table if that has a column for one '
+	'of them. mailbox_source: the table whose rows, added, renamed or removed, are rows of the mailbox table too, '
+	'which has the counters beside it; its key is mailbox_source_key. notify: send a notification on channel '
+	'modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised (not from prepared transactions). Of a '
+	'store that is attached already it repairs what is missing, and follows a new owner of the message table; '
+	'tables and options that are not given keep their values, but for those that reset names. Locks the tables '
+	'against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default, '
+	'trigger or rule must change), waiting for transactions that have written to them: set lock_timeout, and '
+	'repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for '
+	'options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, '
+	'42703, 42804, 42883 and 42P21 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key '
+	'that is none, 42P16 for a unique index in the way, 42P07 for another table <message>_vanished or '
+	'<message>_mailbox, 42P01 for a table of the store that is gone, 55006 for a table of another store, 22003, '
+	'23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership or where '
+	'row-level security hides rows, 25000 in another isolation level than READ COMMITTED.';

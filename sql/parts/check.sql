@@ -6,11 +6,11 @@ CREATE FUNCTION modseq_internal.check_schema(store modseq_internal.store) RETURN
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('table %s is missing', value)
 	FROM store_options(store.message)
-	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished') AND table_named(value) IS NULL
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters') AND table_named(value) IS NULL
 	UNION ALL
 	SELECT format('table %s is another owner''s, and has no trigger of the store', qualified_name(table_named(value)))
 	FROM store_options(store.message)
-	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished') AND to_jsonb(store) -> option = 'null'
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters') AND to_jsonb(store) -> option = 'null'
 		AND table_named(value) IS NOT NULL
 	UNION ALL
 	SELECT DISTINCT format('option "%s" of table %s is missing or not valid', name, qualified_name(store.message))
@@ -24,7 +24,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		UNION ALL
 		SELECT option
 		FROM store_options(store.message)
-		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished')) AS o (name)
+		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters')) AS o (name)
 	WHERE to_jsonb(store) -> name = 'null'
 		AND NOT (name = 'mailbox_uidnext' AND store.mailbox_last_uid IS NOT NULL)
 	UNION ALL
@@ -34,18 +34,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	UNION ALL
 	SELECT format('table %s is no table now', qualified_name(oid))
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished)
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters)
 		AND relkind NOT IN ('r', 'p')
 	UNION ALL
 	SELECT format('table %s is unlogged', qualified_name(t))
-	FROM with_partitions(store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished) AS u (t)
+	FROM with_partitions(
+		store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters) AS u (t)
 	JOIN pg_class ON oid = t
 	WHERE relpersistence <> 'p'
 	UNION ALL
 	SELECT format('table %s %s', qualified_name(oid),
 		CASE WHEN relispartition THEN 'is a partition' ELSE 'inherits or is inherited from' END)
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished) AND is_inherited(oid)
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters)
+		AND is_inherited(oid)
 	UNION ALL
 	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
 		column_type(relation, attribute))
@@ -70,38 +72,28 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		AS k (relation, attribute, referenced, parent)
 	WHERE NOT may_hold_same_key(column_type(relation, attribute), column_type(parent, referenced))
 	UNION ALL
-	SELECT format('column "%s" of table %s has not the type of the mailbox key', k, qualified_name(store.vanished))
-	FROM unnest(store.mailbox_key) AS k
-	WHERE store.vanished IS NOT NULL AND column_type(store.mailbox, k) IS NOT NULL
-		AND column_definitions(store.vanished, ARRAY[k]) IS DISTINCT FROM column_definitions(store.mailbox, ARRAY[k])
+	SELECT format('column "%s" of table %s has not the type of the mailbox key', k, qualified_name(ours))
+	FROM unnest(ARRAY[store.vanished, store.counters]) AS ours, unnest(store.mailbox_key) AS k
+	WHERE ours IS NOT NULL AND column_type(store.mailbox, k) IS NOT NULL
+		AND column_definitions(ours, ARRAY[k]) IS DISTINCT FROM column_definitions(store.mailbox, ARRAY[k])
 	UNION ALL
-	SELECT format('column "%s" of table %s is missing, or has not type %s', c.name, qualified_name(store.vanished), c.type)
-	FROM (VALUES ('modseq', 'bigint'::regtype), ('uids', 'modseq.uidset'::regtype)) AS c (name, type)
-	WHERE store.vanished IS NOT NULL AND column_type(store.vanished, c.name) IS DISTINCT FROM c.type
+	SELECT format('column "%s" of table %s is missing, or has not type %s', c.name, qualified_name(c.ours), c.type)
+	FROM (VALUES
+		(store.vanished, 'modseq', 'bigint'::regtype),
+		(store.vanished, 'uids', 'modseq.uidset'::regtype),
+		(store.counters, 'gone_at', 'timestamptz'::regtype)) AS c (ours, name, type)
+	WHERE c.ours IS NOT NULL AND column_type(c.ours, c.name) IS DISTINCT FROM c.type
 	UNION ALL
 	SELECT format('table %s has another owner than table %s', qualified_name(v.oid), qualified_name(m.oid))
 	FROM pg_class v, pg_class m
-	WHERE v.oid = store.vanished AND m.oid = store.message AND v.relowner <> m.relowner
+	WHERE v.oid IN (store.vanished, store.counters) AND m.oid = store.message AND v.relowner <> m.relowner
 	UNION ALL
 	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)
 	WHERE NOT has_index(relation, columns, is_unique)
 	UNION ALL
-	SELECT format('trigger "%s" on table %s %s', w.name, qualified_name(w.relation),
-		CASE WHEN t.oid IS NULL THEN 'is missing'
-				WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
-				ELSE 'is not as modseq.attach() creates it' END)
-	FROM wanted_triggers(store) w
-	LEFT JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgname = w.name
-	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
-		OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
-		OR t.tgqual IS NOT NULL OR cardinality(t.tgattr::int2[]) > 0
-		-- The store is what the arguments of trigger_assign() say
-		OR trigger_options(t.oid) <> w.arguments AND w.function <> 'trigger_assign'
-		OR t.tgtype <>
-			CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
-			+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END
-			+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END
+	SELECT format('trigger "%s" on table %s %s', name, qualified_name(relation), problem)
+	FROM unsound_triggers(store)
 $$;
 COMMENT ON FUNCTION modseq_internal.check_schema IS
 	'What is missing or wrong of the tables, columns, indexes and triggers of a store.';
@@ -113,7 +105,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp A
 BEGIN
 	RETURN QUERY EXECUTE expand_template(store, $query$
 		WITH box AS (
-			SELECT {b.key}, {b.uidnext} AS _uidnext, {b.highestmodseq} AS _modseq, b.{uidvalidity} AS _uidvalidity
+			SELECT {b.key}, {b.uidnext} AS _uidnext, {b.highestmodseq} AS _modseq, b.{uidvalidity} AS _uidvalidity,
+				{b.gone} AS _gone
 			FROM {mailbox} b),
 		live AS (
 			SELECT {m.key}, modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
@@ -132,7 +125,7 @@ BEGIN
 		UNION ALL
 		SELECT {m.name}, {m.uid}, p.problem
 		FROM {message} m LEFT JOIN box ON {m=box}, LATERAL (VALUES
-			(box._uidnext IS NOT NULL, 'mailbox does not exist'),
+			(NOT box._gone, 'mailbox does not exist'),
 			(m.{uid} BETWEEN 1 AND 4294967295, 'uid is not in 1 to 4294967295'),
 			(m.{uid} < box._uidnext IS NOT FALSE, 'uid is not below UIDNEXT'),
 			(m.{modseq} >= 1, 'modseq is below 1'),
@@ -170,15 +163,15 @@ BEGIN
 		SELECT {m.name}, {m.uid}, 'created_modseq is not in 1 to modseq'
 		FROM {message} m
 		WHERE m.{created_modseq} BETWEEN 1 AND m.{modseq} IS NOT TRUE
-		$query$ END || CASE WHEN store.mailbox_source IS NULL THEN '' ELSE $query$
+		$query$ END || CASE WHEN source_table(store) IS NULL THEN '' ELSE $query$
 		UNION ALL
 		SELECT {s.name}, NULL::bigint, 'mailbox has no counters'
 		FROM {source} s
-		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b}) AND num_nulls({s.key}) = 0
+		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b} AND NOT {b.gone}) AND num_nulls({s.key}) = 0
 		UNION ALL
 		SELECT {b.name}, NULL::bigint, 'mailbox has counters only'
 		FROM {mailbox} b
-		WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
+		WHERE NOT {b.gone} AND NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
 		$query$ END);
 END
 $$;
@@ -208,7 +201,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	IF NOT unreadable THEN
-		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished], 'modseq.check()');
+		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished, s.counters], 'modseq.check()');
 		RETURN QUERY SELECT * FROM check_rows(s);
 	END IF;
 EXCEPTION WHEN object_not_in_prerequisite_state THEN

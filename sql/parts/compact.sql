@@ -58,6 +58,12 @@ BEGIN
 				qualified_name(s.vanished)),
 			HINT = 'Drop it; the table belongs to modseq.';
 	END IF;
+	IF s.counters IS NOT NULL THEN
+		EXECUTE expand_template(s, '
+			DELETE FROM {mailbox} b
+			WHERE b.gone_at <= clock_timestamp() - $1 AND NOT EXISTS (SELECT FROM {message} m WHERE {m=b})')
+			USING older_than;
+	END IF;
 	RETURN folded;
 END
 $$;
@@ -72,5 +78,6 @@ COMMENT ON FUNCTION modseq.compact(regclass, interval) IS
 	'of that row, or a later one, still gets an exact answer; one that has not gets every UID that vanished up to '
 	'it, as RFC 7162 section 3.2.6 asks. What is left is at most a range for each live message and one more. '
 	'Writers and readers go on; two calls for one store wait for each other (SHARE UPDATE EXCLUSIVE on the '
-	'vanished table). For the owner of the store. Errors: 22004, 22023 for a negative interval, 55000 if the '
-	'table is not attached, 42501, 27000 if a trigger changes what is folded, 40001 in REPEATABLE READ or SERIALIZABLE.';
+	'vanished table). Counters that are remembered beside the mailbox table go where no message is left, under the '
+	'mailbox lock. For the owner of the store. Errors: 22004, 22023 for a negative interval, 55000 if the table is '
+	'not attached, 42501, 27000 if a trigger changes what is folded, 40001 in REPEATABLE READ or SERIALIZABLE.';

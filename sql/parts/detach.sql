@@ -3,16 +3,18 @@
  * has added.
  */
 
--- The vanished table of a forged store could be anybody's
-CREATE FUNCTION modseq_internal.drop_vanished(store modseq_internal.store) RETURNS text
+-- What a forged store names could be anybody's
+CREATE FUNCTION modseq_internal.drop_ours(store modseq_internal.store, ours regclass) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	name CONSTANT text := qualified_name(store.vanished);
+	name CONSTANT text := qualified_name(ours);
 BEGIN
 	IF EXISTS (
 			SELECT FROM pg_class v JOIN pg_class m ON m.relowner = v.relowner
-			WHERE v.oid = store.vanished AND m.oid = store.message)
-		AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = store.vanished AND s.message <> store.message)
+			WHERE v.oid = ours AND m.oid = store.message)
+		AND NOT EXISTS (
+			SELECT FROM modseq.stores s
+			WHERE ours IN (s.vanished, s.counters, s.mailbox) AND s.message <> store.message)
 	THEN
 		EXECUTE format('DROP TABLE %s', name);
 		RETURN format('dropped table %s', name);
@@ -20,8 +22,8 @@ BEGIN
 	RETURN 'table ' || name || ' stays: it is another owner''s, or another store''s';
 END
 $$;
-COMMENT ON FUNCTION modseq_internal.drop_vanished IS
-	'Drops the vanished table of a store, and returns what is to be said of it.';
+COMMENT ON FUNCTION modseq_internal.drop_ours IS
+	'Drops the vanished or the counter table of a store, and returns what is to be said of it.';
 
 CREATE FUNCTION modseq_internal.remove(store modseq_internal.store, tables regclass[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -30,7 +32,8 @@ DECLARE
 	dependents text;
 BEGIN
 	BEGIN
-		done := array_remove(remove_added(tables) || drop_vanished(store), NULL);
+		done := array_remove(
+			remove_added(tables) || drop_ours(store, store.vanished) || drop_ours(store, store.counters), NULL);
 	EXCEPTION WHEN dependent_objects_still_exist THEN
 		GET STACKED DIAGNOSTICS dependents = PG_EXCEPTION_DETAIL;
 		RAISE 'cannot remove what modseq.attach() has added, as other objects need it' USING
@@ -64,7 +67,7 @@ BEGIN
 		SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
 		FROM our_triggers() t
 		WHERE t.tgrelid IN (
-				SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag))
+				SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag, store.counters))
 			-- Others may name this store in triggers by hand
 			OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]
 				AND pg_has_role((SELECT r.relowner FROM pg_class r WHERE r.oid = t.tgrelid), 'USAGE');
@@ -73,7 +76,7 @@ BEGIN
 		IF tables IS NULL
 			OR EXISTS (
 				SELECT FROM modseq.stores s
-				WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag))
+				WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag, s.counters))
 			OR is_partition_of_store(detach.message)
 		THEN
 			RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
@@ -85,7 +88,8 @@ BEGIN
 		IF pass = 1 THEN
 			PERFORM run(ARRAY(
 				SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', string_agg(qualified_name(r.oid), ', ' ORDER BY
-					array_position(ARRAY[detach.message, store.mailbox_source, store.mailbox, store.flag], r.oid), r.oid))
+					array_position(ARRAY[detach.message, store.mailbox_source, store.mailbox, store.flag, store.counters], r.oid),
+					r.oid))
 				FROM pg_class r
 				WHERE r.oid = ANY (tables) AND (NOT r.relispartition OR r.oid = detach.message)
 				HAVING count(*) > 0));

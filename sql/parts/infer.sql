@@ -21,11 +21,19 @@ CREATE FUNCTION modseq_internal.find_before(message regclass) RETURNS modseq_int
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	store modseq_internal.store;
+	beside boolean;
+	counters regclass;
 BEGIN
 	SELECT * INTO store FROM modseq.stores s WHERE s.message = find_before.message;
 	IF FOUND THEN
-		store.mailbox := find_part(message, store.mailbox, 'trigger_mailbox');
-		store.mailbox_source := find_part(message, store.mailbox_source, 'trigger_source');
+		SELECT count(*) > 0, table_named(min(value)) INTO beside, counters FROM store_options(message) WHERE option = 'counters';
+		IF beside THEN
+			store.mailbox := find_part(message, store.mailbox, 'trigger_source');
+			store.counters := coalesce(find_part(message, coalesce(store.counters, counters), 'trigger_mailbox'), 0);
+		ELSE
+			store.mailbox := find_part(message, store.mailbox, 'trigger_mailbox');
+			store.mailbox_source := find_part(message, store.mailbox_source, 'trigger_source');
+		END IF;
 		store.flag := find_part(message, store.flag, 'trigger_collect_flag');
 		-- Also one that is not believed: attach() refuses it, and does not begin another one in silence
 		store.vanished := coalesce(store.vanished,
@@ -35,7 +43,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.find_before IS
-	'The store as an earlier attach() left it, with tables that were renamed since. Nulls if there is none.';
+	'The store as an earlier attach() left it, with tables that were renamed since; counters is 0 if there is no such '
+	'table any more. Nulls if there is no store.';
 
 CREATE FUNCTION modseq_internal.reset_options(before modseq_internal.store, given modseq_internal.store, reset name[])
 RETURNS modseq_internal.store
@@ -44,7 +53,7 @@ DECLARE
 	options CONSTANT text[] := ARRAY(
 		SELECT attname
 		FROM pg_attribute
-		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN ('message', 'mailbox', 'vanished')
+		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN ('message', 'mailbox', 'vanished', 'counters')
 		ORDER BY attnum);
 	option text;
 BEGIN
@@ -73,6 +82,10 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp A
 DECLARE
 	gone record;
 BEGIN
+	-- The mailbox table of a store whose counters are beside it is the application's, whichever of the two is given
+	IF store.mailbox = before.counters THEN
+		store.mailbox := before.mailbox;
+	END IF;
 	IF store.mailbox IS NULL OR store.mailbox = before.mailbox THEN
 		store.mailbox_source := coalesce(store.mailbox_source, before.mailbox_source);
 	END IF;
@@ -120,14 +133,16 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
 	IF before.mailbox = store.mailbox THEN
 		store.mailbox_key := coalesce(store.mailbox_key, existing_columns(store.mailbox, before.mailbox_key));
-		store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
-			existing_column(store.mailbox, before.mailbox_uidvalidity));
-		IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
-			store.mailbox_uidnext := existing_column(store.mailbox, before.mailbox_uidnext);
-			store.mailbox_last_uid := existing_column(store.mailbox, before.mailbox_last_uid);
+		IF before.counters IS NULL AND store.counters IS NULL THEN
+			store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
+				existing_column(store.mailbox, before.mailbox_uidvalidity));
+			IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
+				store.mailbox_uidnext := existing_column(store.mailbox, before.mailbox_uidnext);
+				store.mailbox_last_uid := existing_column(store.mailbox, before.mailbox_last_uid);
+			END IF;
+			store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
+				existing_column(store.mailbox, before.mailbox_highestmodseq));
 		END IF;
-		store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
-			existing_column(store.mailbox, before.mailbox_highestmodseq));
 		IF cardinality(store.mailbox_key) = cardinality(before.message_mailbox) THEN
 			store.message_mailbox := coalesce(store.message_mailbox,
 				existing_columns(store.message, before.message_mailbox));
@@ -199,25 +214,25 @@ BEGIN
 				HINT = 'Add one, or name the columns of a unique index with mailbox_source_key.';
 		END IF;
 	END IF;
+	IF store.counters IS NOT NULL THEN
+		store.mailbox_uidvalidity := 'uidvalidity';
+		store.mailbox_uidnext := 'uidnext';
+		store.mailbox_highestmodseq := 'highestmodseq';
+		RETURN store;
+	END IF;
 	store.mailbox_uidvalidity := coalesce(store.mailbox_uidvalidity,
-		usual_column(store.mailbox, 'uidvalidity', 'mailbox_uidvalidity', 'folder_uidvalidity', 'imap_uidvalidity'),
-		'uidvalidity');
+		usual_counter(store.mailbox, 'mailbox_uidvalidity'), 'uidvalidity');
 	IF store.mailbox_last_uid IS NULL THEN
-		store.mailbox_uidnext := coalesce(store.mailbox_uidnext,
-			usual_column(store.mailbox, 'uidnext', 'next_uid', 'mailbox_uidnext', 'mailbox_next_uid', 'folder_uidnext',
-							'folder_next_uid', 'imap_uidnext'));
+		store.mailbox_uidnext := coalesce(store.mailbox_uidnext, usual_counter(store.mailbox, 'mailbox_uidnext'));
 	END IF;
 	IF store.mailbox_uidnext IS NULL THEN
-		store.mailbox_last_uid := coalesce(store.mailbox_last_uid,
-			usual_column(store.mailbox, 'last_uid', 'uid_last', 'mailbox_last_uid', 'folder_last_uid', 'imap_last_uid',
-							'current_uid', 'folder_current_uid'));
+		store.mailbox_last_uid := coalesce(store.mailbox_last_uid, usual_counter(store.mailbox, 'mailbox_last_uid'));
 	END IF;
 	IF num_nonnulls(store.mailbox_uidnext, store.mailbox_last_uid) = 0 THEN
 		store.mailbox_uidnext := 'uidnext';
 	END IF;
 	store.mailbox_highestmodseq := coalesce(store.mailbox_highestmodseq,
-		usual_column(store.mailbox, 'highestmodseq', 'modseq', 'mailbox_highestmodseq', 'folder_highestmodseq',
-						'imap_highestmodseq', 'mailbox_modseq', 'folder_modseq', 'modify_index'), 'highestmodseq');
+		usual_counter(store.mailbox, 'mailbox_highestmodseq'), 'highestmodseq');
 	RETURN store;
 END
 $$;

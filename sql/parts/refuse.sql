@@ -137,7 +137,8 @@ BEGIN
 
 	SELECT s.message, relation INTO other, taken
 	FROM modseq.stores s, with_partitions(VARIADIC tables) AS t (relation)
-	WHERE s.message <> store.message AND relation IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished)
+	WHERE s.message <> store.message
+		AND relation IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters)
 	ORDER BY array_position(tables, relation), relation LIMIT 1;
 	IF FOUND THEN
 		RAISE 'table % serves another store already', qualified_name(taken) USING

@@ -9,6 +9,7 @@ CREATE TYPE modseq_internal.store AS (
 	mailbox regclass,
 	flag regclass,
 	vanished regclass,
+	counters regclass,		-- null: they are in the mailbox table; 0: the table is to be created
 	mailbox_key name[],
 	mailbox_uidvalidity name,
 	mailbox_uidnext name,
@@ -66,14 +67,45 @@ COMMENT ON FUNCTION modseq_internal.option_names IS
 	'The names in an option of a store that is an array of them; NULL if the text is no such array.';
 
 -- With the suffix in front, the cast to name leaves of the table's name what fits
-CREATE FUNCTION modseq_internal.vanished_name(message regclass) RETURNS text
+CREATE FUNCTION modseq_internal.name_with_suffix(message regclass, suffix text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('%I.%I', n.nspname, substr((suffix || c.relname)::name::text, length(suffix) + 1) || suffix)
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (VALUES ('_vanished')) AS v (suffix)
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE c.oid = message
+$$;
+COMMENT ON FUNCTION modseq_internal.name_with_suffix IS
+	'A name for a table of ours, in the schema of the message table and after it.';
+
+CREATE FUNCTION modseq_internal.vanished_name(message regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT name_with_suffix(message, '_vanished')
 $$;
 COMMENT ON FUNCTION modseq_internal.vanished_name IS
 	'The name of the vanished table: <message table>_vanished, in its schema.';
+
+CREATE FUNCTION modseq_internal.counters_name(store modseq_internal.store) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE WHEN table_named(name) IN (store.mailbox, store.flag) THEN name_with_suffix(store.message, '_counters')
+			ELSE name END
+	FROM name_with_suffix(store.message, '_mailbox') AS name
+$$;
+COMMENT ON FUNCTION modseq_internal.counters_name IS
+	'The name of the table of counters beside the mailbox table: <message table>_mailbox, in its schema; or _counters, if '
+	'the application calls its own table so.';
+
+CREATE FUNCTION modseq_internal.counter_table(store modseq_internal.store) RETURNS regclass
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT coalesce(store.counters, store.mailbox)
+$$;
+COMMENT ON FUNCTION modseq_internal.counter_table IS
+	'The table that has the counters: the one beside the mailbox table, or that itself.';
+
+CREATE FUNCTION modseq_internal.source_table(store modseq_internal.store) RETURNS regclass
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE WHEN store.counters IS NULL THEN store.mailbox_source ELSE store.mailbox END
+$$;
+COMMENT ON FUNCTION modseq_internal.source_table IS
+	'The table whose rows, added, renamed or removed, are rows of the counter table too; NULL if there is none.';
 
 -- The arguments of a trigger are text that the owner of any table can write by hand, and name anybody's tables in. They
 -- are believed where the table named is the same owner's, or has a trigger that names the store itself. The owner of the
@@ -112,6 +144,7 @@ CREATE VIEW modseq.stores AS
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'mailbox') AS mailbox,
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'flag') AS flag,
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'vanished') AS vanished,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'counters') AS counters,
 		modseq_internal.option_names(o ->> 'mailbox_key') AS mailbox_key,
 		(o ->> 'mailbox_uidvalidity')::name AS mailbox_uidvalidity,
 		(o ->> 'mailbox_uidnext')::name AS mailbox_uidnext,
@@ -147,7 +180,8 @@ CREATE FUNCTION modseq_internal.store_hint(part regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('A store is named by its message table, which is %s here.', qualified_name(s.message))
 	FROM coalesce(pg_partition_root(part), part) AS whole, modseq.stores s
-	WHERE whole IN (s.mailbox, s.mailbox_source, s.flag, s.vanished) OR whole = s.message AND whole <> part
+	WHERE whole IN (s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters)
+		OR whole = s.message AND whole <> part
 	ORDER BY s.message LIMIT 1
 $$;
 COMMENT ON FUNCTION modseq_internal.store_hint IS

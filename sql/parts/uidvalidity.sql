@@ -40,7 +40,7 @@ BEGIN
 	EXECUTE expand_template(s, '
 		SELECT greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)
 		FROM {mailbox} b, (SELECT {$1}) AS given
-		WHERE {b=given}
+		WHERE {b=given} AND NOT {b.gone}
 		FOR NO KEY UPDATE OF b') INTO wanted USING mailbox;
 	IF wanted <= max_uidvalidity THEN
 		EXECUTE expand_template(s, '
@@ -64,7 +64,7 @@ BEGIN
 		RAISE 'UIDVALIDITY of mailbox "%" could not be written', array_to_string(mailbox, ', ') USING
 			ERRCODE = 'triggered_data_change_violation',
 			DETAIL = format('A trigger or rule of table %s changed or suppressed what modseq wrote.',
-				qualified_name(s.mailbox)),
+				qualified_name(counter_table(s))),
 			HINT = 'Let it leave the columns of modseq as they are.';
 	END IF;
 	RETURN new_uidvalidity;

@@ -10,68 +10,67 @@ $$;
 COMMENT ON FUNCTION modseq_internal.vanished_definitions IS
 	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours.';
 
-CREATE FUNCTION modseq_internal.follow_mailbox_key(store modseq_internal.store, before modseq_internal.store)
+CREATE FUNCTION modseq_internal.follow_mailbox_key(ours regclass, kept name[], store modseq_internal.store)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	kept CONSTANT name[] := trim_array(primary_key(before.vanished), 1);		-- without modseq
 	old name;
 	new name;
 BEGIN
-	IF before.mailbox IS DISTINCT FROM store.mailbox
-		OR cardinality(kept) IS DISTINCT FROM cardinality(store.mailbox_key)
-	THEN
+	IF cardinality(kept) IS DISTINCT FROM cardinality(store.mailbox_key) THEN
 		RETURN;
 	END IF;
 	-- One at a time: of two, their order could be another one now
 	FOR old, new IN SELECT * FROM unnest(kept, store.mailbox_key) AS k (old, new) WHERE k.old <> k.new LOOP
 		IF column_type(store.mailbox, old) IS NULL AND kept = array_replace(store.mailbox_key, new, old) THEN
-			EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', qualified_name(before.vanished), old, new);
+			EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', qualified_name(ours), old, new);
 		END IF;
 	END LOOP;
 	FOREACH new IN ARRAY store.mailbox_key LOOP
-		IF column_definitions(before.vanished, ARRAY[new]) <> column_definitions(store.mailbox, ARRAY[new])
-			AND may_hold_same_key(column_type(before.vanished, new), column_type(store.mailbox, new))
+		IF column_definitions(ours, ARRAY[new]) <> column_definitions(store.mailbox, ARRAY[new])
+			AND may_hold_same_key(column_type(ours, new), column_type(store.mailbox, new))
 		THEN
-			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', qualified_name(before.vanished), new,
+			EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', qualified_name(ours), new,
 				substr(column_definitions(store.mailbox, ARRAY[new]), length(quote_ident(new)) + 2));
 		END IF;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.follow_mailbox_key IS
-	'Lets the vanished table follow the mailbox key, of which a column was renamed or got another type of the '
-	'same kind.';
+	'Lets a table of ours, whose key begins with the columns that it kept, follow the mailbox key, of which a column was '
+	'renamed or got another type of the same kind.';
 
--- After ALTER TABLE ... OWNER TO of the message table. Only of the vanished table that has the message table's name:
--- what a forged store names could be anybody's, which a superuser would give away here.
-CREATE FUNCTION modseq_internal.follow_owner(store modseq_internal.store, vanished regclass) RETURNS void
+-- After ALTER TABLE ... OWNER TO of the message table. Only of a table of ours that has the message table's name: what a
+-- forged store names could be anybody's, which a superuser would give away here.
+CREATE FUNCTION modseq_internal.follow_owner(store modseq_internal.store, ours regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	owners record;
 BEGIN
 	SELECT v.relowner::regrole AS old, m.relowner::regrole AS new INTO owners
 	FROM pg_class v JOIN pg_class m ON m.relowner <> v.relowner
-	WHERE v.oid = vanished AND v.oid = store.vanished AND v.oid = table_named(vanished_name(store.message))
-		AND m.oid = store.message AND v.relkind = 'r'
-		AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = v.oid AND s.message <> store.message);
+	WHERE v.oid = ours AND m.oid = store.message AND v.relkind = 'r'
+		AND (v.oid = store.vanished AND v.oid = table_named(vanished_name(store.message))
+			OR v.oid = store.counters AND v.oid = table_named(counters_name(store)))
+		AND NOT EXISTS (
+			SELECT FROM modseq.stores s WHERE v.oid IN (s.vanished, s.counters, s.mailbox) AND s.message <> store.message);
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
 	IF NOT pg_has_role(owners.old, 'USAGE') OR NOT pg_has_role(owners.new, 'USAGE') THEN
-		RAISE 'table % has another owner than table %', qualified_name(vanished), qualified_name(store.message) USING
+		RAISE 'table % has another owner than table %', qualified_name(ours), qualified_name(store.message) USING
 			ERRCODE = 'insufficient_privilege',
 			DETAIL = format('It belongs to %s, and role %s may not change that.', owners.old, quote_ident(current_user)),
 			HINT = format('Use ALTER TABLE %s OWNER TO %s as a superuser, and then call modseq.attach().',
-				qualified_name(vanished), owners.new);
+				qualified_name(ours), owners.new);
 	END IF;
-	EXECUTE format('ALTER TABLE %s OWNER TO %s', qualified_name(vanished), owners.new);
-	RAISE NOTICE 'table % belongs to % now, as table % does', qualified_name(vanished), owners.new,
+	EXECUTE format('ALTER TABLE %s OWNER TO %s', qualified_name(ours), owners.new);
+	RAISE NOTICE 'table % belongs to % now, as table % does', qualified_name(ours), owners.new,
 		qualified_name(store.message);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.follow_owner(modseq_internal.store, regclass) IS
-	'Gives the vanished table of a store to the owner of the message table.';
+	'Gives a table of ours, the vanished or the counter table, to the owner of the message table.';
 
 CREATE FUNCTION modseq_internal.follow_owner(message regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -81,28 +80,25 @@ BEGIN
 	SELECT * INTO store FROM modseq.stores s WHERE s.message = follow_owner.message;
 	IF FOUND THEN
 		PERFORM follow_owner(store, store.vanished);
+		PERFORM follow_owner(store, store.counters);
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.follow_owner(regclass) IS
 	'The same for a message table, which may have no store yet.';
 
-CREATE FUNCTION modseq_internal.find_vanished(store modseq_internal.store) RETURNS regclass
+-- The triggers write to it with its owner's rights, so it must not be just anybody's
+CREATE FUNCTION modseq_internal.refuse_as_ours(
+	store modseq_internal.store, relation regclass, definitions text, key name[], hint text)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-DECLARE
-	-- Of a table that was renamed it is still under the old name; but a schema that was renamed took it along
-	relation CONSTANT regclass := coalesce(table_named(vanished_name(store.message)), store.vanished);
-	definitions CONSTANT text := vanished_definitions(store);
-	key CONSTANT name[] := store.mailbox_key || 'modseq'::name;
 BEGIN
-	PERFORM follow_owner(store, relation);
 	IF is_inherited(relation) THEN
 		RAISE 'table % is a partition, inherits or is inherited from', qualified_name(relation) USING
 			ERRCODE = 'feature_not_supported',
-			DETAIL = 'It has the vanished UIDs of one store, and nothing else.',
+			DETAIL = 'It has what modseq keeps of one store, and nothing else.',
 			HINT = 'Use ALTER TABLE ... DETACH PARTITION, or NO INHERIT.';
 	END IF;
-	-- The triggers write to it with its owner's rights, so it must not be just anybody's
 	IF relation IS NOT NULL AND NOT EXISTS (
 		SELECT FROM pg_class c
 		WHERE c.oid = relation AND c.relkind = 'r' AND c.relpersistence = 'p'
@@ -111,15 +107,31 @@ BEGIN
 			AND definitions = column_definitions(relation, ARRAY(
 				SELECT attname FROM pg_attribute
 				WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum))
-			AND NOT EXISTS (SELECT FROM modseq.stores s WHERE s.vanished = relation AND s.message <> store.message))
+			AND NOT EXISTS (
+				SELECT FROM modseq.stores s
+				WHERE relation IN (s.vanished, s.counters, s.mailbox) AND s.message <> store.message))
 	THEN
 		RAISE 'table % exists and is not what modseq needs', qualified_name(relation) USING
 			ERRCODE = 'duplicate_table',
 			DETAIL = format(
 				'It must have columns (%s) with primary key (%s), the owner of table %s, and no other store.',
 				definitions, array_to_string(key, ', '), qualified_name(store.message)),
-			HINT = 'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.';
+			HINT = hint;
 	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_as_ours IS
+	'Refuses a table that is in the place of one of ours and is not what is needed, with error 42P07.';
+
+CREATE FUNCTION modseq_internal.find_vanished(store modseq_internal.store) RETURNS regclass
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	-- Of a table that was renamed it is still under the old name; but a schema that was renamed took it along
+	relation CONSTANT regclass := coalesce(table_named(vanished_name(store.message)), store.vanished);
+BEGIN
+	PERFORM follow_owner(store, relation);
+	PERFORM refuse_as_ours(store, relation, vanished_definitions(store), store.mailbox_key || 'modseq'::name,
+		'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.');
 	RETURN relation;
 END
 $$;

@@ -8,13 +8,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT c.option, c.relation, attribute, c.types::regtype[], c.definition
 	FROM (VALUES
 		('mailbox_key', store.mailbox, store.mailbox_key, NULL, NULL),
-		('mailbox_uidvalidity', store.mailbox, ARRAY[store.mailbox_uidvalidity], '{integer,bigint}',
+		('mailbox_uidvalidity', counter_table(store), ARRAY[store.mailbox_uidvalidity], '{integer,bigint}',
 			'bigint NOT NULL DEFAULT modseq.next_uidvalidity()'),
-		('mailbox_uidnext', store.mailbox, ARRAY[store.mailbox_uidnext], '{integer,bigint}',
+		('mailbox_uidnext', counter_table(store), ARRAY[store.mailbox_uidnext], '{integer,bigint}',
 			'bigint NOT NULL DEFAULT 1'),
-		('mailbox_last_uid', store.mailbox, ARRAY[store.mailbox_last_uid], '{integer,bigint}',
+		('mailbox_last_uid', counter_table(store), ARRAY[store.mailbox_last_uid], '{integer,bigint}',
 			'bigint NOT NULL DEFAULT 0'),
-		('mailbox_highestmodseq', store.mailbox, ARRAY[store.mailbox_highestmodseq], '{bigint}',
+		('mailbox_highestmodseq', counter_table(store), ARRAY[store.mailbox_highestmodseq], '{bigint}',
 			'bigint NOT NULL DEFAULT 1'),
 		('mailbox_source_key', store.mailbox_source, store.mailbox_source_key, NULL, NULL),
 		('message_mailbox', store.message, store.message_mailbox, NULL, NULL),
@@ -45,7 +45,7 @@ RETURNS TABLE (option text, relation regclass, attribute name, definition text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT option, relation, attribute, definition
 	FROM wanted_columns(store)
-	WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL
+	WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL AND relation <> 0
 $$;
 COMMENT ON FUNCTION modseq_internal.missing_columns IS
 	'The columns that attach() is to add to the tables of a store.';
@@ -95,23 +95,61 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		(store.flag, 'modseq_flush', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
 		(store.flag, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
-		(store.mailbox, 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
-		(store.mailbox, 'modseq_open', 'BEFORE', 'UPDATE OR DELETE OR TRUNCATE', 'STATEMENT', 'trigger_open'),
-		(store.mailbox, 'modseq_flush', 'AFTER', 'UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
-		(store.mailbox, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
-		(store.mailbox_source, 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
-		(store.mailbox_source, 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
+		(counter_table(store), 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
+		(counter_table(store), 'modseq_open', 'BEFORE', 'UPDATE OR DELETE OR TRUNCATE', 'STATEMENT', 'trigger_open'),
+		(counter_table(store), 'modseq_flush', 'AFTER', 'UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
+		(counter_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
+		(source_table(store), 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
+		(source_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
 		AS t (relation, name, timing, events, level, function)
 	CROSS JOIN LATERAL with_partitions(t.relation) AS p (relation)
 $$;
 COMMENT ON FUNCTION modseq_internal.wanted_triggers IS
 	'The triggers of a store, and the arguments that each has.';
 
+CREATE FUNCTION modseq_internal.unsound_triggers(store modseq_internal.store)
+RETURNS TABLE (relation regclass, name name, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT w.relation, w.name,
+		CASE WHEN t.oid IS NULL THEN 'is missing'
+				WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
+				ELSE 'is not as modseq.attach() creates it' END
+	FROM wanted_triggers(store) w
+	LEFT JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgname = w.name
+	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
+		OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
+		OR t.tgqual IS NOT NULL OR cardinality(t.tgattr::int2[]) > 0
+		-- The store is what the arguments of trigger_assign() say
+		OR trigger_options(t.oid) <> w.arguments AND w.function <> 'trigger_assign'
+		OR t.tgtype <>
+			CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
+			+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END
+			+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END
+$$;
+COMMENT ON FUNCTION modseq_internal.unsound_triggers IS
+	'The triggers of a store that are missing, disabled or changed.';
+
+-- Where the counters are beside it, attach() has nothing to change in the mailbox table but our triggers; and these only
+-- if they are not as they should be, since a reader would wait for DROP TRIGGER
+CREATE FUNCTION modseq_internal.stays_as_it_is(store modseq_internal.store, relation regclass) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	WITH part AS (
+		SELECT p.oid FROM with_partitions(store.mailbox) AS p (oid))
+	SELECT store.counters IS NOT NULL AND relation IN (SELECT oid FROM part)
+		AND (SELECT count(*) FROM our_triggers() t JOIN part ON part.oid = t.tgrelid)
+			= (SELECT count(*) FROM wanted_triggers(store) w JOIN part ON part.oid = w.relation WHERE NOT w.cloned)
+		AND NOT EXISTS (SELECT FROM unsound_triggers(store) u JOIN part ON part.oid = u.relation)
+$$;
+COMMENT ON FUNCTION modseq_internal.stays_as_it_is IS
+	'Is that the mailbox table of a store whose counters are beside it, or a partition, and are its triggers all there and '
+	'sound?';
+
 CREATE FUNCTION modseq_internal.options_of_store(store modseq_internal.store) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT array_remove(ARRAY[
 		'mailbox=' || qualified_name(store.mailbox),
 		'vanished=' || qualified_name(store.vanished),
+		'counters=' || qualified_name(store.counters),
 		'flag=' || qualified_name(store.flag),
 		'mailbox_key=' || store.mailbox_key::text,
 		'mailbox_uidvalidity=' || store.mailbox_uidvalidity,

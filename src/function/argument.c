@@ -81,7 +81,7 @@ wrong_key_width(const Store *store, int given)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("mailbox key has %d value(s), but that of table %s has %d column(s)",
-					given, store->table[TABLE_MAILBOX].name, store->nkeys),
+					given, store_mailbox_table(store)->name, store->nkeys),
 			 store->nkeys <= 1 ? 0 :
 			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes; arrays of other types are lists of mailboxes with one key column.")));
 }

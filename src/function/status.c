@@ -26,7 +26,7 @@ status_no_mailbox(const Store *store, const Datum *key)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
 			 errdetail("Table %s has no such row that you may see.",
-					   store->table[TABLE_MAILBOX].name),
+					   store_mailbox_table(store)->name),
 			 errhint("A mailbox is given by the value of its key.")));
 }
 
@@ -45,15 +45,29 @@ get_status(const Store *store, uint64 row, Status *status)
 					 &status->highestmodseq);
 }
 
+/*
+ * As whom counters in a table of ours are read: whoever may see a mailbox may
+ * see those, without a grant on a table of ours.
+ */
+static PlanMode
+beside(PlanMode mode)
+{
+	return mode == PLAN_READ_AS_CALLER ? PLAN_READ_AS_OWNER : PLAN_AS_OWNER;
+}
+
 /* status_read: the row, as the mode says.  False if none is to be seen. */
 bool
 status_read(Store *store, const Datum *key, PlanMode mode, Status *status)
 {
 	bool		found;
+	Datum	   *params = unconstify(Datum *, key);
 
 	SPI_connect();
-	found = plan_execute(store, PLAN_READ_MAILBOX,
-						 unconstify(Datum *, key), mode) > 0;
+	if (store->counters != NULL)
+		found = plan_execute(store, PLAN_SEE_SOURCE, params, mode) > 0 &&
+			plan_execute(store, PLAN_READ_MAILBOX, params, beside(mode)) > 0;
+	else
+		found = plan_execute(store, PLAN_READ_MAILBOX, params, mode) > 0;
 	if (found)
 		get_status(store, 0, status);
 	SPI_finish();
@@ -99,26 +113,56 @@ make_key_arrays(const Store *store, const Mailboxes *mailboxes, Datum *arrays)
 	}
 }
 
+/* Which mailbox a row of SPI_tuptable is of, by a number in that column */
+static int64
+mailbox_number(uint64 row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
+									   SPI_tuptable->tupdesc, column,
+									   &isnull)) - 1;
+}
+
+/* Which mailboxes the caller may see, where the counters do not tell */
+static bool *
+visible_mailboxes(Store *store, const Mailboxes *mailboxes, Datum *params)
+{
+	bool	   *visible = palloc0(sizeof(bool) * Max(mailboxes->n, 1));
+	uint64		rows = plan_execute(store, PLAN_SEE_SOURCES, params,
+									PLAN_READ_AS_CALLER);
+
+	for (uint64 i = 0; i < rows; i++)
+		visible[mailbox_number(i, 1)] = true;
+	return visible;
+}
+
 /* The rows of those that can be seen, in the order of the argument */
 static void
 put_statuses(ReturnSetInfo *rsinfo, Store *store, const Mailboxes *mailboxes)
 {
 	Datum		params[MODSEQ_MAX_KEYS];
+	bool	   *visible = NULL;
+	PlanMode	mode = PLAN_READ_AS_CALLER;
 	uint64		rows;
 
 	make_key_arrays(store, mailboxes, params);
 	SPI_connect();
-	rows = plan_execute(store, PLAN_READ_MAILBOXES, params,
-						PLAN_READ_AS_CALLER);
+	if (store->counters != NULL)
+	{
+		visible = visible_mailboxes(store, mailboxes, params);
+		mode = beside(mode);
+	}
+	rows = plan_execute(store, PLAN_READ_MAILBOXES, params, mode);
 	for (uint64 i = 0; i < rows; i++)
 	{
+		int64		n = mailbox_number(i, 4);
 		Status		status;
-		bool		isnull;
-		Datum		n = SPI_getbinval(SPI_tuptable->vals[i],
-									  SPI_tuptable->tupdesc, 4, &isnull);
 
+		if (visible != NULL && !visible[n])
+			continue;
 		get_status(store, i, &status);
-		status_put(rsinfo, mailboxes, DatumGetInt64(n) - 1, &status);
+		status_put(rsinfo, mailboxes, n, &status);
 	}
 	SPI_finish();
 }

@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(modseq_unchanged_since);
 static void
 lock_mailbox(Store *store, const Datum *key)
 {
-	if (!counter_lock(store, mailbox_with_key(store, key)))
+	if (!counter_lock_existing(store, mailbox_with_key(store, key)))
 		status_no_mailbox(store, key);
 }
 

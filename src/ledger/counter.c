@@ -107,6 +107,8 @@ read_locked(Store *store, Counters *counters)
 	place.file = relation_file(place.relid);
 	tid = SPI_getbinval(row, desc, 5, &isnull);
 	place.tid = *(ItemPointer) DatumGetPointer(tid);
+	counters->remembered =
+		DatumGetBool(SPI_getbinval(row, desc, 6, &isnull));
 	if (!OidIsValid(counters->place.relid))
 		counters->met = uidnext;
 	else if (counters->locked)
@@ -156,6 +158,19 @@ is_altered(const Store *store, Mailbox *mailbox)
 	/* A partition may have triggers by itself */
 	return table->altered || (OidIsValid(relid) && relid != table->relid &&
 							  relation_alters_rows(relid, false));
+}
+
+/*
+ * counter_lock_existing: the same, and false too where there are only the
+ * counters of a mailbox that is gone
+ *
+ * For what may not be done without a mailbox: messages do not arrive there.
+ */
+bool
+counter_lock_existing(Store *store, Mailbox *mailbox)
+{
+	return counter_lock(store, mailbox) &&
+		!mailbox_counters(mailbox)->remembered;
 }
 
 /*
@@ -239,7 +254,7 @@ counter_no_mailbox(Store *store, const Datum *key)
 			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
 			 errdetail("Table %s has no such row.",
-					   store->table[TABLE_MAILBOX].name),
+					   store_mailbox_table(store)->name),
 			 errhint("Create the mailbox first.")));
 }
 

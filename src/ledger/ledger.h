@@ -50,7 +50,8 @@ typedef struct RowPlace
  *	--------------	--------------------------------------	-----------------
  *	name			the first look-up, a rename				-
  *	gone			DELETE, TRUNCATE						the lock, a rename
- *	locked			the lock, any UPDATE of the row			gone, key taken
+ *	locked,			the lock, any UPDATE of the row			gone, key taken
+ *	remembered
  *	first, place	the same, and INSERT					gone
  *	uidnext,		the same, and settling					-
  *	highestmodseq
@@ -92,6 +93,7 @@ typedef struct Counters
 	struct MailboxName *name;	/* its key, as far as we know */
 	bool		gone;			/* deleted */
 	bool		locked;			/* the row lock is ours */
+	bool		remembered;		/* only the counters are there: see source.c */
 	RowPlace	first;			/* the oldest version of the row, and the */
 	RowPlace	place;			/* newest, that we know of */
 
@@ -210,6 +212,7 @@ extern void mailbox_transaction_end(void);
 extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, Datum *key);
 extern void source_remove(Store *store, Datum *key);
+extern void source_leave(Store *store, Datum *key);
 extern void source_rename(Store *store, Datum *keys);
 extern void source_clear(Store *store);
 
@@ -320,6 +323,7 @@ extern void counter_read_row(const Store *store, HeapTuple tuple,
 extern void counter_know(Counters *counters, const RowPlace *place,
 						 int64 uidnext, int64 highestmodseq);
 extern bool counter_lock(Store *store, Mailbox *mailbox);
+extern bool counter_lock_existing(Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
 extern void counter_check_snapshot(Store *store, Mailbox *mailbox);

@@ -4,7 +4,17 @@
  * 	  The rows of a side table, beside those of its source.
  *
  * The mailbox table is the one with the counters.  It may be a side table of
- * another one, the source, which the application knows.
+ * another one, the source, which the application knows.  It may be a table of
+ * the application's, or one of ours.
+ *
+ * In a table of ours, a mailbox that goes is remembered as long as messages of
+ * it are there, as where rows of mailboxes are replaced, or loaded anew, under
+ * messages that stay.  If a mailbox gets its key again, then it counts on, and
+ * nothing that vanished is forgotten (RFC 9051 section 2.3.1.1).  Meanwhile no
+ * message arrives there, but changes are counted: whoever makes them and the
+ * one who makes the mailbox anew wait for each other.  If no message is left,
+ * or if a foreign key takes them along, nothing of it is kept: another mailbox
+ * with its key gets a new UIDVALIDITY, from the column's default.
  *
  * Locks: the row locks of the mailboxes that are added, renamed or removed.
  *
@@ -14,14 +24,25 @@
  */
 #include "ledger/ledger.h"
 
+/* Runs a query that reads, adds, renames or removes rows */
+static uint64
+run_query(Store *store, PlanId id, Datum *params)
+{
+	uint64		rows;
+
+	SPI_connect();
+	rows = plan_execute(store, id, params, PLAN_AS_OWNER);
+	SPI_finish();
+	return rows;
+}
+
 /* Is there a row with that key, or is there none, as it should be? */
 static void
 check_row(Store *store, Datum *key, bool wanted)
 {
 	if (!store->table[TABLE_MAILBOX].altered)
 		return;
-	if ((plan_execute(store, PLAN_READ_MAILBOX, key, PLAN_AS_OWNER) > 0) !=
-		wanted)
+	if ((run_query(store, PLAN_READ_MAILBOX, key) > 0) != wanted)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("row of mailbox %s could not be kept with that of table %s",
@@ -29,6 +50,24 @@ check_row(Store *store, Datum *key, bool wanted)
 				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
 						   store->table[TABLE_MAILBOX].name),
 				 errhint("Let it leave the rows and columns of modseq as they are.")));
+}
+
+/*
+ * A mailbox gets a key that there are counters for.  Either its row has been
+ * used already, by the query that renames it; the numbers under its old key
+ * were not known under the new one, and may have been given out again.  Or they
+ * are another mailbox's, which is about to leave the key.
+ */
+static void
+renamed_early(const Store *store, const Datum *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("mailbox %s is renamed by a statement that is not over",
+					key_text(store, key)),
+			 errdetail("Its counters, in table %s, are still under its old key.",
+					   store->table[TABLE_MAILBOX].name),
+			 errhint("Rename the mailbox in a statement before this one.")));
 }
 
 /*
@@ -42,7 +81,7 @@ source_supply(Store *store, Mailbox *mailbox)
 	Datum	   *key = unconstify(Datum *, mailbox_key(mailbox));
 
 	if (!OidIsValid(store->table[TABLE_SOURCE].relid) ||
-		plan_execute(store, PLAN_FIND_SOURCE, key, PLAN_AS_OWNER) == 0)
+		plan_execute(store, PLAN_SEE_SOURCE, key, PLAN_AS_OWNER) == 0)
 		return false;
 	plan_execute(store, PLAN_ADD_MAILBOX, key, PLAN_AS_OWNER);
 	check_row(store, key, true);
@@ -53,37 +92,92 @@ source_supply(Store *store, Mailbox *mailbox)
 void
 source_add(Store *store, Datum *key)
 {
-	SPI_connect();
-	plan_execute(store, PLAN_ADD_MAILBOX, key, PLAN_AS_OWNER);
+	run_query(store, store->counters != NULL ? PLAN_BRING_MAILBOX :
+					 PLAN_ADD_MAILBOX, key);
 	check_row(store, key, true);
-	SPI_finish();
 }
 
 /* source_remove: the mailbox with that key is gone */
 void
 source_remove(Store *store, Datum *key)
 {
-	SPI_connect();
-	plan_execute(store, PLAN_REMOVE_MAILBOX, key, PLAN_AS_OWNER);
+	if (store->remembers)
+	{
+		/* Whoever has inserted messages there is waited for, and then looked */
+		run_query(store, PLAN_LOCK_MAILBOX, key);
+		if (run_query(store, PLAN_REMEMBER_MAILBOX, key) > 0)
+			return;
+	}
+	run_query(store, PLAN_REMOVE_MAILBOX, key);
 	check_row(store, key, false);
-	SPI_finish();
 }
 
-/* source_rename: it has another key now, which is behind the old one */
+/*
+ * source_leave: a row of the source with that key was deleted
+ *
+ * We may hear of it late, when a nested statement has made the mailbox anew.
+ */
+void
+source_leave(Store *store, Datum *key)
+{
+	if (store->counters == NULL ||
+		run_query(store, PLAN_SEE_SOURCE, key) == 0)
+		source_remove(store, key);
+}
+
+/*
+ * Makes room for a mailbox that gets the key.  Returns whether there were the
+ * counters of one that is gone, which params are to be raised over.
+ */
+static bool
+replace_remembered(Store *store, Datum *key, Datum *params)
+{
+	bool		found;
+	bool		isnull;
+
+	SPI_connect();
+	found = plan_execute(store, PLAN_REPLACE_MAILBOX, key, PLAN_AS_OWNER) > 0;
+	for (int i = 0; found && i < 2; i++)
+		params[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+								  i + 1, &isnull);
+	SPI_finish();
+	return found;
+}
+
+/*
+ * source_rename: it has another key now, which is behind the old one
+ *
+ * If messages of a mailbox that is gone are under that key, then they are in
+ * this one now, under UIDs that it may have used itself: so it counts on above
+ * both, and gets a new UIDVALIDITY.
+ */
 void
 source_rename(Store *store, Datum *keys)
 {
-	SPI_connect();
-	plan_execute(store, PLAN_RENAME_MAILBOX, keys, PLAN_AS_OWNER);
+	Datum	   *to = keys + store->nkeys;
+	Datum		params[MODSEQ_MAX_PARAMS];
+	bool		renew = false;
+
+	if (store->counters != NULL &&
+		run_query(store, PLAN_READ_MAILBOX, to) > 0)
+	{
+		memcpy(params, to, sizeof(Datum) * store->nkeys);
+		renew = replace_remembered(store, to, params + store->nkeys);
+		if (!renew)
+			renamed_early(store, to);
+	}
+	run_query(store, PLAN_RENAME_MAILBOX, keys);
 	check_row(store, keys, false);
-	SPI_finish();
+	if (renew)
+		run_query(store, PLAN_RENEW_MAILBOX, params);
 }
 
 /* source_clear: the mailboxes that the source does not have are gone */
 void
 source_clear(Store *store)
 {
-	SPI_connect();
-	plan_execute(store, PLAN_CLEAR_MAILBOXES, NULL, PLAN_AS_OWNER);
-	SPI_finish();
+	if (store->remembers)
+		run_query(store, PLAN_REMEMBER_MAILBOXES, NULL);
+	run_query(store, store->counters != NULL ? PLAN_FORGET_MAILBOXES :
+					 PLAN_CLEAR_MAILBOXES, NULL);
 }

@@ -291,6 +291,23 @@ expand_live(Expansion *query)
 	}
 }
 
+/*
+ * {b.gone}, {b.outlived}: of a mailbox whose counters are in a table of ours,
+ * is it gone, and are messages of it there?
+ */
+static void
+expand_gone(Expansion *query, bool outlived)
+{
+	const Store *store = query->store;
+
+	if (store->counters == NULL || (outlived && !store->remembers))
+		expand(query, "false");
+	else
+		expand(query, outlived ?
+			   "EXISTS (SELECT FROM {message} AS m WHERE {m=b})" :
+			   "b.gone_at IS NOT NULL");
+}
+
 /* --- all of it --------------------------------------------------------- */
 
 /* The name of a table or column */
@@ -341,6 +358,9 @@ expand_braces(Expansion *query, char *token)
 		}
 	if (strcmp(token, "m.live") == 0)
 		expand_live(query);
+	else if (strcmp(token, "b.gone") == 0 ||
+			 strcmp(token, "b.outlived") == 0)
+		expand_gone(query, token[2] == 'o');
 	else if (strspn(token, "=<>+-") == strlen(token))
 		appendStringInfo(&query->text, "OPERATOR(pg_catalog.%s)", token);
 	else if (strcmp(token, "key") == 0 || strcmp(token, "$1") == 0)

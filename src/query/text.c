@@ -47,6 +47,8 @@
  *				the counter as a bigint; what nobody stored counts as unused
  * {b.counters} UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ as they are stored, as
  *				bigints
+ * {b.gone}		mailbox b is gone, and its counters are remembered
+ * {b.outlived}	messages of b are there, which a foreign key does not prevent
  *
  * {=} {<} {+} and so on
  *				PostgreSQL's own operator
@@ -81,8 +83,8 @@ static const QueryText queries[] = {
 	/* --- mailboxes ------------------------------------------------------- */
 
 	/* The mailbox lock, and where the row is: see counter.c */
-	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiot", "key",
-		"SELECT {b.counters}, b.tableoid, b.ctid"
+	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiotb", "key",
+		"SELECT {b.counters}, b.tableoid, b.ctid, {b.gone}"
 		" FROM {mailbox} AS b WHERE {b=$key}"
 		" FOR NO KEY UPDATE"
 	},
@@ -103,11 +105,11 @@ static const QueryText queries[] = {
 		" WHERE {b=$key}"
 	},
 	/* The lock, and the next mod-sequence with it, unless none is left */
-	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiot", "key",
+	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiotb", "key",
 		"UPDATE {mailbox} AS b SET {highestmodseq} = {b.highestmodseq} {+} 1"
 		" WHERE {b=$key}"
 		" AND (b.{highestmodseq} {=} 9223372036854775807) IS NOT TRUE"
-		" RETURNING {b.counters}, b.tableoid, b.ctid"
+		" RETURNING {b.counters}, b.tableoid, b.ctid, {b.gone}"
 	},
 
 	/* --- mailboxes in a side table --------------------------------------- */
@@ -127,8 +129,49 @@ static const QueryText queries[] = {
 		"DELETE FROM {mailbox} AS b"
 		" WHERE NOT EXISTS (SELECT FROM {source} AS s WHERE {s=b})"
 	},
-	[PLAN_FIND_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "", "key",
+	[PLAN_SEE_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "", "key",
 		"SELECT FROM {source} AS s WHERE {s=$key}"
+	},
+	/* Which of them are there, from 1 */
+	[PLAN_SEE_SOURCES] = {TABLE_SOURCE, ACCESS_RANGES, "i", "keys",
+		"SELECT k._n"
+		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, _n),"
+		" {source} AS s WHERE {s=k}"
+	},
+
+	/* --- mailboxes in a side table of ours, which remembers some --------- */
+
+	[PLAN_BRING_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key",
+		"INSERT INTO {mailbox} AS b ({key}) VALUES ({$key})"
+		" ON CONFLICT ({key}) DO UPDATE SET gone_at = NULL"
+		" WHERE b.gone_at IS NOT NULL"
+	},
+	[PLAN_REMEMBER_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key",
+		"UPDATE {mailbox} AS b SET gone_at = pg_catalog.clock_timestamp()"
+		" WHERE {b=$key} AND {b.outlived}"
+	},
+	[PLAN_REMEMBER_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "", "",
+		"UPDATE {mailbox} AS b SET gone_at = pg_catalog.clock_timestamp()"
+		" WHERE b.gone_at IS NULL AND {b.outlived}"
+		" AND NOT EXISTS (SELECT FROM {source} AS s WHERE {s=b})"
+	},
+	[PLAN_FORGET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "", "",
+		"DELETE FROM {mailbox} AS b WHERE NOT {b.outlived}"
+		" AND NOT EXISTS (SELECT FROM {source} AS s WHERE {s=b})"
+	},
+	/* What is remembered under a key that a mailbox is about to get */
+	[PLAN_REPLACE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "ii", "key",
+		"DELETE FROM {mailbox} AS b WHERE {b=$key} AND {b.gone}"
+		" RETURNING {b.uidnext}, {b.highestmodseq}"
+	},
+	[PLAN_RENEW_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "",
+		"key uidnext highestmodseq",
+		"UPDATE {mailbox} AS b SET"
+		" {uidnext} = GREATEST(b.{uidnext}, {$uidnext}),"
+		" {highestmodseq} = GREATEST(b.{highestmodseq}, {$highestmodseq}),"
+		" {uidvalidity} = GREATEST("
+		"modseq.next_uidvalidity(), b.{uidvalidity} {+} 1)"
+		" WHERE {b=$key}"
 	},
 
 	/* --- messages of one mailbox ----------------------------------------- */

@@ -279,6 +279,16 @@ build_sharing(Store *store)
 		store->sharing = FLAGS_SHARED;
 }
 
+/* Rows of ours are written as their owner: it must not be a stranger's table */
+static void
+check_owner(const Store *store, Relation message, TableRole role)
+{
+	if (relation_owner(store->table[role].relid) != message->rd_rel->relowner)
+		store_out_of_date(store->message_relid,
+						  _("Table %s has another owner."),
+						  store->table[role].name);
+}
+
 static List *
 key_names(const StoreTable *table)
 {
@@ -314,6 +324,27 @@ check_mailbox_key(const Store *store)
 	relation_close(rel, AccessShareLock);
 }
 
+/*
+ * What else a table of counters that is ours has.  A foreign key that is always
+ * checked lets no message outlive its mailbox.
+ */
+static void
+build_counters(Store *store)
+{
+	const StoreTable *message = &store->table[TABLE_MESSAGE];
+	const StoreTable *source = &store->table[TABLE_SOURCE];
+	Oid			relid = store->table[TABLE_MAILBOX].relid;
+	AttrNumber	attnum = get_attnum(relid, "gone_at");
+
+	if (attnum == InvalidAttrNumber ||
+		getBaseType(get_atttype(relid, attnum)) != TIMESTAMPTZOID)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" is missing, or has another type."),
+						  "gone_at");
+	store->remembers = !foreign_key_exists(message->relid, key_names(message),
+										   source->relid, key_names(source));
+}
+
 static Store *
 build_store(Relation rel, char **options, int noptions, bool attached)
 {
@@ -327,12 +358,9 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	options_parse(store, options, noptions);
 	build_tables(store, attached);
 
-	/* Rows are written there as its owner: it must not be a stranger's */
-	if (relation_owner(store->table[TABLE_VANISHED].relid) !=
-		rel->rd_rel->relowner)
-		store_out_of_date(store->message_relid,
-						  _("Table %s has another owner."),
-						  store->table[TABLE_VANISHED].name);
+	check_owner(store, rel, TABLE_VANISHED);
+	if (store->counters != NULL)
+		check_owner(store, rel, TABLE_MAILBOX);
 	build_key(store);
 	if (attached)
 		check_mailbox_key(store);
@@ -346,6 +374,10 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	build_expunged(store);
 	build_flag_key(store);
 	build_sharing(store);
+	if (store->counters != NULL)
+		build_counters(store);
+
+	/* Counters that are not in the mailbox's row do not go with it */
 	store->outlives = !OidIsValid(store->table[TABLE_SOURCE].relid) &&
 		!foreign_key_exists(message->relid, key_names(message),
 							mailbox->relid, key_names(mailbox));

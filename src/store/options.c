@@ -52,6 +52,7 @@ typedef enum OptionKind
 	OPTION_COLUMN,				/* its name: Column */
 	OPTION_LAST_UID,			/* the same, for what holds the last UID */
 	OPTION_COLUMNS,				/* an array of names: List of strings */
+	OPTION_NAME,				/* a qualified name: string */
 	OPTION_SWITCH				/* true, if it is there: bool */
 } OptionKind;
 
@@ -67,6 +68,7 @@ static const Option known_options[] = {
 	{"mailbox_source", OPTION_TABLE, offsetof(Store, table[TABLE_SOURCE])},
 	{"vanished", OPTION_TABLE, offsetof(Store, table[TABLE_VANISHED])},
 	{"flag", OPTION_TABLE, offsetof(Store, table[TABLE_FLAG])},
+	{"counters", OPTION_NAME, offsetof(Store, counters)},
 	{"mailbox_key", OPTION_KEY, offsetof(Store, table[TABLE_MAILBOX])},
 	{"mailbox_source_key", OPTION_KEY, offsetof(Store, table[TABLE_SOURCE])},
 	{"message_mailbox", OPTION_KEY, offsetof(Store, table[TABLE_MESSAGE])},
@@ -185,6 +187,9 @@ parse_option(Store *store, const Option *option, const char *value)
 		case OPTION_COLUMNS:
 			*((List **) field) = parse_columns(store, option->name, value);
 			break;
+		case OPTION_NAME:
+			*((const char **) field) = pstrdup(value);
+			break;
 		case OPTION_SWITCH:
 			*((bool *) field) = true;
 			break;
@@ -196,6 +201,27 @@ static bool
 has_key(const Store *store, TableRole role)
 {
 	return store->table[role].nkeys == store->nkeys;
+}
+
+/*
+ * Where the counters are beside the mailbox table, in one of ours, that is the
+ * mailbox table to us, and the application's is its source.  Its key's columns
+ * have the same names.
+ */
+static void
+put_counters_beside(Store *store)
+{
+	StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+	StoreTable *source = &store->table[TABLE_SOURCE];
+
+	if (mailbox->name == NULL)
+		return;					/* as check_options() says */
+	if (source->name != NULL || source->nkeys > 0)
+		store_out_of_date(store->message_relid,
+						  _("Option \"%s\" does not go with another."),
+						  "counters");
+	*source = *mailbox;
+	mailbox->name = store->counters;
 }
 
 /* What every store has must be there, and go together */
@@ -247,6 +273,8 @@ options_parse(Store *store, char **options, int n)
 				options[i][len] == '=')
 				parse_option(store, &known_options[k], options[i] + len + 1);
 		}
+	if (store->counters != NULL)
+		put_counters_beside(store);
 	check_options(store);
 }
 

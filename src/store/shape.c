@@ -277,6 +277,8 @@ shape_build(Relation rel, TableRole role, Store *store)
 			shape->highestmodseq = number_attribute(rel, store,
 													&store->highestmodseq,
 													NULL);
+			if (store->counters != NULL)
+				shape->gone_at = get_attnum(RelationGetRelid(rel), "gone_at");
 			break;
 		case TABLE_FLAG:
 			shape->uid = number_attribute(rel, store, &store->flag_uid,

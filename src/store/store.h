@@ -60,7 +60,8 @@ typedef enum TableRole
 	TABLE_NONE = -1,
 	TABLE_MESSAGE,
 	TABLE_MAILBOX,				/* it has the counters */
-	TABLE_SOURCE,				/* whose side table that is, if it is one */
+	TABLE_SOURCE,				/* whose side table that is, if it is one: the
+								 * application's mailbox table */
 	TABLE_FLAG,
 	TABLE_VANISHED,
 	TABLE_ROLES					/* how many there are */
@@ -128,6 +129,10 @@ typedef struct Store
 	Oid			flush_function;
 	Oid			collect_oid;	/* of the one after each row */
 	StoreTable	table[TABLE_ROLES];
+	const char *counters;		/* the mailbox table, if it is one of ours
+								 * beside the source; else NULL */
+	bool		remembers;		/* then: messages can outlive their mailbox,
+								 * whose counters stay */
 	int			nkeys;
 	KeyColumn	key[MODSEQ_MAX_KEYS];
 	Column		uidvalidity;	/* of the mailbox table */
@@ -196,6 +201,7 @@ typedef struct RowShape
 	AttrNumber	uidnext;
 	Oid			uidnext_type;
 	AttrNumber	highestmodseq;
+	AttrNumber	gone_at;
 	AttrNumber	flag_message;
 	int			nflags;
 	FlagAttribute *flags;
@@ -204,6 +210,7 @@ typedef struct RowShape
 /* --- cache.c ----------------------------------------------------------- */
 
 extern Store *store_get(Oid message_relid);
+extern const StoreTable *store_mailbox_table(const Store *store);
 extern RowShape *shape_get(Relation rel, TableRole role, Trigger *trigger);
 extern void store_at_transaction_end(void);
 extern void store_init(void);

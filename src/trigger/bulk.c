@@ -230,7 +230,7 @@ skip_uids(Store *store, Datum *key, Datum last_uid)
 {
 	Mailbox    *mailbox = mailbox_with_key(store, key);
 
-	if (!counter_lock(store, mailbox))
+	if (!counter_lock_existing(store, mailbox))
 		counter_no_mailbox(store, key);
 	uid_skip(mailbox, DatumGetInt64(last_uid));
 }

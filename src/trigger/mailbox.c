@@ -47,6 +47,7 @@ typedef struct RowNumbers
 	int64		uidnext;
 	int64		highestmodseq;
 	int64		uidvalidity;	/* 0 for NULL */
+	bool		gone;			/* only remembered: see source.c */
 } RowNumbers;
 
 static RowNumbers
@@ -65,6 +66,8 @@ get_numbers(const RowChange *change, HeapTuple tuple)
 	numbers.highestmodseq = counter_effective_highestmodseq(isnull, value);
 	row_get_int64(tuple, change->desc, shape->uidvalidity,
 				  shape->uidvalidity_type, &numbers.uidvalidity);
+	numbers.gone = shape->gone_at != InvalidAttrNumber &&
+		!heap_attisnull(tuple, shape->gone_at, change->desc);
 	return numbers;
 }
 
@@ -175,6 +178,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
 	mailbox = mailbox_row_updated(store, from, to, &old_place, &new_place,
 								  new.uidnext, new.highestmodseq);
+	mailbox_counters(mailbox)->remembered = new.gone;
 	if (!key_equal(store, from, to))
 	{
 		if (store->outlives)
@@ -274,7 +278,7 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	else if (has_old)
 	{
 		refuse_crossing(&change, from);
-		source_remove(change.store, from);
+		source_leave(change.store, from);
 	}
 
 	/*

@@ -188,7 +188,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	int64		modseq;
 	int64		created = 0;
 
-	if (!counter_lock(store, mailbox))
+	if (!counter_lock_existing(store, mailbox))
 		counter_no_mailbox(store, key);
 	if (uid_given)
 		verdict = uid_accept(store, mailbox, uid, change->old == NULL);
@@ -330,7 +330,7 @@ assign_insert(RowChange *change)
 			int64		modseq;
 
 			/* Another trigger may have deleted the mailbox in between */
-			if (!counter_lock(change->store, mailbox))
+			if (!counter_lock_existing(change->store, mailbox))
 				counter_no_mailbox(change->store, key);
 			modseq = counter_modseq(change->store, mailbox);
 			return set_numbers(change, modseq, uid, modseq);

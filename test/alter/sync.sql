@@ -39,7 +39,8 @@ BEGIN
 		DELETE FROM client.message;
 	END IF;
 	CREATE TEMPORARY TABLE now AS SELECT * FROM client.messages(s);
-	FOR box IN EXECUTE format('SELECT %I::text AS key, %I::bigint AS uidvalidity FROM %s', s.mailbox_key[1], s.mailbox_uidvalidity, s.mailbox)
+	FOR box IN EXECUTE format('SELECT b.%1$I::text AS key, c.%2$I::bigint AS uidvalidity FROM %3$s b JOIN %4$s c ON c.%1$I = b.%1$I',
+		s.mailbox_key[1], s.mailbox_uidvalidity, s.mailbox, coalesce(s.counters, s.mailbox))
 	LOOP
 		SELECT * INTO known FROM client.mailbox m WHERE m.key = box.key;
 		SELECT * INTO told FROM modseq.resync(s.message, box.key, coalesce(known.uidvalidity, box.uidvalidity), coalesce(known.highest, 0));

@@ -22,5 +22,5 @@ CREATE VIEW mailboxes AS
 			WHERE mailbox_id = b.id AND deleted_at IS NOT NULL) AS expunged,
 		(SELECT string_agg(modseq || ': ' || uids::text, ' | ' ORDER BY modseq) FROM mail_vanished v
 			WHERE v.id = b.id) AS vanished
-	FROM mailbox b;
+	FROM mail_mailbox b;
 \set ECHO all

@@ -15,7 +15,7 @@ BEGIN
 		FROM (SELECT ARRAY[%s] AS key, %I::bigint AS uidvalidity FROM %s) b,
 			modseq.resync($1, b.key, b.uidvalidity, $2) r
 		ORDER BY 1$q$,
-		(SELECT string_agg(format('%I::text', k), ', ') FROM unnest(s.mailbox_key) AS k), s.mailbox_uidvalidity, s.mailbox)
+		(SELECT string_agg(format('%I::text', k), ', ') FROM unnest(s.mailbox_key) AS k), s.mailbox_uidvalidity, coalesce(s.counters, s.mailbox))
 		USING store, since;
 END $$;
 
@@ -47,7 +47,7 @@ BEGIN
 		s.message_uid, s.message, of_message,
 		coalesce((SELECT string_agg(format('m.%I', c), ', ') FROM unnest(columns) AS c), 'NULL'),
 		s.vanished, of_vanished,
-		s.mailbox, (SELECT string_agg(format('b.%I', k), ', ') FROM unnest(s.mailbox_key) AS k));
+		coalesce(s.counters, s.mailbox), (SELECT string_agg(format('b.%I', k), ', ') FROM unnest(s.mailbox_key) AS k));
 END $$;
 
 -- The same without the UIDs, and a row for whatever check() says of the store

@@ -23,10 +23,10 @@ ALTER TABLE mail ALTER modseq TYPE int;
 INSERT INTO mail VALUES (2, 1);
 \echo :SQLSTATE
 ALTER TABLE mail ALTER modseq TYPE bigint;
-ALTER TABLE box ALTER highestmodseq TYPE numeric;
+ALTER TABLE mail_mailbox ALTER highestmodseq TYPE numeric;
 UPDATE mail SET seen = true;
 \echo :SQLSTATE
-ALTER TABLE box ALTER highestmodseq TYPE bigint;
+ALTER TABLE mail_mailbox ALTER highestmodseq TYPE bigint;
 INSERT INTO mail VALUES (2, 1);
 SELECT id, uid, modseq FROM mail ORDER BY id;
 SELECT * FROM modseq.check('mail');
@@ -57,7 +57,7 @@ ALTER TABLE narrow_box RENAME number TO id;
 ALTER TABLE narrow_box RENAME owner TO account;
 SELECT modseq.attach('narrow', 'narrow_box');
 \echo :SQLSTATE
-DROP TABLE narrow, narrow_box, narrow_vanished;
+DROP TABLE narrow, narrow_box, narrow_vanished, narrow_mailbox;
 
 -- One of the flag columns that were named goes, another gets a usual name: the rest is not forgotten
 CREATE TABLE odd_box (id int PRIMARY KEY);
@@ -72,7 +72,7 @@ SELECT message_flags FROM modseq.stores WHERE message = 'odd'::regclass;
 SELECT modseq.attach('odd', 'odd_box', message_flags => '{}');
 SELECT modseq.attach('odd', 'odd_box');
 SELECT message_flags FROM modseq.stores WHERE message = 'odd'::regclass;
-DROP TABLE odd, odd_box, odd_vanished;
+DROP TABLE odd, odd_box, odd_vanished, odd_mailbox;
 
 -- A part of a store is not detached alone, unless its message table was dropped
 CREATE TABLE lone_box (id int PRIMARY KEY);
@@ -86,7 +86,7 @@ INSERT INTO lone_box VALUES (1);
 SELECT modseq.detach('lone_box');
 INSERT INTO lone_box VALUES (1);
 SELECT id FROM lone_box;
-DROP TABLE lone_box, lone_vanished;
+DROP TABLE lone_box, lone_vanished, lone_mailbox;
 
 -- The mod-sequence is renamed to what attach() does not know: all messages have changed, and no change is missed
 CREATE TABLE lost_box (id int PRIMARY KEY);
@@ -99,7 +99,7 @@ ALTER TABLE lost RENAME modseq TO ms;
 SELECT modseq.attach('lost', 'lost_box');
 SELECT * FROM modseq.changed_since('lost', 1, 2);
 SELECT * FROM modseq.check('lost');
-DROP TABLE lost, lost_box, lost_vanished;
+DROP TABLE lost, lost_box, lost_vanished, lost_mailbox;
 
 -- Columns dropped before and added: attribute numbers shift
 SET session_replication_role = replica;
@@ -117,7 +117,7 @@ SELECT id, uid, modseq FROM mail ORDER BY id;
 SET session_replication_role = replica;
 INSERT INTO mail (id, box_id, uid, modseq) VALUES (4, 1, 0, 2), (5, 1, -7, 2);
 RESET session_replication_role;
-SELECT r.changed, r.vanished FROM box, modseq.resync('mail', 1, uidvalidity, 0) AS r;
+SELECT r.changed, r.vanished FROM mail_mailbox, modseq.resync('mail', 1, uidvalidity, 0) AS r;
 SELECT * FROM modseq.changed_since('mail', 1, 0);
 UPDATE mail SET seen = true WHERE id > 3;
 SELECT id, uid, modseq FROM mail ORDER BY id;
@@ -170,7 +170,7 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-CREATE TRIGGER expire AFTER UPDATE ON box2 FOR EACH ROW EXECUTE FUNCTION expire();
+CREATE TRIGGER expire AFTER UPDATE ON mail2_mailbox FOR EACH ROW EXECUTE FUNCTION expire();
 BEGIN;
 INSERT INTO mail2 VALUES (6, 3), (101, 3);
 INSERT INTO mail2 VALUES (7, 3), (102, 3);
@@ -178,7 +178,7 @@ COMMIT;
 SELECT id, uid, modseq FROM mail2 WHERE box2_id = 3 ORDER BY id;
 SELECT modseq, uids FROM mail2_vanished WHERE id = 3 ORDER BY 1;
 SELECT * FROM modseq.check('mail2');
-DROP TABLE mail, mail_vanished, box, mail2, mail2_vanished, box2;
+DROP TABLE mail, mail_vanished, mail_mailbox, box, mail2, mail2_vanished, mail2_mailbox, box2;
 
 -- Keys of other types: what names a mailbox or a message is neither cut nor mistaken
 CREATE TYPE mood AS ENUM ('a', 'b');
@@ -195,7 +195,7 @@ BEGIN
 	RETURN QUERY SELECT m.uid, m.modseq, NULL FROM mail m;
 	EXECUTE 'TRUNCATE mail CASCADE';
 	RETURN QUERY SELECT NULL::bigint, v.modseq, v.uids::text FROM mail_vanished v;
-	DROP TABLE flag, mail, mail_vanished, box;
+	DROP TABLE flag, mail, mail_vanished, mail_mailbox, box;
 END
 $$;
 SELECT * FROM try('bigint', 'varchar', '1', 'message');
@@ -214,7 +214,7 @@ INSERT INTO mail VALUES (1, 1, '{1,2}');
 UPDATE mail SET x = '{2,1,3}';
 UPDATE mail SET x = '{2,1,3}';
 SELECT uid, modseq FROM mail;
-DROP TABLE mail, mail_vanished, box;
+DROP TABLE mail, mail_vanished, mail_mailbox, box;
 
 -- A flag row that goes to another message, though its key is not among the columns that count
 CREATE TABLE box (id bigint PRIMARY KEY);
@@ -228,7 +228,7 @@ UPDATE flag SET id = 2;
 SELECT id, modseq FROM mail ORDER BY id;
 UPDATE flag SET mail_id = 2;
 SELECT id, modseq FROM mail ORDER BY id;
-DROP TABLE flag, mail, mail_vanished, box;
+DROP TABLE flag, mail, mail_vanished, mail_mailbox, box;
 
 -- A mailbox that is renamed, where flags go by mailbox and UID: no flag changed
 CREATE TABLE box (name text PRIMARY KEY);
@@ -240,7 +240,7 @@ INSERT INTO mail VALUES ('a');
 INSERT INTO flag VALUES ('a', 1, '\Seen');
 UPDATE box SET name = 'b';
 SELECT * FROM mail, flag;
-DROP TABLE flag, mail, mail_vanished, box;
+DROP TABLE flag, mail, mail_vanished, mail_mailbox, box;
 
 -- One statement that changes messages and the key of their mailbox: what was collected goes along
 CREATE TABLE box (id bigint PRIMARY KEY);
@@ -253,7 +253,7 @@ UPDATE box SET id = 2;
 SELECT * FROM mail ORDER BY id;
 SELECT id, modseq, uids FROM mail_vanished;
 SELECT * FROM modseq.check('mail');
-DROP TABLE mail, mail_vanished, box;
+DROP TABLE mail, mail_vanished, mail_mailbox, box;
 
 -- Schemas that change their names in a live session
 CREATE SCHEMA altered_new;

@@ -14,7 +14,7 @@ CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text);
 CREATE TABLE mw_mail (id bigint PRIMARY KEY, mailbox_id bigint NOT NULL, subject text);
 CREATE TABLE mw_mail_flag (mail_id bigint, flag text, PRIMARY KEY (mail_id, flag));
 
-SELECT modseq.attach('mw_mail', 'mw_mailbox', 'mw_mail_flag');
+SELECT modseq.attach('mw_mail', 'mw_mailbox', 'mw_mail_flag', counters => 'mailbox');
 INSERT INTO mw_mailbox VALUES (1, 'INBOX');
 INSERT INTO mw_mail (id, mailbox_id) VALUES (1, 1), (2, 1);
 INSERT INTO mw_mail_flag VALUES (1, '\Seen');

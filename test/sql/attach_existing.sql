@@ -51,7 +51,7 @@ SELECT modseq.attach('mail', 'mailbox');
 SELECT * FROM mail ORDER BY uid;
 
 -- Columns may be of domains
-DROP TABLE mail, mail_vanished, mailbox;
+DROP TABLE mail, mail_vanished, mail_mailbox, mailbox;
 CREATE DOMAIN box_id AS int;
 CREATE DOMAIN uid AS bigint CHECK (VALUE BETWEEN 1 AND 4294967295);
 CREATE TABLE mailbox (id box_id PRIMARY KEY, uidnext uid NOT NULL DEFAULT 1, highestmodseq modseq.modseq NOT NULL DEFAULT 0);
@@ -79,7 +79,7 @@ UPDATE mail SET uid = numbered.uid
 	FROM (SELECT id, row_number() OVER (PARTITION BY mailbox_id ORDER BY received_at, id) AS uid FROM mail) AS numbered
 	WHERE mail.id = numbered.id;
 SELECT modseq.attach('mail', 'mailbox') \g /dev/null
-SELECT uidnext, (SELECT modseq.uidset_agg(uid) FROM mail m WHERE m.mailbox_id = b.id) FROM mailbox b ORDER BY id;
+SELECT uidnext, (SELECT modseq.uidset_agg(uid) FROM mail m WHERE m.mailbox_id = b.id) FROM mail_mailbox b ORDER BY id;
 SELECT count(*) AS wrong FROM mail a JOIN mail b USING (mailbox_id) WHERE a.uid < b.uid AND a.received_at > b.received_at;
 SELECT * FROM modseq.check('mail');
 SELECT modseq.detach('mail', remove => true) \g /dev/null

@@ -91,7 +91,7 @@ SELECT refusal(a) FROM unnest(ARRAY[
 	$$'mail', reset => '{NULL}'$$,
 	$$'mail', notify => true, reset => '{notify}'$$]) AS a;
 SELECT refusal($$'mail', NULL, NULL, flag_columns => '{note}'$$);
-DROP TABLE mail, mail_vanished, box;
+DROP TABLE mail, mail_vanished, mail_mailbox, box;
 
 -- Counters beside the mailboxes: renamed, and given up
 CREATE TABLE box (id int PRIMARY KEY);

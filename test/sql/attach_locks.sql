@@ -12,7 +12,7 @@ SET search_path = attach;
 CREATE TABLE mailbox (id int PRIMARY KEY);
 CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int, uid bigint, seen boolean);
 CREATE TABLE flag (id int PRIMARY KEY, mail_id int, what text, uid bigint);
-SELECT modseq.attach('mail', 'mailbox', 'flag');
+SELECT modseq.attach('mail', 'mailbox', 'flag', counters => 'mailbox');
 SELECT modseq.detach('mail');
 -- Of which detach() has let go
 ALTER TABLE mailbox ALTER uidvalidity SET NOT NULL;
@@ -23,11 +23,11 @@ CREATE FUNCTION locks() RETURNS TABLE (relation regclass, mode text) LANGUAGE sq
 		AND mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock')
 	ORDER BY 1, 2 $$;
 BEGIN;
-SELECT modseq.attach('mail', 'mailbox', 'flag');
+SELECT modseq.attach('mail', 'mailbox', 'flag', counters => 'mailbox');
 SELECT * FROM locks();
 COMMIT;
 BEGIN;
-SELECT modseq.attach('mail', 'mailbox', 'flag');
+SELECT modseq.attach('mail', 'mailbox', 'flag', counters => 'mailbox');
 SELECT * FROM locks();
 ROLLBACK;
 

@@ -17,7 +17,7 @@ CREATE TABLE mailbox (id int PRIMARY KEY);
 CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int, uid bigint, seen boolean);
 SELECT modseq.attach('mail', 'mailbox');
 SELECT modseq.detach('mail');
-DROP TABLE mail_vanished;
+DROP TABLE mail_vanished, mail_mailbox;
 
 CREATE TABLE flag (id int PRIMARY KEY, mail_id int, what text, uid bigint);
 CREATE VIEW view AS SELECT 1 AS id;

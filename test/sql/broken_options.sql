@@ -53,7 +53,8 @@ SELECT o, with_options(VARIADIC o::text[])
 FROM unnest(ARRAY['{"message_mailbox={box_a}"}', '{"message_mailbox={box_a,box_b,id}"}', '{"message_mailbox={}"}', '{"flag_mailbox={box_a}"}',
 	'{"mailbox_key={a,a,a,a,a,a,a,a,a}","message_mailbox={id,id,id,id,id,id,id,id,id}"}',
 	'{flag_message}', '{message_key}', '{flag_message,"flag_uid=uid"}', '{flag_message,message_key,"flag_uid=uid","flag_mailbox={box_a,box_b}"}',
-	'{"mailbox_source_key={a}"}', '{"mailbox_source=t_broken_options.flag"}', '{"mailbox_source=t_broken_options.flag","mailbox_source_key={box_a}"}']) WITH ORDINALITY AS u (o, no)
+	'{"mailbox_source=t_broken_options.flag"}',
+	'{counters,"mailbox_source_key={a}"}', '{counters,"mailbox_source=t_broken_options.flag"}', '{counters,"mailbox_source=t_broken_options.flag","mailbox_source_key={box_a}"}']) WITH ORDINALITY AS u (o, no)
 ORDER BY no;
 -- Tables that are none
 SELECT o, with_options(o)

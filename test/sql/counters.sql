@@ -74,7 +74,7 @@ CREATE TABLE mailbox_state (mailbox int PRIMARY KEY REFERENCES mailbox ON DELETE
 INSERT INTO mailbox VALUES (1);
 INSERT INTO mail VALUES (1, 1);
 INSERT INTO mailbox_state VALUES (1);
-SELECT modseq.attach('mail', 'mailbox_state');
+SELECT modseq.attach('mail', 'mailbox_state', counters => 'mailbox');
 UPDATE mailbox SET id = 2;
 SELECT modseq.attach('mail', 'mailbox_state', mailbox_source => 'mailbox');
 UPDATE mailbox SET id = 2;

@@ -86,7 +86,7 @@ DELETE FROM mail;
 ROLLBACK;
 :mailboxes
 
-DROP TABLE account, sender, mailbox, mail, mail_flag, mail_vanished CASCADE;
+DROP TABLE account, sender, mailbox, mail, mail_flag, mail_vanished, mail_mailbox CASCADE;
 
 --
 -- Foreign keys in a circle: mail -> attachment -> mail, which comes back to mail after its statement triggers
@@ -118,7 +118,7 @@ SELECT id, mailbox_id AS box, uid, modseq FROM mail ORDER BY id;
 -- Nothing is left over for a later statement
 INSERT INTO mail (id, mailbox_id) VALUES (9, 1), (10, 2) RETURNING mailbox_id, uid, modseq;
 SELECT * FROM modseq.check('mail');
-DROP TABLE mailbox, mail, attachment, mail_vanished CASCADE;
+DROP TABLE mailbox, mail, attachment, mail_vanished, mail_mailbox CASCADE;
 
 --
 -- Several stores that one statement reaches
@@ -139,8 +139,8 @@ INSERT INTO mail_b VALUES (2, 1, 1);
 DELETE FROM topic WHERE id = 1;
 SELECT modseq.vanished_since('mail_a', 1, 0) AS a, modseq.vanished_since('mail_b', 1, 0) AS b;
 TRUNCATE mail_a, mail_b;
-SELECT highestmodseq, modseq.vanished_since('mail_a', 1, 3) AS a FROM mailbox_a;
-SELECT highestmodseq, modseq.vanished_since('mail_b', 1, 4) AS b FROM mailbox_b;
+SELECT highestmodseq, modseq.vanished_since('mail_a', 1, 3) AS a FROM mail_a_mailbox;
+SELECT highestmodseq, modseq.vanished_since('mail_b', 1, 4) AS b FROM mail_b_mailbox;
 SELECT * FROM modseq.check('mail_a');
 SELECT * FROM modseq.check('mail_b');
 

@@ -110,7 +110,7 @@ DROP VIEW numbers;
 DROP TABLE mail;
 SELECT modseq.detach('box', remove => true);
 SELECT thing FROM things WHERE thing ~ '^box' ORDER BY 1;
-DROP TABLE box, mail_vanished;
+DROP TABLE box, mail_vanished, mail_mailbox;
 
 -- A store that names a stranger's tables takes nothing of theirs, by a superuser's hand neither
 CREATE ROLE regress_modseq_removal;
@@ -123,7 +123,7 @@ SELECT modseq.attach('mail', 'box') \g /dev/null
 SELECT modseq.detach('mail') \g /dev/null
 SET ROLE regress_modseq_removal;
 CREATE TABLE mine (id int);
-SELECT set_config('removal.options', 'mailbox=removal.box vanished=removal.mail_vanished mailbox_key={id} message_uid=id', false) \g /dev/null
+SELECT set_config('removal.options', 'mailbox=removal.box vanished=removal.mail_vanished counters=removal.mail_mailbox mailbox_key={id} message_uid=id', false) \g /dev/null
 DO $$ BEGIN
 	EXECUTE format('CREATE TRIGGER zz_modseq_assign BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION modseq.trigger_assign(%s)',
 		(SELECT string_agg(quote_literal(o), ', ') FROM unnest(string_to_array(current_setting('removal.options'), ' ')) AS o));
@@ -132,8 +132,8 @@ RESET ROLE;
 CREATE TEMP TABLE before AS SELECT * FROM things WHERE thing ~ 'box|mail';
 SELECT modseq.detach('mine', remove => true);
 TABLE before EXCEPT SELECT * FROM things;
-SELECT to_regclass('mail_vanished');
-DROP TABLE mail, box, mine, mail_vanished;
+SELECT to_regclass('mail_vanished'), to_regclass('mail_mailbox');
+DROP TABLE mail, box, mine, mail_vanished, mail_mailbox;
 
 -- The extension goes
 CREATE TABLE box (id int PRIMARY KEY);

@@ -107,7 +107,7 @@ DROP RULE cancel ON mw_mail;
 SELECT * FROM mw_mail_flag;
 :modseqs
 SELECT * FROM modseq.check('mw_mail');
-DROP TABLE mw_mailbox, mw_mail, mw_mail_flag, mw_mail_vanished;
+DROP TABLE mw_mailbox, mw_mail, mw_mail_flag, mw_mail_vanished, mw_mail_mailbox;
 
 --
 -- Without foreign keys; only the columns that the options name count
@@ -127,9 +127,9 @@ INSERT INTO mw_mail_flag VALUES (99, '\Seen');
 DELETE FROM mw_mail WHERE id = 11;
 DELETE FROM mw_mail_flag WHERE mail_id = 11;
 :modseqs
-SELECT highestmodseq FROM mw_mailbox;
+SELECT highestmodseq FROM mw_mail_mailbox;
 SELECT * FROM modseq.check('mw_mail');
-DROP TABLE mw_mailbox, mw_mail, mw_mail_flag, mw_mail_vanished;
+DROP TABLE mw_mailbox, mw_mail, mw_mail_flag, mw_mail_vanished, mw_mail_mailbox;
 
 --
 -- A flag table keyed by mailbox and UID

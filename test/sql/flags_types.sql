@@ -100,6 +100,6 @@ UPDATE mail SET keywords = '{x}' WHERE id = 2;
 DELETE FROM property WHERE name = 'a';
 COMMIT;
 :modseqs
-SELECT highestmodseq FROM box;
+SELECT highestmodseq FROM mail_mailbox;
 SELECT * FROM modseq.check('mail');
 DROP SCHEMA t_flags_types CASCADE;

@@ -79,7 +79,7 @@ SELECT stranger.attack('(id uuid)',
 SET ROLE regress_modseq_victim;
 SELECT uid, modseq FROM victim.mail ORDER BY uid;
 SELECT id, modseq, uids FROM victim.mail_vanished;
-SELECT uidnext, highestmodseq FROM victim.box;
+SELECT uidnext, highestmodseq FROM victim.mail_mailbox;
 SELECT * FROM modseq.check('victim.mail');
 
 RESET ROLE;

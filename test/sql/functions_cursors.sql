@@ -20,7 +20,7 @@ SELECT i, deliver(1) FROM generate_series(1, 3) AS i;
 -- Also in the middle of a statement that writes there itself, the numbers do not meet
 INSERT INTO mail (mailbox_id, subject) SELECT 1, 'around ' || deliver(1) FROM generate_series(1, 2);
 SELECT count(*), count(DISTINCT uid), min(modseq) > 4 AS after FROM mail WHERE uid > 3;
-SELECT highestmodseq = (SELECT max(modseq) FROM mail) AS highest, uidnext FROM mailbox WHERE id = 1;
+SELECT highestmodseq = (SELECT max(modseq) FROM mail) AS highest, uidnext FROM mail_mailbox WHERE id = 1;
 BEGIN;
 DECLARE c CURSOR FOR SELECT * FROM mail WHERE mailbox_id = 1 ORDER BY uid FOR UPDATE;
 FETCH c \gset

@@ -43,7 +43,7 @@ UPDATE mail SET mailbox_id = 2, status = 0 WHERE id = 5;
 :mails
 COMMIT;
 SELECT * FROM modseq.check('mail');
-DROP TABLE mail, mail_vanished, mailbox;
+DROP TABLE mail, mail_vanished, mail_mailbox, mailbox;
 
 --
 -- For soft delete, as DBMail's status: from 2 on a message is deleted
@@ -69,7 +69,7 @@ CREATE VIEW mailboxes AS
 		(SELECT string_agg(modseq || ': ' || uids::text, ' | ' ORDER BY modseq) FROM mail_vanished v
 			WHERE v.id = b.id) AS vanished,
 		(SELECT count(*) FROM modseq.check('mail')) AS broken
-	FROM mailbox b;
+	FROM mail_mailbox b;
 \set mailboxes 'TABLE mailboxes ORDER BY box;'
 -- Departures, with a flag too, raw and under the lock
 UPDATE mail SET status = 2 WHERE id IN (2, 4);
@@ -149,7 +149,7 @@ DROP TRIGGER zzz_keep ON mail;
 :mailboxes
 TRUNCATE mail CASCADE;
 :mailboxes
-DROP TABLE mail, mail_flag, mail_vanished, mailbox CASCADE;
+DROP TABLE mail, mail_flag, mail_vanished, mail_mailbox, mailbox CASCADE;
 
 --
 -- A flag table that follows the message's numbers
@@ -167,9 +167,9 @@ INSERT INTO mail_flag VALUES (1, 2, 'y');
 UPDATE mail SET status = 0 WHERE uid = 2;
 SELECT m.uid, modseq, expunged, string_agg(flag, ' ' ORDER BY flag) AS flags FROM mail m LEFT JOIN mail_flag USING (mailbox_id, uid)
 	GROUP BY m.uid, modseq, expunged ORDER BY m.uid;
-SELECT highestmodseq, modseq.vanished_since('mail', 1, 0) FROM mailbox;
+SELECT highestmodseq, modseq.vanished_since('mail', 1, 0) FROM mail_mailbox;
 SELECT * FROM modseq.check('mail');
-DROP TABLE mail, mail_flag, mail_vanished, mailbox;
+DROP TABLE mail, mail_flag, mail_vanished, mail_mailbox, mailbox;
 
 --
 -- What triggers must set, or never see, is refused

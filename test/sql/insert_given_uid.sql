@@ -21,7 +21,7 @@ SELECT modseq.attach('mail', 'mailbox');
 INSERT INTO mailbox (id, name) VALUES (1, 'INBOX'), (2, 'Archive');
 
 -- What the tests below show: the counters, and what arrived since they were last shown
-\set counters 'SELECT id, uidnext, highestmodseq FROM mailbox ORDER BY id;'
+\set counters 'SELECT id, uidnext, highestmodseq FROM mail_mailbox ORDER BY id;'
 \set arrived 'SELECT mailbox_id AS box, uid, modseq, created_modseq AS created, seen, subject FROM mail WHERE subject ^@'
 
 INSERT INTO mail (mailbox_id, subject) SELECT 1, 'first ' || i FROM generate_series(1, 9) AS i;
@@ -51,7 +51,7 @@ INSERT INTO mail (mailbox_id, uid, subject) VALUES (3, 4294967296, 'top');
 INSERT INTO mail (mailbox_id, uid, subject) VALUES (3, 4294967294, 'top'), (3, NULL, 'top too') RETURNING uid;
 INSERT INTO mail (mailbox_id, subject) VALUES (3, 'top three');
 INSERT INTO mail (mailbox_id, uid, subject) VALUES (3, 4294967295, 'top three');
-SELECT id, uidnext, highestmodseq FROM mailbox WHERE id = 3;
+SELECT id, uidnext, highestmodseq FROM mail_mailbox WHERE id = 3;
 
 SELECT * FROM modseq.check('mail');
 DROP TABLE mail, mailbox, mail_vanished;

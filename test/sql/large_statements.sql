@@ -18,7 +18,7 @@ INSERT INTO mailbox (id) VALUES (1), (2);
 
 -- Rows written in this transaction
 CREATE VIEW work AS
-	SELECT pg_stat_get_xact_tuples_updated('mailbox'::regclass) AS mailboxes,
+	SELECT pg_stat_get_xact_tuples_updated('mail_mailbox'::regclass) AS mailboxes,
 		pg_stat_get_xact_tuples_inserted('mail'::regclass) AS messages_inserted,
 		pg_stat_get_xact_tuples_updated('mail'::regclass) AS messages_updated,
 		pg_stat_get_xact_tuples_deleted('mail'::regclass) AS messages_deleted,
@@ -56,12 +56,12 @@ UPDATE mail SET seen = false;
 :begin
 UPDATE mail SET mailbox_id = 2 WHERE uid <= 25000;
 :end
-SELECT id, uidnext, highestmodseq, modseq.vanished_since('mail', id, 0) AS vanished FROM mailbox ORDER BY id;
+SELECT id, uidnext, highestmodseq, modseq.vanished_since('mail', id, 0) AS vanished FROM mail_mailbox ORDER BY id;
 -- All gone
 :begin
 DELETE FROM mail;
 :end
-SELECT id, uidnext, highestmodseq, modseq.vanished_since('mail', id, 0) AS vanished FROM mailbox ORDER BY id;
+SELECT id, uidnext, highestmodseq, modseq.vanished_since('mail', id, 0) AS vanished FROM mail_mailbox ORDER BY id;
 SELECT id, modseq, uids FROM mail_vanished ORDER BY id, modseq;
 SELECT * FROM modseq.check('mail');
 
@@ -76,7 +76,7 @@ UPDATE mail SET seen = true;
 :begin
 DELETE FROM mail;
 :end
-SELECT count(*), min(uidnext), max(uidnext), min(highestmodseq), max(highestmodseq) FROM mailbox WHERE id > 2;
+SELECT count(*), min(uidnext), max(uidnext), min(highestmodseq), max(highestmodseq) FROM mail_mailbox WHERE id > 2;
 SELECT * FROM modseq.check('mail');
 
 -- Many statements in one transaction: each writes it once

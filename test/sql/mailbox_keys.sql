@@ -92,7 +92,7 @@ SELECT modseq.vanished_since('mail', id, 0) AS vanished, c.* FROM mailbox, modse
 SELECT * FROM modseq.status('mail', 1);
 INSERT INTO mail (id, mailbox_id) VALUES (3, '00000000-0000-0000-0000-00000000000c');
 SELECT * FROM modseq.check('mail');
-DROP TABLE mail, mailbox, mail_vanished;
+DROP TABLE mail, mailbox, mail_vanished, mail_mailbox;
 
 --
 -- Types that differ: the key column of the messages is narrower, or wider, or a domain
@@ -111,18 +111,18 @@ SELECT modseq.vanished_since('mail', 'Sent mail', 0), modseq.vanished_since('mai
 SELECT uidnext FROM modseq.status('mail', '');
 SELECT uidnext FROM modseq.status('mail', 'inbox');
 SELECT * FROM modseq.check('mail');
-DROP TABLE mail, mailbox, mail_vanished;
+DROP TABLE mail, mailbox, mail_vanished, mail_mailbox;
 CREATE TABLE mailbox (id smallint PRIMARY KEY);
 CREATE TABLE mail (id int PRIMARY KEY, mailbox_id bigint NOT NULL, seen boolean);
 SELECT modseq.attach('mail', 'mailbox');
 INSERT INTO mailbox (id) VALUES (1), (2);
 INSERT INTO mail (id, mailbox_id) VALUES (1, 1), (2, 2);
 UPDATE mail SET mailbox_id = 2, seen = true WHERE id = 1;
-SELECT id, uidnext, highestmodseq, modseq.vanished_since('mail', id, 0) AS vanished FROM mailbox ORDER BY id;
+SELECT id, uidnext, highestmodseq, modseq.vanished_since('mail', id, 0) AS vanished FROM mail_mailbox ORDER BY id;
 INSERT INTO mail (id, mailbox_id) VALUES (3, 100000);
 SELECT * FROM modseq.status('mail', 100000);
 SELECT * FROM modseq.check('mail');
-DROP TABLE mail, mailbox, mail_vanished;
+DROP TABLE mail, mailbox, mail_vanished, mail_mailbox;
 
 --
 -- Several columns
@@ -186,7 +186,7 @@ CREATE TABLE parent_box (id int PRIMARY KEY) PARTITION BY HASH (id);
 CREATE TABLE parent_box_0 PARTITION OF parent_box FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE parent_box_1 PARTITION OF parent_box FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE parent_mail (id int PRIMARY KEY, box int NOT NULL);
-SELECT modseq.attach('parent_mail', 'parent_box', message_mailbox => '{box}');
+SELECT modseq.attach('parent_mail', 'parent_box', counters => 'mailbox', message_mailbox => '{box}');
 INSERT INTO parent_box SELECT generate_series(1, 13);
 SELECT mailbox FROM modseq.status('parent_mail', ARRAY[9, 3, 12, 5, 1, 2, 5]);
 

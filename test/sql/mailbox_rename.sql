@@ -79,7 +79,7 @@ SELECT * FROM modseq.check('mail');
 -- whose key changes
 CREATE TABLE noted_box (id text PRIMARY KEY, changes int NOT NULL DEFAULT 0);
 CREATE TABLE noted_mail (id int PRIMARY KEY, box text NOT NULL REFERENCES noted_box ON UPDATE CASCADE, seen boolean NOT NULL DEFAULT false);
-SELECT modseq.attach('noted_mail', 'noted_box');
+SELECT modseq.attach('noted_mail', 'noted_box', counters => 'mailbox');
 INSERT INTO noted_box VALUES ('a');
 INSERT INTO noted_mail SELECT i, 'a' FROM generate_series(1, 3) AS i;
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -13,7 +13,7 @@ SET search_path = t_mailbox_rename_early;
 
 CREATE TABLE box (id text PRIMARY KEY, note text);
 CREATE TABLE mail (id int PRIMARY KEY, box text NOT NULL REFERENCES box ON UPDATE CASCADE ON DELETE CASCADE, seen boolean);
-SELECT modseq.attach('mail', 'box', message_mailbox => '{box}');
+SELECT modseq.attach('mail', 'box', counters => 'mailbox', message_mailbox => '{box}');
 INSERT INTO box VALUES ('a'), ('b'), ('d');
 INSERT INTO mail SELECT i, 'a' FROM generate_series(1, 4) AS i;
 \set state 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail\', \'id\', \'uid\', \'modseq\') ORDER BY mailbox COLLATE "C", vanished COLLATE "C";'
@@ -69,7 +69,7 @@ COMMIT;
 -- for its new key
 CREATE TABLE box2 (id text PRIMARY KEY);
 CREATE TABLE mail2 (id int PRIMARY KEY, box text NOT NULL, seen boolean);
-SELECT modseq.attach('mail2', 'box2', message_mailbox => '{box}');
+SELECT modseq.attach('mail2', 'box2', counters => 'mailbox', message_mailbox => '{box}');
 INSERT INTO box2 VALUES ('b'), ('d');
 INSERT INTO mail2 SELECT i, 'd' FROM generate_series(1, 5) AS i;
 CREATE FUNCTION take2() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -28,7 +28,7 @@ BEGIN
 	END LOOP;
 END $$;
 RESET statement_timeout;
-SELECT substr(name, 1, 2) AS name, count(*), sum(uidnext) AS uidnext, max(highestmodseq) AS highest FROM box GROUP BY 1 ORDER BY min(name) COLLATE "C";
+SELECT substr(name, 1, 2) AS name, count(*), sum(uidnext) AS uidnext, max(highestmodseq) AS highest FROM mail_mailbox GROUP BY 1 ORDER BY min(name) COLLATE "C";
 SELECT substr(box, 1, 2) AS box, count(*), max(uid) AS uid, max(modseq) AS modseq FROM mail GROUP BY 1 ORDER BY min(box) COLLATE "C";
 SELECT count(*) FROM mail_vanished;
 SELECT * FROM modseq.check('mail');

@@ -17,7 +17,7 @@ CREATE TABLE mail (
 	mailbox_id int NOT NULL REFERENCES mailbox ON UPDATE CASCADE ON DELETE CASCADE,
 	seen boolean NOT NULL DEFAULT false);
 CREATE TABLE flag (mail_id int NOT NULL REFERENCES mail ON DELETE CASCADE, name text, PRIMARY KEY (mail_id, name));
-SELECT modseq.attach('mail', 'mailbox', 'flag', message_flags => '{seen}');
+SELECT modseq.attach('mail', 'mailbox', 'flag', counters => 'mailbox', message_flags => '{seen}');
 INSERT INTO mailbox (id) VALUES (1), (2);
 INSERT INTO mail (id, mailbox_id) SELECT i, 1 FROM generate_series(1, 6) AS i;
 \set state 'SELECT mailbox[1]::int AS box, uidnext, highest, modseq.vanished_since(\'mail\', mailbox, 0) AS vanished, messages FROM state(\'mail\', \'uid\', \'modseq\', \'seen\'); SELECT * FROM modseq.check(\'mail\');'
@@ -83,7 +83,7 @@ CREATE TABLE thread (
 	FOREIGN KEY (parent, parent_modseq) REFERENCES thread (id, modseq) ON UPDATE CASCADE);
 CREATE TABLE thread_flag (thread_id int NOT NULL REFERENCES thread, name text);
 SELECT modseq.detach('mail');
-SELECT modseq.attach('thread', 'mailbox', 'thread_flag', message_flags => '{parent_modseq}');
+SELECT modseq.attach('thread', 'mailbox', 'thread_flag', counters => 'mailbox', message_flags => '{parent_modseq}');
 INSERT INTO mailbox (id) VALUES (3);
 INSERT INTO thread (id, mailbox_id) VALUES (1, 102), (2, 3);
 UPDATE thread SET parent = 1, parent_modseq = (SELECT modseq FROM thread WHERE id = 1) WHERE id = 2;

@@ -13,7 +13,7 @@ SET search_path = t_mailbox_rename_nested;
 
 CREATE TABLE box (id text PRIMARY KEY, uidvalidity bigint, uidnext bigint, highestmodseq bigint);
 CREATE TABLE mail (id int PRIMARY KEY, box text NOT NULL REFERENCES box ON UPDATE CASCADE, seen boolean);
-SELECT modseq.attach('mail', 'box', message_mailbox => '{box}');
+SELECT modseq.attach('mail', 'box', counters => 'mailbox', message_mailbox => '{box}');
 INSERT INTO box (id) VALUES ('a'), ('b');
 INSERT INTO mail SELECT i, 'a' FROM generate_series(1, 5) AS i;
 DELETE FROM mail WHERE id = 2;
@@ -84,7 +84,7 @@ COMMIT;
 -- It has yet another key by the time that we hear of the first one; messages follow by hand
 CREATE TABLE box2 (id text PRIMARY KEY);
 CREATE TABLE mail2 (id int PRIMARY KEY, box text NOT NULL, seen boolean);
-SELECT modseq.attach('mail2', 'box2', message_mailbox => '{box}');
+SELECT modseq.attach('mail2', 'box2', counters => 'mailbox', message_mailbox => '{box}');
 INSERT INTO box2 (id) VALUES ('a');
 INSERT INTO mail2 SELECT i, 'a' FROM generate_series(1, 5) AS i;
 CREATE FUNCTION deliver_and_rename(box text) RETURNS text LANGUAGE plpgsql AS $$

@@ -14,7 +14,7 @@ SET search_path = t_mailbox_rename_savepoints;
 CREATE TABLE box (id text PRIMARY KEY);
 CREATE TABLE mail (id int PRIMARY KEY, box text NOT NULL, seen boolean NOT NULL DEFAULT false);
 CREATE TABLE flag (mail int NOT NULL REFERENCES mail ON DELETE CASCADE, name text NOT NULL);
-SELECT modseq.attach('mail', 'box', 'flag', message_flags => '{seen}', message_mailbox => '{box}');
+SELECT modseq.attach('mail', 'box', 'flag', counters => 'mailbox', message_flags => '{seen}', message_mailbox => '{box}');
 INSERT INTO box VALUES ('a'), ('b');
 INSERT INTO mail SELECT i, 'a' FROM generate_series(1, 4) AS i;
 INSERT INTO mail SELECT i, 'b' FROM generate_series(11, 12) AS i;

@@ -92,7 +92,7 @@ SELECT * FROM told('mail');
 SELECT since(19, 'REPACK mail', 'SELECT 1', '');
 SELECT * FROM told('mail');
 
-DROP TABLE mail, mail_vanished, mailbox;
+DROP TABLE mail, mail_vanished, mail_mailbox, mailbox;
 
 -- 18: a virtual generated column, GENERATED ALWAYS AS without STORED, has no value in the rows that triggers are
 -- given. It may be beside what modseq goes by, with a type without equality too
@@ -121,7 +121,7 @@ SELECT since(18, 'ALTER TABLE mail ADD seen boolean GENERATED ALWAYS AS (status 
 SELECT since(18, 'UPDATE mail SET status = 1', 'SELECT 1', '55000 modseq''s configuration of table "mail" is out of date');
 SELECT since(18, $$SELECT modseq.attach('mail', 'mailbox', 'mail_flag')$$, 'SELECT 1', '0A000 column "seen" of table t_newer_postgresql.mail is a generated or identity column');
 ROLLBACK;
-DROP TABLE mail, mail_vanished, mail_flag, mailbox;
+DROP TABLE mail, mail_vanished, mail_mailbox, mail_flag, mailbox;
 
 -- 17: a generated column gets another expression, and so all messages other flags
 CREATE TABLE mailbox (id int PRIMARY KEY, uidvalidity bigint DEFAULT 7);
@@ -149,7 +149,7 @@ SELECT modseq.attach('mail', 'mailbox');
 INSERT INTO mail VALUES (3, 3);
 INSERT INTO mail VALUES (3, 2);
 SELECT * FROM told('mail');
-DROP TABLE mail, mail_vanished, mailbox;
+DROP TABLE mail, mail_vanished, mail_mailbox, mailbox;
 
 -- 18: a key WITHOUT OVERLAPS is no key that a mailbox could be named by
 CREATE TABLE mailbox (id int4range, during daterange);

@@ -18,7 +18,7 @@ ALTER TABLE mail ATTACH PARTITION mail_junk FOR VALUES IN (true);
 CREATE TABLE mail_ham PARTITION OF mail FOR VALUES IN (false) PARTITION BY RANGE (day);
 CREATE TABLE mail_ham_1 PARTITION OF mail_ham FOR VALUES FROM (0) TO (10);
 CREATE TABLE mail_ham_2 PARTITION OF mail_ham DEFAULT;
-SELECT modseq.attach('plain_mail', 'plain_box');
+SELECT modseq.attach('plain_mail', 'plain_box', counters => 'mailbox');
 SELECT modseq.attach('mail', 'box');
 
 CREATE FUNCTION state(mail_table regclass, box_table regclass) RETURNS TABLE (box text, uidnext bigint, highest bigint, mails text, vanished text)
@@ -41,7 +41,7 @@ BEGIN
 	EXECUTE replace(replace(sql, '$mail', 'plain_mail'), '$box', 'plain_box');
 	EXECUTE replace(replace(sql, '$mail', 'mail'), '$box', 'box');
 	RETURN QUERY SELECT 'plain', * FROM state('plain_mail', 'plain_box');
-	RETURN QUERY SELECT 'other', * FROM (SELECT * FROM state('mail', 'box') EXCEPT SELECT * FROM state('plain_mail', 'plain_box')) AS other;
+	RETURN QUERY SELECT 'other', * FROM (SELECT * FROM state('mail', 'mail_mailbox') EXCEPT SELECT * FROM state('plain_mail', 'plain_box')) AS other;
 END
 $$;
 CREATE FUNCTION lock_all() RETURNS void LANGUAGE sql AS $$
@@ -81,7 +81,7 @@ SELECT * FROM run($$UPDATE $mail SET box = 'Trash' WHERE id IN (3, 4)$$);
 SELECT * FROM run($$UPDATE $mail SET box = 'Trash', day = 100 - day WHERE id IN (5, 6, 8)$$);
 SELECT * FROM run($$UPDATE $mail SET box = CASE box WHEN 'Trash' THEN 'INBOX' ELSE 'Trash' END, day = day % 10, flags = '{\\Junk}' WHERE id IN (3, 9, 10)$$);
 -- To a UID that it has already, by chance; and to one that is given
-SELECT * FROM run($$UPDATE $mail SET box = 'Trash', day = 100 - day, uid = uidnext FROM $box WHERE name = 'Trash' AND id = 7$$);
+SELECT * FROM run($$UPDATE $mail SET box = 'Trash', day = 100 - day, uid = uidnext FROM modseq.status('$mail', 'Trash') WHERE id = 7$$);
 SELECT * FROM run($$INSERT INTO $mail (id, box, uid, day) VALUES (30, 'INBOX', 30, 1), (31, 'Trash', 29, 1)$$);
 SELECT * FROM run($$UPDATE $mail SET box = 'Trash', day = 50 WHERE id = 30$$);
 -- Another UID in its mailbox
@@ -122,7 +122,7 @@ END
 $$;
 CREATE TRIGGER meddle BEFORE DELETE ON mail_ham_2 FOR EACH ROW EXECUTE FUNCTION meddle();
 CREATE TRIGGER a_meddle AFTER DELETE ON mail_junk FOR EACH ROW EXECUTE FUNCTION meddle();
-\set state 'SELECT * FROM state(\'mail\', \'box\');'
+\set state 'SELECT * FROM state(\'mail\', \'mail_mailbox\');'
 SELECT id, box, uid, tableoid::regclass FROM mail WHERE id IN (3, 11) ORDER BY id;
 BEGIN;
 UPDATE mail SET flags = '{}' WHERE id = 3;

@@ -26,7 +26,7 @@ INSERT INTO mail SELECT 100 * day + i, 1 + i % 3, day, false FROM generate_serie
 \set state 'SELECT mailbox[1]::bigint AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail\', \'id\', \'uid\', \'modseq\') ORDER BY 1, 5;'
 CREATE VIEW triggers AS
 	SELECT tgrelid::regclass, string_agg(tgname, ' ' ORDER BY tgname) AS triggers
-	FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text ~ 'mail'
+	FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text ~ 'mail(_[0-9]|$)'
 	GROUP BY tgrelid ORDER BY tgrelid::regclass::text;
 \set triggers 'TABLE triggers;'
 :state
@@ -139,7 +139,7 @@ DROP TABLE t_partition_ddl.mail_1 CASCADE;
 :state
 BEGIN;
 DROP TABLE mail_2, mail;
-SELECT highestmodseq FROM box WHERE id = 1;
+SELECT highestmodseq FROM mail_mailbox WHERE id = 1;
 ROLLBACK;
 -- What a schema takes with it is found out by the next attach()
 CREATE SCHEMA t_partition_ddl_2 CREATE TABLE mail_1 PARTITION OF t_partition_ddl.mail FOR VALUES FROM (10) TO (20);
@@ -261,12 +261,13 @@ DROP TABLE own_1;
 DROP TRIGGER t ON own;
 DROP TABLE own;
 RESET ROLE;
-SELECT tgrelid::regclass, count(*) FROM pg_trigger WHERE tgrelid::regclass::text ~ '^omail' GROUP BY 1 ORDER BY 1;
+SELECT tgrelid::regclass, count(*) FROM pg_trigger WHERE tgrelid::regclass::text ~ '^omail(_[0-9]|$)' GROUP BY 1 ORDER BY 1;
 CREATE FOREIGN TABLE far PARTITION OF omail FOR VALUES FROM (60) TO (70) SERVER t_partition_ddl;
 INSERT INTO omail VALUES (21, 1);
 GRANT SELECT ON obox TO regress_modseq_other;
 ALTER TABLE omail OWNER TO regress_modseq_other;
 ALTER TABLE omail_vanished OWNER TO regress_modseq_other;
+ALTER TABLE omail_mailbox OWNER TO regress_modseq_other;
 SET ROLE regress_modseq_other;
 ALTER TABLE omail DETACH PARTITION omail_2;
 SELECT modseq.vanished_since('omail', 1, 3);

@@ -80,7 +80,7 @@ BEGIN;
 TRUNCATE flag_2;
 :state
 TRUNCATE flag, mail;
-SELECT id, highestmodseq, modseq.vanished_since('mail', id, 0) FROM box ORDER BY id;
+SELECT id, highestmodseq, modseq.vanished_since('mail', id, 0) FROM mail_mailbox ORDER BY id;
 ROLLBACK;
 -- Partitions that go and come with flags
 SELECT 'flag_1' AS part, array_agg(mail_id ORDER BY mail_id) FROM flag_1 UNION ALL SELECT 'flag_2', array_agg(mail_id ORDER BY mail_id) FROM flag_2;
@@ -93,7 +93,7 @@ DROP TABLE flag_1;
 :state
 BEGIN;
 DROP TABLE flag_2, flag;
-SELECT highestmodseq FROM box ORDER BY id;
+SELECT highestmodseq FROM mail_mailbox ORDER BY id;
 ROLLBACK;
 ALTER TABLE flag DETACH PARTITION flag_2 CONCURRENTLY;
 SELECT modseq.detach('mail');

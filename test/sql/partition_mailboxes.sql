@@ -21,7 +21,7 @@ CREATE TABLE mail_other PARTITION OF mail DEFAULT;
 CREATE TABLE flag (name text, account int, box text, uid bigint, since int) PARTITION BY LIST (box);
 CREATE TABLE flag_a PARTITION OF flag FOR VALUES IN ('a', 'b');
 CREATE TABLE flag_other PARTITION OF flag DEFAULT;
-SELECT modseq.attach('mail', 'box', 'flag', flag_mailbox => '{account,box}', flag_uid => 'uid', flag_columns => '{name}');
+SELECT modseq.attach('mail', 'box', 'flag', counters => 'mailbox', flag_mailbox => '{account,box}', flag_uid => 'uid', flag_columns => '{name}');
 CREATE TABLE box_2 PARTITION OF box FOR VALUES IN (2);
 ALTER TABLE flag ADD FOREIGN KEY (account, box) REFERENCES box ON UPDATE CASCADE;
 SELECT tgrelid::regclass, string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger
@@ -109,7 +109,7 @@ CREATE TABLE folder_1 PARTITION OF folder FOR VALUES IN (1);
 CREATE TABLE box (id int, account int, PRIMARY KEY (id, account));
 CREATE TABLE mail (id int, folder int, account int) PARTITION BY LIST (account);
 CREATE TABLE mail_1 PARTITION OF mail DEFAULT;
-SELECT modseq.attach('mail', 'box', mailbox_source => 'folder', message_mailbox => '{folder,account}');
+SELECT modseq.attach('mail', 'box', counters => 'mailbox', mailbox_source => 'folder', message_mailbox => '{folder,account}');
 CREATE TABLE folder_2 (note text, account int NOT NULL, id int NOT NULL);
 INSERT INTO folder_2 VALUES ('there', 2, 22);
 ALTER TABLE folder ATTACH PARTITION folder_2 FOR VALUES IN (2);

@@ -21,9 +21,9 @@ CREATE TABLE gbox (LIKE plain_box INCLUDING ALL);
 CREATE TABLE gmail (LIKE gplain_mail INCLUDING ALL) PARTITION BY LIST (gone);
 CREATE TABLE gmail_live PARTITION OF gmail FOR VALUES IN (false);
 CREATE TABLE gmail_gone PARTITION OF gmail FOR VALUES IN (true);
-SELECT modseq.attach('plain_mail', 'plain_box', message_flags => '{flag}', message_expunged => 'gone');
+SELECT modseq.attach('plain_mail', 'plain_box', counters => 'mailbox', message_flags => '{flag}', message_expunged => 'gone');
 SELECT modseq.attach('mail', 'box', message_flags => '{flag}', message_expunged => 'gone');
-SELECT modseq.attach('gplain_mail', 'gplain_box', message_flags => '{flag}', message_expunged => 'expunged');
+SELECT modseq.attach('gplain_mail', 'gplain_box', counters => 'mailbox', message_flags => '{flag}', message_expunged => 'expunged');
 SELECT modseq.attach('gmail', 'gbox', message_flags => '{flag}', message_expunged => 'expunged');
 
 CREATE FUNCTION state(mail_table regclass, box_table regclass) RETURNS TABLE (box bigint, uidnext bigint, highest bigint, mails text, vanished text)
@@ -50,8 +50,8 @@ BEGIN
 		EXECUTE replace(replace(sql, '$mail', prefix || 'mail'), '$box', prefix || 'box');
 	END LOOP;
 	RETURN QUERY SELECT 'plain', * FROM state('plain_mail', 'plain_box');
-	RETURN QUERY SELECT 'other', * FROM (SELECT * FROM state('mail', 'box') EXCEPT SELECT * FROM state('plain_mail', 'plain_box')) AS other;
-	RETURN QUERY SELECT 'generated', * FROM (SELECT * FROM state('gmail', 'gbox') EXCEPT SELECT * FROM state('gplain_mail', 'gplain_box')) AS other;
+	RETURN QUERY SELECT 'other', * FROM (SELECT * FROM state('mail', 'mail_mailbox') EXCEPT SELECT * FROM state('plain_mail', 'plain_box')) AS other;
+	RETURN QUERY SELECT 'generated', * FROM (SELECT * FROM state('gmail', 'gmail_mailbox') EXCEPT SELECT * FROM state('gplain_mail', 'gplain_box')) AS other;
 END
 $$;
 CREATE FUNCTION lock_all() RETURNS void LANGUAGE sql AS $$
@@ -76,15 +76,15 @@ SELECT * FROM run('UPDATE $mail SET gone = NOT gone WHERE id < 8');
 SELECT * FROM run('UPDATE $mail SET gone = gone, flag = 5');
 COMMIT;
 -- Of what is expunged nobody hears when the partition goes, or comes
-SELECT * FROM state('mail', 'box');
+SELECT * FROM state('mail', 'mail_mailbox');
 ALTER TABLE mail DETACH PARTITION mail_gone;
-SELECT * FROM state('mail', 'box');
+SELECT * FROM state('mail', 'mail_mailbox');
 ALTER TABLE mail ATTACH PARTITION mail_gone FOR VALUES IN (true);
-SELECT * FROM state('mail', 'box');
+SELECT * FROM state('mail', 'mail_mailbox');
 TRUNCATE mail_gone;
-SELECT * FROM state('mail', 'box');
+SELECT * FROM state('mail', 'mail_mailbox');
 TRUNCATE gmail;
-SELECT * FROM state('gmail', 'gbox');
+SELECT * FROM state('gmail', 'gmail_mailbox');
 
 SET client_min_messages = warning;
 DROP SCHEMA t_partition_expunged CASCADE;

@@ -22,7 +22,7 @@ CREATE TABLE list_mail_a PARTITION OF list_mail FOR VALUES IN ('a') PARTITION BY
 CREATE TABLE list_mail_a_old (seen boolean, kind text, gone int, box_id int NOT NULL, created_modseq bigint, day int, id int);
 ALTER TABLE list_mail_a_old DROP COLUMN gone;
 ALTER TABLE list_mail_a ATTACH PARTITION list_mail_a_old FOR VALUES FROM (0) TO (10);
-SELECT modseq.attach('t_partition_plain.mail', 't_partition_plain.box');
+SELECT modseq.attach('t_partition_plain.mail', 't_partition_plain.box', counters => 'mailbox');
 SELECT modseq.attach('hash_mail', 'hash_box');
 SELECT modseq.attach('list_mail', 'list_box');
 
@@ -67,8 +67,8 @@ BEGIN
 END
 $$;
 CREATE VIEW plain AS SELECT * FROM state('t_partition_plain.mail', 't_partition_plain.box');
-CREATE VIEW hash AS SELECT * FROM state('hash_mail', 'hash_box');
-CREATE VIEW list AS SELECT * FROM state('list_mail', 'list_box');
+CREATE VIEW hash AS SELECT * FROM state('hash_mail', 'hash_mail_mailbox');
+CREATE VIEW list AS SELECT * FROM state('list_mail', 'list_mail_mailbox');
 
 SELECT store FROM run('INSERT INTO $box VALUES (1), (3)');
 
@@ -138,14 +138,14 @@ INSERT INTO list_mail (id, box_id, uid, day, kind) VALUES (0, 1, 50, 15, 'a'), (
 INSERT INTO list_mail (id, box_id, uid, day, kind) VALUES (0, 1, NULL, 15, 'a'), (0, 1, 17, 5, 'a');
 -- Nor one of those that the transaction has reserved
 BEGIN;
-UPDATE list_box SET uidnext = 30 WHERE id = 1;
+UPDATE list_mail_mailbox SET uidnext = 30 WHERE id = 1;
 INSERT INTO list_mail (id, box_id, uid, day, kind) VALUES (0, 1, 20, 5, 'a'), (0, 1, 30, 5, 'a'), (0, 1, NULL, 5, 'a') RETURNING uid;
 SAVEPOINT a;
 INSERT INTO list_mail (id, box_id, uid, day, kind) VALUES (0, 1, 20, 15, 'a');
 ROLLBACK TO a;
 INSERT INTO list_mail (id, box_id, uid, day, kind) VALUES (0, 1, 40, 15, 'a'), (0, 1, 40, 5, 'a');
 ROLLBACK TO a;
-UPDATE list_box SET uidnext = 50 WHERE id = 1;
+UPDATE list_mail_mailbox SET uidnext = 50 WHERE id = 1;
 INSERT INTO list_mail (id, box_id, uid, day, kind) VALUES (0, 1, 40, 15, 'a'), (0, 1, 40, 5, 'a');
 ROLLBACK;
 SELECT * FROM run($$INSERT INTO mail (id, box_id, uid, day, kind) VALUES (35, 1, 50, 5, 'a'), (36, 1, NULL, 15, 'a'), (37, 1, 52, 5, 'b')$$);

@@ -31,7 +31,7 @@ BEGIN
 			('flag columns', 'UPDATE mail SET seen = seen IS NOT TRUE WHERE id = ANY (SELECT generate_series(1002, 5000, 4))'),
 			('flag table', 'INSERT INTO mail_flag SELECT 1, i, ''x'' FROM generate_series(2, 4000, 4) AS i'),
 			('unchanged_since', 'SELECT modseq.unchanged_since(''mail'', 1, (SELECT modseq.uidset_agg(i) FROM generate_series(2, 4000, 4) AS i), 1)'),
-			('changed_since', 'SELECT modseq.changed_since(''mail'', 1, (SELECT highestmodseq - 1 FROM mailbox WHERE id = 1))'))
+			('changed_since', 'SELECT modseq.changed_since(''mail'', 1, (SELECT highestmodseq - 1 FROM mail_mailbox WHERE id = 1))'))
 			AS s (name, command)
 	LOOP
 		SELECT * INTO before FROM reads;

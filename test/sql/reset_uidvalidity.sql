@@ -41,7 +41,7 @@ SELECT failure($$SELECT modseq.reset_uidvalidity('mail', '2')$$);
 SELECT modseq.reset_uidvalidity('mail', 1) < modseq.reset_uidvalidity('mail', '{1}'::text[]) AS rises;
 -- keys of several columns
 SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}'::text[]) AS new \gset
-SELECT uidvalidity = :new AS returned FROM box;
+SELECT uidvalidity = :new AS returned FROM msg_mailbox;
 SELECT modseq.reset_uidvalidity('msg', '{a,"b,c"}') > :new AS untyped;
 SELECT failure($$SELECT modseq.reset_uidvalidity('msg', 'a')$$);
 SELECT failure($$SELECT modseq.reset_uidvalidity('msg', '{a,c}'::text[])$$);

@@ -19,7 +19,7 @@ CREATE TABLE mail (id bigint, box_id bigint NOT NULL REFERENCES box DEFERRABLE I
 CREATE TABLE mail_1 PARTITION OF mail FOR VALUES IN (1);
 CREATE TABLE mail_2 PARTITION OF mail FOR VALUES IN (2);
 CREATE TABLE mail_3 PARTITION OF mail FOR VALUES IN (3);
-SELECT modseq.attach('mail', 'box');
+SELECT modseq.attach('mail', 'box', counters => 'mailbox');
 CREATE TABLE mail_4 (LIKE mail);
 INSERT INTO account VALUES (1);
 INSERT INTO box SELECT i, 1 FROM generate_series(1, 6) AS i;
@@ -76,7 +76,7 @@ RESET trap.temporary;
 CREATE TABLE own_box (id bigint PRIMARY KEY);
 CREATE TABLE own (id bigint, box_id bigint NOT NULL) PARTITION BY LIST (box_id);
 CREATE TABLE own_1 PARTITION OF own FOR VALUES IN (1);
-SELECT modseq.attach('own', 'own_box');
+SELECT modseq.attach('own', 'own_box', counters => 'mailbox');
 INSERT INTO own_box VALUES (1);
 INSERT INTO own VALUES (1, 1);
 SET trap.deferred = 'yes';
@@ -147,7 +147,7 @@ BEGIN
 END $$;
 CREATE TABLE cbox (id narrow PRIMARY KEY);
 CREATE TABLE cmail (id bigint, cbox_id narrow NOT NULL) PARTITION BY LIST (cbox_id);
-SELECT modseq.attach('cmail', 'cbox');
+SELECT modseq.attach('cmail', 'cbox', counters => 'mailbox');
 RESET ROLE;
 CREATE TABLE cmail_a PARTITION OF cmail FOR VALUES IN ('a');
 SET ROLE regress_modseq_stranger;

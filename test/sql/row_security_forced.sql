@@ -12,7 +12,7 @@ SET search_path = forced;
 \pset null '(null)'
 CREATE TABLE box (id bigint PRIMARY KEY, tenant int);
 CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES box, seen boolean);
-SELECT modseq.attach('mail', 'box');
+SELECT modseq.attach('mail', 'box', counters => 'mailbox');
 INSERT INTO box (id, tenant) VALUES (1, 1), (2, 2);
 INSERT INTO mail VALUES (1, 1), (2, 1), (3, 2), (4, 2);
 DELETE FROM mail WHERE id = 3;

@@ -15,7 +15,7 @@ SET search_path = t_transactions;
 -- Mailboxes that have been used
 INSERT INTO mail (mailbox_id) SELECT id FROM mailbox, generate_series(1, 19);
 DELETE FROM mail;
-UPDATE mailbox SET highestmodseq = CASE id WHEN 1 THEN 17 ELSE 12 END;
+UPDATE mail_mailbox SET highestmodseq = CASE id WHEN 1 THEN 17 ELSE 12 END;
 :mailboxes
 
 BEGIN;
@@ -119,7 +119,7 @@ SAVEPOINT a;
 INSERT INTO mail (mailbox_id) SELECT CASE WHEN i = 3 THEN 1 / (3 - i) ELSE 3 END FROM generate_series(1, 4) AS i;
 ROLLBACK TO a;
 INSERT INTO mail (mailbox_id) VALUES (3) RETURNING uid, modseq;
-UPDATE mailbox SET uidvalidity = uidvalidity + 1 WHERE id = 3;
+UPDATE mail_mailbox SET uidvalidity = uidvalidity + 1 WHERE id = 3;
 ROLLBACK TO a;
 INSERT INTO mail (mailbox_id) VALUES (3) RETURNING uid, modseq;
 COMMIT;

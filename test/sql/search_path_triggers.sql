@@ -16,7 +16,7 @@ SET search_path = app;
 SET ROLE regress_modseq_owner;
 CREATE TABLE box (id bigint PRIMARY KEY, touched text);
 CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES box);
-SELECT modseq.attach('mail', 'box') \g /dev/null
+SELECT modseq.attach('mail', 'box', counters => 'mailbox') \g /dev/null
 INSERT INTO box VALUES (1);
 GRANT INSERT ON mail TO regress_modseq_app;
 CREATE FUNCTION stamp() RETURNS text LANGUAGE sql AS $$ SELECT 'by the owner'::text $$;

@@ -49,11 +49,11 @@ SELECT * FROM modseq.changed_since('mail', 1, 0);
 SELECT modseq.vanished_since('mail', 1, 0);
 SELECT * FROM modseq.unchanged_since('mail', 1, '1:6', 2);
 SELECT verdict, r.uidnext, r.highestmodseq, vanished, changed
-	FROM mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2) AS r WHERE b.id = 1;
+	FROM mail_mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2) AS r WHERE b.id = 1;
 -- Message numbers count live messages: 2, 5, 7, 8, 9 are 1 to 5. Pair (3, 7) is right, so 1, 3, 4 and 6 are known
-SELECT vanished FROM mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2, NULL, '3', '7') WHERE b.id = 1;
-SELECT vanished FROM mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2, NULL, '7', '7') WHERE b.id = 1;
-SELECT vanished FROM mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2, NULL, '1', '3') WHERE b.id = 1;
+SELECT vanished FROM mail_mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2, NULL, '3', '7') WHERE b.id = 1;
+SELECT vanished FROM mail_mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2, NULL, '7', '7') WHERE b.id = 1;
+SELECT vanished FROM mail_mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 2, NULL, '1', '3') WHERE b.id = 1;
 SELECT * FROM modseq.check('mail');
 
 -- An expunged message that arrives is gone at once, so that there is no gap
@@ -121,7 +121,7 @@ BEGIN;
 SELECT scans('tempting') AS before \gset
 SELECT count(*) FROM modseq.changed_since('mail', 5, 2);
 SELECT count(*) FROM modseq.unchanged_since('mail', 5, '3002:3003', 9);
-SELECT changed, vanished FROM mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 1, NULL, '1', '3002') WHERE b.id = 5;
+SELECT changed, vanished FROM mail_mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 1, NULL, '1', '3002') WHERE b.id = 5;
 UPDATE mail SET seen = true WHERE id IN (5001, 5002);
 INSERT INTO mail_flag VALUES (5001, 'x');
 SELECT scans('tempting') = :before AS not_used;

@@ -24,7 +24,7 @@ CREATE VIEW seen AS SELECT uidnext, highestmodseq, modseq.vanished_since('msg', 
 	(SELECT string_agg(format('%s %s:%s', uid, modseq, created_modseq), ', ' ORDER BY uid) FROM msg) AS messages,
 	(SELECT modseq.uidset_agg(uid) FROM modseq.changed_since('msg', 1, 0)) AS live,
 	(SELECT count(*) FROM modseq.check('msg')) AS broken
-	FROM box;
+	FROM msg_mailbox;
 TABLE seen;
 -- A flag becomes the soft-delete column: what it says is expunged has gone
 SELECT modseq.attach('msg', 'box', message_expunged => 'deleted');

@@ -43,14 +43,14 @@ BEGIN
 	-- Attached over what there is: what is expunged is not live
 	what := 'attached';
 	PERFORM modseq.detach('msg');
-	DROP TABLE msg_vanished;
+	DROP TABLE msg_vanished, msg_mailbox;
 	EXECUTE format('UPDATE msg SET expunged = $1::%s WHERE id = 1', type) USING expunged[1];
 	PERFORM modseq.attach('msg', 'box', message_expunged => 'expunged');
 	SELECT modseq.vanished_since('msg', 1, 0)::text, modseq.uidset_agg(c.uid)::text INTO vanished, changed
 		FROM modseq.changed_since('msg', 1, 0) c;
 	SELECT count(*) INTO broken FROM modseq.check('msg');
 	RETURN NEXT;
-	DROP TABLE msg, msg_vanished, box;
+	DROP TABLE msg, msg_vanished, msg_mailbox, box;
 END $$;
 SELECT * FROM type('boolean', '{NULL,f}', '{t}');
 SELECT * FROM type('smallint', '{NULL,0}', '{1,-1}');

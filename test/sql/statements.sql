@@ -39,7 +39,7 @@ BEGIN
 	INSERT INTO t_transactions.written VALUES (old.id);
 	RETURN NULL;
 END $$;
-CREATE TRIGGER count_writes AFTER UPDATE ON mailbox FOR EACH ROW EXECUTE FUNCTION count_writes();
+CREATE TRIGGER count_writes AFTER UPDATE ON mail_mailbox FOR EACH ROW EXECUTE FUNCTION count_writes();
 \set writes 'WITH w AS (DELETE FROM written RETURNING *) SELECT mailbox_id AS box, count(*) AS writes FROM w GROUP BY 1 ORDER BY 1;'
 INSERT INTO mail (mailbox_id) SELECT 1 + i % 2 FROM generate_series(1, 20) AS i;
 :writes
@@ -68,6 +68,6 @@ INSERT INTO mail (mailbox_id) VALUES (1), (2);
 :writes
 TRUNCATE mail CASCADE;
 :writes
-DROP TRIGGER count_writes ON mailbox;
+DROP TRIGGER count_writes ON mail_mailbox;
 
 DROP SCHEMA t_transactions CASCADE;

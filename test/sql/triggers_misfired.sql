@@ -60,7 +60,7 @@ SELECT DISTINCT regexp_replace(outcome, 'table \S+', 'table') FROM outcomes WHER
 
 -- Nothing has happened to the store
 SELECT uid, modseq FROM mail ORDER BY uid;
-SELECT uidnext, highestmodseq FROM box ORDER BY id;
+SELECT uidnext, highestmodseq FROM mail_mailbox ORDER BY id;
 SELECT * FROM modseq.check('mail');
 
 RESET ROLE;

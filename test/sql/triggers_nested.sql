@@ -159,12 +159,12 @@ BEGIN
 		SELECT uid FROM mail WHERE mailbox_id = new.id ORDER BY uid DESC LIMIT 3);
 	RETURN NULL;
 END $$;
-CREATE TRIGGER quota AFTER UPDATE ON mailbox FOR EACH ROW EXECUTE FUNCTION quota();
+CREATE TRIGGER quota AFTER UPDATE ON mail_mailbox FOR EACH ROW EXECUTE FUNCTION quota();
 INSERT INTO mail (mailbox_id) VALUES (1), (2);
 :mailboxes
 INSERT INTO mail (mailbox_id) VALUES (1);
 :mailboxes
-DROP TRIGGER quota ON mailbox;
+DROP TRIGGER quota ON mail_mailbox;
 SELECT * FROM modseq.check('mail');
 -- One that keeps the mailbox's counts of messages in its row
 ALTER TABLE mailbox ADD messages int NOT NULL DEFAULT 0;
@@ -176,8 +176,8 @@ BEGIN
 END $$;
 CREATE TRIGGER count_messages AFTER INSERT OR UPDATE OR DELETE ON mail FOR EACH ROW EXECUTE FUNCTION count_messages();
 INSERT INTO mail (mailbox_id) VALUES (1), (2), (1);
-UPDATE mail SET mailbox_id = 2 WHERE mailbox_id = 1 AND modseq = (SELECT highestmodseq FROM mailbox WHERE id = 1);
-DELETE FROM mail WHERE mailbox_id = 2 AND modseq = (SELECT highestmodseq FROM mailbox WHERE id = 2);
+UPDATE mail SET mailbox_id = 2 WHERE mailbox_id = 1 AND modseq = (SELECT highestmodseq FROM mail_mailbox WHERE id = 1);
+DELETE FROM mail WHERE mailbox_id = 2 AND modseq = (SELECT highestmodseq FROM mail_mailbox WHERE id = 2);
 SELECT id, messages FROM mailbox ORDER BY id;
 :mailboxes
 DROP TRIGGER count_messages ON mail;

@@ -23,7 +23,7 @@ TRUNCATE mail_flag;
 -- Undelete: it arrives, under a new UID
 UPDATE mail SET deleted_at = NULL WHERE id = 3 RETURNING uid, modseq, created_modseq;
 :mailboxes
-SELECT changed, vanished FROM mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 6) WHERE b.id = 1;
+SELECT changed, vanished FROM mail_mailbox b, modseq.resync('mail', b.id, b.uidvalidity, 6) WHERE b.id = 1;
 -- Several, with a flag; and one that is live
 UPDATE mail SET deleted_at = NULL, seen = NOT seen WHERE id IN (1, 2, 4) RETURNING id, uid, modseq;
 :mailboxes

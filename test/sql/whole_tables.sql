@@ -21,7 +21,7 @@ CREATE FUNCTION told_since(since bigint, OUT box bigint, OUT highest bigint, OUT
 RETURNS SETOF record LANGUAGE sql AS $$
 	SELECT b.id, b.highestmodseq, modseq.vanished_since('t_whole_tables.mail', b.id, since),
 		(SELECT modseq.uidset_agg(m.uid) FROM t_whole_tables.mail m WHERE m.box_id = b.id AND m.modseq > since)
-	FROM t_whole_tables.box b ORDER BY b.id
+	FROM t_whole_tables.mail_mailbox b ORDER BY b.id
 $$;
 
 -- The most memory that this session ever had, in kB; 0 where the system does not tell
@@ -67,7 +67,7 @@ CREATE TABLE flag_2 PARTITION OF flag FOR VALUES IN (2);
 INSERT INTO flag SELECT i, 'x', 1 FROM generate_series(1, 20000, 2) AS i;
 INSERT INTO flag SELECT i, 'x', 2 FROM generate_series(1, 18, 2) AS i;
 SELECT modseq.attach('mail', 'box', 'flag', message_key => 'id', flag_message => 'mail_id');
-SELECT id, highestmodseq FROM box ORDER BY id;
+SELECT id, highestmodseq FROM mail_mailbox ORDER BY id;
 BEGIN;
 TRUNCATE flag_2;
 SELECT * FROM told_since(4);

@@ -20,7 +20,7 @@ CREATE TABLE mail (
 	id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES box ON UPDATE CASCADE, seen boolean, deleted boolean,
 	created_modseq bigint);
 CREATE TABLE mail_flag (mail_id bigint REFERENCES mail ON DELETE CASCADE, flag text, PRIMARY KEY (mail_id, flag));
-SELECT modseq.attach('mail', 'box', 'mail_flag', message_expunged => 'deleted');
+SELECT modseq.attach('mail', 'box', 'mail_flag', counters => 'mailbox', message_expunged => 'deleted');
 INSERT INTO box (id, name) VALUES (1, 'INBOX'), (2, 'Archive');
 INSERT INTO mail SELECT i, 1 FROM generate_series(1, 6) AS i;
 UPDATE mail SET deleted = true WHERE id = 6;
@@ -202,7 +202,7 @@ CREATE TABLE pbox (id bigint PRIMARY KEY, name text) PARTITION BY RANGE (id);
 CREATE TABLE pbox1 PARTITION OF pbox FOR VALUES FROM (0) TO (10);
 CREATE TABLE pmail (id bigint, box_id bigint NOT NULL REFERENCES pbox, seen boolean) PARTITION BY RANGE (id);
 CREATE TABLE pmail1 PARTITION OF pmail FOR VALUES FROM (0) TO (10);
-SELECT modseq.attach('pmail', 'pbox');
+SELECT modseq.attach('pmail', 'pbox', counters => 'mailbox');
 INSERT INTO pbox (id) VALUES (1);
 INSERT INTO pmail VALUES (1, 1), (2, 1);
 CREATE TRIGGER zzz_keep BEFORE UPDATE ON pbox1 FOR EACH ROW EXECUTE FUNCTION keep_counters();

@@ -61,7 +61,7 @@ CREATE TABLE mail_new_0 PARTITION OF mail_new FOR VALUES WITH (MODULUS 2, REMAIN
 CREATE TABLE mail_new_1 PARTITION OF mail_new FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE flag (name text, account int, box int, uid bigint) PARTITION BY HASH (account);
 CREATE TABLE flag_0 PARTITION OF flag FOR VALUES WITH (MODULUS 1, REMAINDER 0);
-SELECT modseq.attach('mail', 'box', 'flag', mailbox_key => '{account,id}', flag_mailbox => '{account,box}', flag_uid => 'uid');
+SELECT modseq.attach('mail', 'box', 'flag', counters => 'mailbox', mailbox_key => '{account,id}', flag_mailbox => '{account,box}', flag_uid => 'uid');
 CREATE TABLE mail_old (seen boolean, uid bigint NOT NULL, box int NOT NULL, account int NOT NULL, day int, id int, modseq bigint NOT NULL);
 INSERT INTO box VALUES (1, 1), (1, 2), (2, 1);
 INSERT INTO mail_old SELECT false, 0, 1, 1, 5, i, 0 FROM generate_series(1, 5) AS i;

@@ -33,7 +33,7 @@ CREATE TABLE mail_flag (
 	mail_id bigint NOT NULL REFERENCES mail ON DELETE CASCADE,
 	flag text,
 	PRIMARY KEY (mail_id, flag));
-SELECT modseq.attach('mail', 'box', 'mail_flag');
+SELECT modseq.attach('mail', 'box', 'mail_flag', counters => 'mailbox');
 INSERT INTO box SELECT i, 'box ' || i FROM generate_series(1, $boxes) AS i;
 SELECT partman.create_parent('public.mail', 'id', 'native', '100', p_premake := 2, p_start_partition := '0');
 SQL

@@ -72,7 +72,7 @@ sub create_store
 	$node->safe_psql($dbname, <<"SQL");
 CREATE EXTENSION IF NOT EXISTS modseq;
 $schema
-SELECT modseq.attach('mail', 'box', 'mail_flag');
+SELECT modseq.attach('mail', 'box', 'mail_flag', counters => 'mailbox');
 INSERT INTO box (name) SELECT 'box ' || i FROM generate_series(1, $boxes) AS i;
 SQL
 	return;
@@ -96,12 +96,12 @@ sub sound
 	is($node->safe_psql($dbname, "SELECT * FROM modseq.check('mail')"),
 		'', "$what: modseq.check finds nothing");
 	is( $node->safe_psql($dbname, <<'SQL'),
-SELECT b.id, b.uidnext, b.highestmodseq, n.modseq, n.uid
-FROM box b, LATERAL (
+SELECT b.id, s.uidnext, s.highestmodseq, n.modseq, n.uid
+FROM box b, modseq.status('mail', b.id) AS s, LATERAL (
 	SELECT max(modseq) AS modseq, max(uid) AS uid
 	FROM (SELECT modseq, uid FROM mail WHERE box_id = b.id
 		  UNION ALL SELECT modseq, modseq.max(uids) FROM mail_vanished WHERE id = b.id) AS u) AS n
-WHERE n.modseq > b.highestmodseq OR n.uid >= b.uidnext
+WHERE n.modseq > s.highestmodseq OR n.uid >= s.uidnext
 SQL
 		'', "$what: counters are not below any row");
 	return;

@@ -111,10 +111,11 @@ sub work
 {
 	my ($self, $modseqs) = @_;
 	my $node = $self->{node};
-	my $now = $node->safe_psql($self->{dbname}, 'SELECT sum(highestmodseq) FROM box');
+	my $status = q{modseq.status('mail', ARRAY(SELECT id FROM box))};
+	my $now = $node->safe_psql($self->{dbname}, "SELECT sum(highestmodseq) FROM $status");
 
 	$node->poll_query_until($self->{dbname},
-		"SELECT sum(highestmodseq) >= $now + $modseqs FROM box")
+		"SELECT sum(highestmodseq) >= $now + $modseqs FROM $status")
 	  or die "no load: $self->{output}";
 	return;
 }

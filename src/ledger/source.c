@@ -93,7 +93,7 @@ void
 source_add(Store *store, Datum *key)
 {
 	run_query(store, store->counters != NULL ? PLAN_BRING_MAILBOX :
-					 PLAN_ADD_MAILBOX, key);
+			  PLAN_ADD_MAILBOX, key);
 	check_row(store, key, true);
 }
 
@@ -179,5 +179,5 @@ source_clear(Store *store)
 	if (store->remembers)
 		run_query(store, PLAN_REMEMBER_MAILBOXES, NULL);
 	run_query(store, store->counters != NULL ? PLAN_FORGET_MAILBOXES :
-					 PLAN_CLEAR_MAILBOXES, NULL);
+			  PLAN_CLEAR_MAILBOXES, NULL);
 }

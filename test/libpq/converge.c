@@ -48,6 +48,7 @@ usage(void)
 		 "  --shared                                    flags are of messages in several mailboxes; with\n"
 		 "                                              shape flagtable or flagcolumns, not in mode raw\n"
 		 "  --no-foreign-keys\n"
+		 "  --counters beside|mailbox                   where they are: beside the mailbox table\n"
 		 "  --messages N                                that a mailbox should have: 120\n"
 		 "  --triggers                                  the application has triggers of its own\n"
 		 "  --truncate                                  also TRUNCATE, now and then\n"
@@ -105,6 +106,14 @@ set_soft_delete(const char *value)
 }
 
 static void
+set_counters(const char *value)
+{
+	static const char *const places[] = {"beside", "mailbox", NULL};
+
+	options.in_mailbox = one_of(value, places, "counters") == 1;
+}
+
+static void
 set_broken(const char *value)
 {
 	static const char *const mistakes[] = {
@@ -127,7 +136,7 @@ parse_options(int argc, char **argv)
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'},
-		{"shared", 0, NULL, 'x'},
+		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
@@ -190,6 +199,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'p':
 				options.partitioned = true;
+				break;
+			case 'X':
+				set_counters(optarg);
 				break;
 			case 'b':
 				set_broken(optarg);
@@ -346,13 +358,14 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %sflags in %s, %s foreign keys%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %sflags in %s, %s foreign keys%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "",
 			 options.flag_table && options.flag_columns ? "table and columns" :
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",
+			 options.in_mailbox ? ", counters in the mailbox" : "",
 			 kinds[options.soft_delete],
 			 options.partitioned ? ", partitions" : "",
 			 options.triggers ? ", triggers" : "",

@@ -55,6 +55,7 @@ typedef struct Options
 								 * mailboxes: mw_mail has memberships */
 	bool		shared_columns; /* they are columns of mw_msg */
 	bool		foreign_keys;
+	bool		in_mailbox;		/* the counters, rather than beside it */
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
 	SoftDelete	soft_delete;

@@ -117,7 +117,7 @@ create_tables(Client *client)
 		to_mail = " REFERENCES mw_mail ON DELETE CASCADE";
 	if (options.shared && options.foreign_keys)
 		to_mail = to_message = " REFERENCES mw_msg ON DELETE CASCADE";
-	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished");
+	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished, mw_mail_mailbox");
 	must(client, "DROP SEQUENCE IF EXISTS mw_mail_id, mw_msg_id");
 	must(client, "DROP SCHEMA IF EXISTS broken CASCADE");
 	must(client, "CREATE EXTENSION IF NOT EXISTS modseq");
@@ -200,7 +200,8 @@ attach(Client *client)
 	char		sql[SQL_SIZE];
 
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
-			 " message_mailbox => '{mailbox_id}'%s%s%s)",
+			 " message_mailbox => '{mailbox_id}', counters => '%s'%s%s%s)",
+			 options.in_mailbox ? "mailbox" : "beside",
 			 options.shared_columns ?
 			 ", flag => 'mw_msg', flag_message => 'id', message_key => 'msg', flag_columns => '{seen,bits,kw}'" :
 			 options.shared ?

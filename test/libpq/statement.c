@@ -189,6 +189,26 @@ flag_columns(Client *client, const Target *target, char *sql, Law *law)
 			 wanted.where);
 }
 
+/*
+ * The flags of these messages that compare so.  Single statements lock them in
+ * order of the messages' UIDs first: a join might go by the messages' keys,
+ * and others then meet them in another order.
+ */
+static void
+delete_flags(const Wanted *wanted, const char *compare, char flag, char *sql)
+{
+	if (options.mode == MODE_RAW)
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag WHERE (mail_id, flag) IN ("
+				 "SELECT f.mail_id, f.flag FROM mw_mail_flag AS f, mw_mail AS m, %s"
+				 " WHERE f.mail_id = m.%s AND %s AND f.flag %s '%c'"
+				 " ORDER BY m.uid, f.flag FOR UPDATE OF f)",
+				 wanted->list, FLAG_KEY, wanted->where, compare, flag);
+	else
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
+				 " WHERE f.mail_id = m.%s AND %s AND f.flag %s '%c'",
+				 wanted->list, FLAG_KEY, wanted->where, compare, flag);
+}
+
 static void
 flag_table(Client *client, const Target *target, char *sql, Law *law)
 {
@@ -206,9 +226,7 @@ flag_table(Client *client, const Target *target, char *sql, Law *law)
 					 wanted.list, wanted.where);
 			break;
 		case 2:
-			snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
-					 " WHERE f.mail_id = m.%s AND %s AND f.flag <= '%c'",
-					 wanted.list, FLAG_KEY, wanted.where, flag);
+			delete_flags(&wanted, "<=", flag, sql);
 			break;
 		default:
 			snprintf(sql, SQL_SIZE, "UPDATE mw_mail_flag AS f SET flag = '%c' FROM mw_mail AS m, %s"
@@ -274,9 +292,7 @@ bulk(Client *client, const Target *target, char *sql, Law *law)
 				 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
 				 random_flag(client), wanted.list, wanted.where);
 	else
-		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
-				 " WHERE f.mail_id = m.%s AND %s AND f.flag = '%c'",
-				 wanted.list, FLAG_KEY, wanted.where, random_flag(client));
+		delete_flags(&wanted, "=", random_flag(client), sql);
 }
 
 /* One statement, several mailboxes: as a retention job would */

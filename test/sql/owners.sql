@@ -121,7 +121,8 @@ SELECT after('DROP TABLE mail_vanished; CREATE INDEX mail_vanished ON mail (id)'
 SELECT after('DROP TABLE mail_vanished; CREATE UNLOGGED TABLE mail_vanished AS TABLE old_vanished', :'right');
 SELECT after('DROP TABLE mail_vanished; CREATE TABLE mail_vanished (LIKE old_vanished) PARTITION BY LIST (id)', :'right');
 SELECT after('DROP TABLE mail_vanished; ALTER TABLE old_vanished RENAME TO mail_vanished; ALTER TABLE mail_vanished ALTER vanished_at SET DEFAULT clock_timestamp(); UPDATE mail_vanished SET vanished_at = clock_timestamp()', :'right');
-SELECT after('DELETE FROM mail_vanished; CREATE RULE "_RETURN" AS ON SELECT TO mail_vanished DO INSTEAD SELECT * FROM old_vanished', :'right');
+-- (A table becomes a view no more since PostgreSQL 16, nor does one with indexes before)
+SELECT left(after('DELETE FROM mail_vanished; CREATE RULE "_RETURN" AS ON SELECT TO mail_vanished DO INSTEAD SELECT * FROM old_vanished', :'right'), 3);
 SELECT after('CREATE RULE r AS ON INSERT TO mail_vanished DO INSTEAD NOTHING', :'right');
 SELECT after('CREATE RULE r AS ON INSERT TO mail_vanished DO ALSO NOTHING', :'right');
 SELECT after('CREATE RULE r AS ON DELETE TO mail_vanished DO INSTEAD NOTHING', :'right');

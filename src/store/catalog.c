@@ -172,45 +172,28 @@ unique_index_exists(Relation rel, List *names)
 	return result;
 }
 
+/* What pg_constraint says of a foreign key; false if it is gone */
 static bool
-is_deferrable(Oid constraint)
+get_constraint(Oid constraint, FormData_pg_constraint *form)
 {
 	HeapTuple	tuple = SearchSysCache1(CONSTROID,
 										ObjectIdGetDatum(constraint));
-	bool		result;
 
 	if (!HeapTupleIsValid(tuple))
-		return true;
-	result = ((Form_pg_constraint) GETSTRUCT(tuple))->condeferrable;
+		return false;
+	*form = *(Form_pg_constraint) GETSTRUCT(tuple);
 	ReleaseSysCache(tuple);
-	return result;
+	return true;
 }
 
-/*
- * relation_refers: does a foreign key lead from this column of a table to that
- * of another, which is checked at the end of each statement?
- */
-bool
-relation_refers(Oid relid, const char *column, Oid target, const char *key)
+/* Is that foreign key checked at the end of each statement, for new rows? */
+static bool
+is_checked(const ForeignKeyCacheInfo *key)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
-	AttrNumber	from = get_attnum(relid, column);
-	AttrNumber	to = get_attnum(target, key);
-	bool		result = false;
-	ListCell   *lc;
+	FormData_pg_constraint form;
 
-	foreach(lc, RelationGetFKeyList(rel))
-	{
-		ForeignKeyCacheInfo *reference = lfirst(lc);
-
-		if (reference->confrelid == target && reference->nkeys == 1 &&
-			reference->conkey[0] == from && reference->confkey[0] == to &&
-			foreign_key_is_enforced(reference) &&
-			!is_deferrable(reference->conoid))
-			result = true;
-	}
-	relation_close(rel, AccessShareLock);
-	return result;
+	return foreign_key_is_enforced(key) &&
+		get_constraint(key->conoid, &form) && !form.condeferrable;
 }
 
 /*
@@ -218,21 +201,12 @@ relation_refers(Oid relid, const char *column, Oid target, const char *key)
  * Of those that are deferred, what they do on DELETE is not.
  */
 static bool
-is_immediate(Oid constraint)
+is_immediate(const ForeignKeyCacheInfo *key)
 {
-	HeapTuple	tuple = SearchSysCache1(CONSTROID,
-										ObjectIdGetDatum(constraint));
-	Form_pg_constraint form;
-	bool		result;
+	FormData_pg_constraint form;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_constraint) GETSTRUCT(tuple);
-	result = form->convalidated &&
-		(!form->condeferrable ||
-		 form->confdeltype != FKCONSTR_ACTION_NOACTION);
-	ReleaseSysCache(tuple);
-	return result;
+	return get_constraint(key->conoid, &form) && form.convalidated &&
+		(!form.condeferrable || form.confdeltype != FKCONSTR_ACTION_NOACTION);
 }
 
 /* Which of the names that attribute of a table has; -1 if it has none */
@@ -250,11 +224,12 @@ position_of(Oid relid, AttrNumber attnum, List *names)
 }
 
 /*
- * foreign_key_exists: is there a foreign key from exactly these columns to
- * those, in the same order, that holds for all rows and is checked at once?
+ * Is there a foreign key from exactly these columns to those, in the same
+ * order, that is as wanted?  Look-ups may have the relcache's own list freed.
  */
-bool
-foreign_key_exists(Oid child, List *columns, Oid parent, List *referenced)
+static bool
+has_foreign_key(Oid child, List *columns, Oid parent, List *referenced,
+				bool (*is_wanted) (const ForeignKeyCacheInfo *key))
 {
 	Relation	rel = relation_open(child, AccessShareLock);
 	List	   *keys = copyObject(RelationGetFKeyList(rel));
@@ -275,10 +250,32 @@ foreign_key_exists(Oid child, List *columns, Oid parent, List *referenced)
 			if (n >= 0 && n == position_of(parent, key->confkey[i], referenced))
 				matches++;
 		}
-		result = result || (matches == key->nkeys && is_immediate(key->conoid));
+		result = result || (matches == key->nkeys && is_wanted(key));
 	}
 	relation_close(rel, AccessShareLock);
 	return result;
+}
+
+/*
+ * relation_refers: does a foreign key lead from this column of a table to that
+ * of another, which is checked at the end of each statement?
+ */
+bool
+relation_refers(Oid relid, const char *column, Oid target, const char *key)
+{
+	return has_foreign_key(relid, list_make1(unconstify(char *, column)),
+						   target, list_make1(unconstify(char *, key)),
+						   is_checked);
+}
+
+/*
+ * foreign_key_exists: is there a foreign key from exactly these columns to
+ * those, in the same order, that holds for all rows and is checked at once?
+ */
+bool
+foreign_key_exists(Oid child, List *columns, Oid parent, List *referenced)
+{
+	return has_foreign_key(child, columns, parent, referenced, is_immediate);
 }
 
 /*

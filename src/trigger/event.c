@@ -404,7 +404,7 @@ after_create(CreateStmt *create)
 	if (!OidIsValid(relid) || !is_written_here(relid))
 		return;
 	if (create->partbound == NULL)
-		alter_check_inheritance(relid, create->inhRelations);
+		refuse_inheritance(relid, create->inhRelations);
 	else if (partition_role(relid) != TABLE_NONE)
 		clone_complete_partition(relid);
 }
@@ -541,9 +541,9 @@ after_alter(AlterTableStmt *alter)
 				 part->subtype == AT_DetachPartitionFinalize)
 			after_detach(castNode(PartitionCmd, part->def), relid);
 		else if (part->subtype == AT_AddInherit)
-			alter_check_inheritance(relid, list_make1(part->def));
+			refuse_inheritance(relid, list_make1(part->def));
 		else if (part->subtype == AT_SetUnLogged)
-			alter_check_logged(relid);
+			refuse_unlogged(relid);
 	}
 	partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
 	if ((!partitioned && !alter_is_of_columns(alter)) ||

@@ -1,10 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * refuse.c
- *	  Tables that cannot be partitions.
+ *	  What a table of a store cannot become.
  *
  * modseq.attach() refuses tables that it cannot serve, and partitions.  What
  * comes later is refused here; where event triggers do not see it, by build.c.
+ * A table that inherits from one of the store's has rows that are seen there,
+ * but no trigger of it; and if one of the store's inherits, the statement
+ * triggers that complete a change are those of the table that a statement
+ * names.  A table that is not logged is emptied by a crash.
  *
  * Locks: AccessShareLock on a table of a store that is refused.
  *
@@ -15,6 +19,7 @@
 #include "trigger/trigger.h"
 
 #include "access/relation.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "utils/builtins.h"
@@ -81,4 +86,58 @@ refuse_store_as_partition(Oid relid)
 					 errhint("Call modseq.detach(%s) first, and afterwards modseq.attach() for the partitioned table.",
 							 quote_literal_cstr(message_table(table)))));
 	}
+}
+
+static bool
+is_of_store(Oid relid)
+{
+	return relation_role(relid) != TABLE_NONE || relation_is_vanished(relid);
+}
+
+static void
+refuse_heir(Oid relid)
+{
+	if (!is_of_store(relid))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("table %s of a store cannot inherit or be inherited from",
+					relation_name(relid)),
+			 errdetail("Triggers and unique indexes of a table do not reach tables that inherit from it."),
+			 errhint("Use declarative partitioning, or call modseq.detach() for the store first.")));
+}
+
+/*
+ * refuse_inheritance: that table may have been made to inherit from
+ * these; is one of them all a store's?
+ */
+void
+refuse_inheritance(Oid relid, List *parents)
+{
+	ListCell   *lc;
+
+	foreach(lc, parents)
+	{
+		Oid			parent = RangeVarGetRelid(lfirst(lc), NoLock, true);
+
+		/* CREATE TABLE IF NOT EXISTS may have done nothing */
+		if (!OidIsValid(parent) || get_rel_relispartition(relid) ||
+			!list_member_oid(find_inheritance_children(parent, NoLock), relid))
+			continue;
+		refuse_heir(parent);
+		refuse_heir(relid);
+	}
+}
+
+/* refuse_unlogged: that table is unlogged now; is it a store's? */
+void
+refuse_unlogged(Oid relid)
+{
+	if (is_of_store(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table %s of a store cannot be unlogged",
+						relation_name(relid)),
+				 errdetail("Its rows would be lost in a crash without a client ever being told."),
+				 errhint("Call modseq.detach() for the store first.")));
 }

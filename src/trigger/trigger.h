@@ -7,7 +7,7 @@
  *
  *	change.c	how a trigger was fired, and a row trigger for what
  *	bulk.c		whole tables that come or go
- *	refuse.c	tables that cannot be partitions
+ *	refuse.c	what a table of a store cannot become
  *	clone.c		statement triggers of partitions
  *	limit.c		statements that a row limit ends
  *	alter.c		DDL that no row trigger sees
@@ -70,6 +70,8 @@ extern void bulk_flags_change(Store *store, TableRole role, Oid relid);
 
 extern void refuse_unserved(Oid relid);
 extern void refuse_store_as_partition(Oid relid);
+extern void refuse_inheritance(Oid relid, List *parents);
+extern void refuse_unlogged(Oid relid);
 
 /* --- clone.c ----------------------------------------------------------- */
 
@@ -79,8 +81,6 @@ extern void clone_complete_partition(Oid relid);
 
 /* --- alter.c ----------------------------------------------------------- */
 
-extern void alter_check_inheritance(Oid relid, List *parents);
-extern void alter_check_logged(Oid relid);
 extern bool alter_is_of_columns(const AlterTableStmt *alter);
 extern void alter_before(AlterTableStmt *alter);
 extern bool alter_changes_flags(AlterTableStmt *alter, Oid relid,

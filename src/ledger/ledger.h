@@ -346,6 +346,8 @@ pg_noreturn extern void uid_is_used(Store *store, Mailbox *mailbox, int64 uid);
 extern UidVerdict uid_accept(Store *store, Mailbox *mailbox, int64 uid,
 							 bool inserting);
 extern bool uid_was_given(Mailbox *mailbox, int64 uid);
+extern int64 uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
+						   UidBuilder *live);
 
 /* --- unused.c ---------------------------------------------------------- */
 

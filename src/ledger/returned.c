@@ -33,38 +33,6 @@ difference(UidBuilder *a, UidBuilder *b, UidBuilder *result)
 	uidset_builder_finish(result);
 }
 
-/*
- * Those that are live now; an error if two messages have one UID.  The others
- * were not inserted after all, were deleted again, or are expunged.
- */
-static void
-find_live(Store *store, Mailbox *mailbox, const UidSet *set, UidBuilder *live)
-{
-	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
-	int64		last = 0;
-
-	uidset_builder_init(live);
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = PointerGetDatum(set);
-	SPI_connect();
-	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		bool		isnull;
-		int64		uid =
-			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
-										SPI_tuptable->tupdesc, 1, &isnull));
-
-		if (uid == last)
-			uid_is_used(store, mailbox, uid);
-		uidset_builder_add(live, (uint32) uid, (uint32) uid);
-		last = uid;
-	}
-	SPI_finish();
-	uidset_builder_finish(live);
-}
-
 /* The UIDs that this transaction has written into the vanished table */
 static void
 find_vanished(Store *store, Mailbox *mailbox, UidBuilder *vanished)
@@ -105,18 +73,23 @@ void
 returned_settle(Store *store, Mailbox *mailbox)
 {
 	Work	   *work = mailbox_work(mailbox);
-	UidSet	   *set = uidset_from_builder(&work->returning);
+	int64		twice;
 	UidBuilder	live;
 	UidBuilder	written;
 	UidBuilder	rest;
 	UidBuilder	unknown;
 	UidBuilder	vanished;
 
-	uidset_builder_free(&work->returning);
+	uidset_builder_finish(&work->returning);
 	if (!counter_is_locked(mailbox))
-		uid_is_used(store, mailbox, uidset_ranges(set)->lo);
-	find_live(store, mailbox, set, &live);
-	pfree(set);
+		uid_is_used(store, mailbox, work->returning.ranges[0].lo);
+
+	/* The others were not inserted, were deleted again, or are expunged */
+	uidset_builder_init(&live);
+	twice = uid_find_live(store, mailbox, &work->returning, &live);
+	if (twice != 0)
+		uid_is_used(store, mailbox, twice);
+	uidset_builder_free(&work->returning);
 	difference(&live, &work->owed.vanished, &rest);
 	if (!uidset_builder_is_empty(&rest))
 	{

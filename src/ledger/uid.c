@@ -199,3 +199,40 @@ uid_was_given(Mailbox *mailbox, int64 uid)
 	uidset_builder_add(returning, (uint32) uid, (uint32) uid);
 	return true;
 }
+
+/*
+ * uid_find_live: which UIDs of a set are those of live messages, as the table
+ * has them now
+ *
+ * Adds them to *live, which it finishes.  Returns one that two messages have,
+ * where no index forbids it, or 0.
+ */
+int64
+uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
+			  UidBuilder *live)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+	int64		last = 0;
+	int64		twice = 0;
+
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(uidset_from_builder(set));
+	SPI_connect();
+	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull);
+		int64		uid = DatumGetInt64(value);
+
+		if (uid == last)
+			twice = uid;
+		uidset_builder_add(live, (uint32) uid, (uint32) uid);
+		last = uid;
+	}
+	SPI_finish();
+	uidset_builder_finish(live);
+	return twice;
+}

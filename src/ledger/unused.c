@@ -69,30 +69,6 @@ unused_is_due(Mailbox *mailbox)
 		arrivals->ranges[0].lo != accounted_uid(mailbox->level);
 }
 
-/* What the set has of UIDs of messages that are live */
-static void
-find_live(Store *store, Mailbox *mailbox, UidBuilder *set, UidBuilder *live)
-{
-	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
-
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = PointerGetDatum(uidset_from_builder(set));
-	SPI_connect();
-	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(SPI_tuptable->vals[i],
-										  SPI_tuptable->tupdesc, 1, &isnull);
-		uint32		uid = (uint32) DatumGetInt64(value);
-
-		uidset_builder_add(live, uid, uid);
-	}
-	SPI_finish();
-	uidset_builder_finish(live);
-}
-
 /*
  * The UIDs of the set have not vanished, as this transaction has written: only
  * it can have
@@ -101,12 +77,10 @@ static void
 recall(Store *store, Mailbox *mailbox, UidBuilder *set)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
-	int64		uidnext;
-	int64		since = 0;
 
-	counter_read_committed(store, mailbox, &uidnext, &since);
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = Int64GetDatum(since);
+	params[store->nkeys] =
+		Int64GetDatum(counter_committed_modseq(store, mailbox));
 	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(set));
 	SPI_connect();
 	plan_execute(store, PLAN_RECALL_ALL_VANISHED, params, PLAN_AS_OWNER);
@@ -179,7 +153,7 @@ unused_settle(Store *store, Mailbox *mailbox)
 	uidset_builder_init(&recalled);
 	take_questions(mailbox, &open, &late);
 	uidset_union(open.ranges, open.n, late.ranges, late.n, &asked);
-	find_live(store, mailbox, &asked, &live);
+	uid_find_live(store, mailbox, &asked, &live);
 	uidset_intersection(late.ranges, late.n, live.ranges, live.n, &recalled);
 	if (!uidset_builder_is_empty(&recalled))
 		recall(store, mailbox, &recalled);

@@ -14,6 +14,7 @@ our @EXPORT = qw(
   sections
   statement
   transactions
+  run_transactions
   throughput
   writers
   stop_writers
@@ -149,17 +150,25 @@ sub logged_times
 	return @times;
 }
 
-# transactions(SQL, variables, how many): the same command again and again, prepared, by one client.  The time
-# is the median of all.
-sub transactions
+# run_transactions(SQL, variables, how many, pgbench's options): the same command again and again, prepared, by one
+# client
+sub run_transactions
 {
-	my ($sql, $variables, $count) = @_;
+	my ($sql, $variables, $count, @options) = @_;
 	my %variables = (n => 1, next => 1, %$variables);
 
 	write_file('transaction.sql', $preamble, $sql);
-	my $before = psql($counters);
-	pgbench('-c', 1, '-t', $count, '-l', '--log-prefix=times', '-f', 'transaction.sql',
+	pgbench('-c', 1, '-t', $count, @options, '-f', 'transaction.sql',
 		map { ('-D', "$_=$variables{$_}") } sort keys %variables);
+}
+
+# transactions(SQL, variables, how many): the same, measured. The time is the median of all.
+sub transactions
+{
+	my ($sql, $variables, $count) = @_;
+	my $before = psql($counters);
+
+	run_transactions($sql, $variables, $count, '-l', '--log-prefix=times');
 	my %counts = count($before . psql($counters));
 	return {
 		ms => median(logged_times('times')),

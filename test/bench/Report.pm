@@ -109,11 +109,11 @@ sub table_of_times
 	return @table;
 }
 
-# Bytes of WAL, pages found in buffers, memory: a message
+# Instructions, bytes of WAL, pages found in buffers, memory
 sub table_of_costs
 {
 	my @table = ('| | | ' . join(' | ', @names{@contenders}) . ' |', '| --- | --- |' . ' ---: |' x 5);
-	my @kinds = ([ 'wal', 'WAL, kB', 1024 ], [ 'hits', 'buffer hits', 1 ], [ 'memory', 'memory, MB', 1024 * 1024 ]);
+	my @kinds = ([ 'instructions', 'instructions, k', 1000 ], [ 'wal', 'WAL, kB', 1024 ], [ 'hits', 'buffer hits', 1 ], [ 'memory', 'memory, MB', 1024 * 1024 ]);
 
 	for my $row (@rows)
 	{
@@ -148,6 +148,14 @@ my @targets = (
 	[ 'CHANGEDSINCE, largest mailbox: the bare index query', qr/^CHANGEDSINCE/, 'modseq', undef, 'by_hand', 1.3 ],
 	[ 'CHANGEDSINCE, largest mailbox: 10,000 messages', qr/^CHANGEDSINCE/, 'modseq', qr/^CHANGEDSINCE: 10 of 10,000$/, 'modseq', 1.2 ],
 	[ '16 clients, 1,000 mailboxes: by hand', qr/^16 clients, 1,000 mailboxes$/, 'modseq', undef, 'by_hand', 1.0 ],
+	[ 'append, a statement each: no counter at all', qr/^append [0-9,]+, a statement each$/, 'modseq', undef, 'bare', 1.5 ],
+	[ 'append, a statement each: by hand', qr/^append [0-9,]+, a statement each$/, 'modseq', undef, 'by_hand', 0.1 ],
+	[ 'append, a savepoint each: no counter at all', qr/^append [0-9,]+, a savepoint each$/, 'modseq', undef, 'bare', 1.5 ],
+	[ 'EXPUNGE, many, two flags each: by hand', qr/^EXPUNGE [0-9,]+, two flags each$/, 'modseq', undef, 'by_hand', 1.05 ],
+	[ 'rename, many: without modseq', qr/^rename/, 'modseq', undef, 'bare', 1.3 ],
+	[ 'STORE, many, UNCHANGEDSINCE: by hand', qr/UNCHANGEDSINCE/, 'modseq', undef, 'by_hand', 1.1 ],
+	[ 'STATUS of 1,000 mailboxes: by hand', qr/^STATUS/, 'modseq', undef, 'by_hand', 1.0 ],
+	[ 'VANISHED before compact: by hand', qr/^VANISHED.*one by one$/, 'modseq', undef, 'by_hand', 1.5 ],
 	[ 'append, many: seeds', qr/^append [0-9,]{4,}$/, 'modseq', undef, 'seeds', 1 / 150 ],
 );
 
@@ -283,7 +291,7 @@ sub report
 	chomp $cpus;
 
 	my @all = @rows;
-	my $picture = picture();
+	my $picture = $run{only} ? undef : picture();
 	my @text = ('# Results of `make bench`' . ($run{quick} ? ' QUICK=1' : ''), '',
 		"$version", '',
 		sprintf('%s cores of %s, %d GB; load average at the end %s; %d minutes.', $cpus, $cpu // 'unknown', $memory / 1024 / 1024 + 0.5, $load, $run{minutes} + 0.5),

@@ -12,6 +12,15 @@ INSERT INTO mail (mailbox_id) VALUES (:box) RETURNING uid;
 -- == append
 INSERT INTO mail (mailbox_id) SELECT :box FROM generate_series(1, :n);
 
+-- == append, a statement each
+SELECT append_one_by_one(:box, :n);
+
+-- == append, a savepoint each
+SELECT append_with_savepoints(:box, :n);
+
+-- == rename
+UPDATE mailbox SET id = -id WHERE id BETWEEN :first AND :last;
+
 -- == store one, flag table
 INSERT INTO mail_flag SELECT id, '\Seen' FROM mail WHERE mailbox_id = :box AND uid = :first ON CONFLICT DO NOTHING;
 

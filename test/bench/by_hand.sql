@@ -20,6 +20,18 @@ CREATE VIEW vanished AS
 	FROM mail_vanished, regexp_split_to_table(uids, ',') AS part
 	GROUP BY mailbox_id, modseq;
 
+CREATE FUNCTION append_one_by_one_by_hand(box bigint, n integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	next_uid bigint;
+	value bigint;
+BEGIN
+	FOR i IN 1 .. n LOOP
+		UPDATE mailbox SET uidnext = uidnext + 1, highestmodseq = highestmodseq + 1 WHERE id = box
+			RETURNING uidnext - 1, highestmodseq INTO next_uid, value;
+		INSERT INTO mail (mailbox_id, uid, modseq) VALUES (box, next_uid, value);
+	END LOOP;
+END $$;
+
 -- == append one
 BEGIN;
 UPDATE mailbox SET uidnext = uidnext + 1, highestmodseq = highestmodseq + 1 WHERE id = :box
@@ -40,6 +52,9 @@ UPDATE mailbox SET uidnext = uidnext + :n, highestmodseq = highestmodseq + 1 WHE
 	RETURNING uidnext - :n AS uid, highestmodseq AS value \gset
 INSERT INTO mail (mailbox_id, uid, modseq) SELECT :box, :uid + i, :value FROM generate_series(0, :n - 1) AS i;
 COMMIT;
+
+-- == append, a statement each
+SELECT append_one_by_one_by_hand(:box, :n);
 
 -- == store one, flag table
 -- A message that has the flag already keeps its number; the mailbox's then rises for nothing, which clients

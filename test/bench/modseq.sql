@@ -1,7 +1,15 @@
 -- modseq: the bare statements under its triggers, and its functions.
 
 -- == setup
+-- The counters that store.sql has made go to the table that modseq has by default, if they are to be beside.
 SELECT modseq.attach('mail', 'mailbox', to_regclass('mail_flag'), message_flags => '{seen,deleted}');
+SELECT :'counters' = 'beside' AS beside \gset
+\if :beside
+SELECT modseq.attach('mail', 'mailbox', counters => 'beside');
+DROP VIEW counters;
+ALTER TABLE mailbox DROP uidvalidity, DROP uidnext, DROP highestmodseq;
+CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mail_mailbox;
+\endif
 CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished;
 
 -- == store one, flag table, lock()

@@ -41,7 +41,10 @@ INSERT INTO mail (mailbox_id, uid, modseq, deleted)
 ALTER TABLE mail ADD PRIMARY KEY (id);
 CREATE UNIQUE INDEX ON mail (mailbox_id, uid);
 CREATE INDEX ON mail (mailbox_id, modseq);
-ALTER TABLE mail ADD FOREIGN KEY (mailbox_id) REFERENCES mailbox ON DELETE CASCADE;
+ALTER TABLE mail ADD FOREIGN KEY (mailbox_id) REFERENCES mailbox ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- Where a contender has the counters
+CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mailbox;
 
 -- Only where flags are rows: as long as it is there, each message that is deleted looks for its flags
 \if :flagtable
@@ -50,4 +53,23 @@ CREATE TABLE mail_flag (
 	flag text NOT NULL,
 	PRIMARY KEY (mail_id, flag)
 );
+INSERT INTO mail_flag SELECT id, flag FROM mail, unnest(ARRAY['\Answered', '\Deleted']) AS flag WHERE :flagged;
 \endif
+
+-- Messages one by one in one transaction, as an import or an ORM does it; with a savepoint around each, too
+CREATE FUNCTION append_one_by_one(box bigint, n integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		INSERT INTO mail (mailbox_id) VALUES (box);
+	END LOOP;
+END $$;
+CREATE FUNCTION append_with_savepoints(box bigint, n integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		BEGIN
+			INSERT INTO mail (mailbox_id) VALUES (box);
+		EXCEPTION WHEN unique_violation THEN
+			NULL;
+		END;
+	END LOOP;
+END $$;

@@ -19,18 +19,32 @@ $$;
 COMMENT ON FUNCTION modseq_internal.drop_triggers IS
 	'Drops the triggers of modseq on these tables and their partitions.';
 
--- Who alters them is waited for before we look, not in the middle of it
+-- Before it is known what it is; of those who may not do it nobody waits for a lock
+CREATE FUNCTION modseq_internal.hold_message(message regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	PERFORM run(ARRAY(
+		SELECT format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', qualified_name(oid))
+		FROM pg_class
+		WHERE oid = message AND relkind IN ('r', 'p') AND pg_has_role(relowner, 'USAGE')));
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.hold_message IS
+	'Of attach() and detach() of one store, has the second wait for the first, until the transaction ends.';
+
+-- Who alters them is waited for before we look, not in the middle of it; and so is another attach(), lest both have a
+-- lock and wait for a stronger one
 CREATE FUNCTION modseq_internal.hold_tables(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
-	EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', (
+	EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', (
 		SELECT string_agg(qualified_name(t), ', ' ORDER BY place)
 		FROM unnest(ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag]) WITH ORDINALITY AS u (t, place)
 		WHERE t IS NOT NULL));
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.hold_tables IS
-	'Locks the tables of a store against ALTER TABLE until the transaction ends.';
+	'Locks the tables of a store against ALTER TABLE and attach() until the transaction ends.';
 
 -- Readers go on, unless a table must change: adding a column, changing a default and dropping a trigger need ACCESS
 -- EXCLUSIVE.
@@ -217,6 +231,7 @@ BEGIN
 			ERRCODE = 'invalid_transaction_state',
 			HINT = 'Call it in a transaction of its own.';
 	END IF;
+	PERFORM hold_message(message);
 	before := find_before(message);
 	store := (message, mailbox, flag, before.vanished, NULL,
 		mailbox_key, mailbox_uidvalidity, mailbox_uidnext, mailbox_last_uid, mailbox_highestmodseq,

@@ -178,14 +178,16 @@ $$;
 COMMENT ON FUNCTION modseq_internal.check_rows IS
 	'What is wrong with the rows of the tables of a store.';
 
+-- Not STABLE: each query has a snapshot of its own, which is newer than the attach() that was waited for
 CREATE FUNCTION modseq_internal.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
 	s modseq_internal.store;
 	unreadable boolean := false;
 	reason text;
 BEGIN
+	PERFORM wait_for_attach(store);
 	-- Without the trigger that makes it a store, others of ours on the table tell that it was one
 	IF NOT EXISTS (SELECT FROM modseq.stores WHERE message = store)
 		AND EXISTS (SELECT FROM our_triggers() WHERE tgrelid = store) AND NOT is_partition_of_store(store)
@@ -222,5 +224,5 @@ COMMENT ON FUNCTION modseq.check(regclass) IS
 	'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a '
 	'key of several columns), the UID, and the problem, which begins with what it is about: table, option, column, '
 	'index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole '
-	'store, all rows in one snapshot; takes no lock. Needs SELECT on its tables. Errors: 55000 if the table is '
+	'store, all rows in one snapshot; waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
 	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';

@@ -6,7 +6,7 @@ CREATE FUNCTION modseq_internal.compact(store regclass, older_than interval) RET
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
-	s CONSTANT modseq_internal.store := find_store(store);
+	s modseq_internal.store;
 	folded bigint;
 	sound boolean;
 BEGIN
@@ -19,6 +19,8 @@ BEGIN
 			ERRCODE = 'invalid_parameter_value',
 			HINT = 'Pass ''0'' to fold all that has vanished.';
 	END IF;
+	PERFORM wait_for_attach(store);
+	s := find_store(store);
 	PERFORM refuse_stranger(ARRAY[s.vanished], 'modseq.compact()');
 	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
 	-- Not what this transaction has written: a message may yet come back

@@ -58,7 +58,8 @@ DECLARE
 	own regclass[];
 	c record;
 BEGIN
-	-- Partitions may come, and another session may detach it, while we wait for the locks: so once more when we have them
+	PERFORM hold_message(message);
+	-- Partitions may come, and it may be another table's store, while we wait for the locks: so once more when we have them
 	FOR pass IN 1 .. 2 LOOP
 		SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
 

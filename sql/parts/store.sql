@@ -187,6 +187,12 @@ $$;
 COMMENT ON FUNCTION modseq_internal.store_hint IS
 	'What to say to somebody who named a store by another table of it than the message table; NULL if there is none.';
 
+CREATE FUNCTION modseq_internal.wait_for_attach(message regclass) RETURNS void
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'modseq_wait_for_attach';
+COMMENT ON FUNCTION modseq_internal.wait_for_attach IS
+	'Waits for an attach() or detach() of that store; none begins until the transaction ends, if the caller may read the '
+	'table (ACCESS SHARE). What the store is must be asked in the next query.';
+
 CREATE FUNCTION modseq_internal.find_store(message regclass) RETURNS modseq_internal.store
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE

@@ -19,11 +19,16 @@ COMMENT ON FUNCTION modseq.next_uidvalidity() IS
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
-	max_uidvalidity CONSTANT bigint := 4294967295;
-	s CONSTANT modseq_internal.store := find_store(store);
+	s modseq_internal.store;
+	is_small boolean;
+	max_uidvalidity bigint;
 	wanted bigint;
 	new_uidvalidity bigint;
 BEGIN
+	PERFORM wait_for_attach(store);
+	s := find_store(store);
+	is_small := column_type(counter_table(s), s.mailbox_uidvalidity) = 'integer'::regtype;
+	max_uidvalidity := CASE WHEN is_small THEN 2147483647 ELSE 4294967295 END;
 	IF mailbox IS NULL OR array_position(mailbox, NULL) IS NOT NULL THEN
 		RAISE 'mailbox must not be null' USING
 			ERRCODE = 'null_value_not_allowed',
@@ -57,8 +62,9 @@ BEGIN
 	IF wanted > max_uidvalidity THEN
 		RAISE 'UIDVALIDITY of mailbox "%" cannot rise any more', array_to_string(mailbox, ', ') USING
 			ERRCODE = 'numeric_value_out_of_range',
-			DETAIL = format('The highest UIDVALIDITY is %s.', max_uidvalidity),
-			HINT = 'Move the messages to a new mailbox.';
+			DETAIL = format('The highest that column "%s" can have is %s.', s.mailbox_uidvalidity, max_uidvalidity),
+			HINT = CASE WHEN is_small THEN 'Change the type of the column to bigint.'
+				ELSE 'Move the messages to a new mailbox.' END;
 	END IF;
 	IF new_uidvalidity IS DISTINCT FROM wanted THEN
 		RAISE 'UIDVALIDITY of mailbox "%" could not be written', array_to_string(mailbox, ', ') USING

@@ -9,7 +9,8 @@
  * So these functions are here, and go on to those of the same name and
  * arguments in schema modseq_internal.
  *
- * Locks: theirs.  Memory: the caller's.
+ * Locks: theirs; and AccessShareLock on the message table, which attach() and
+ * detach() wait for, and which waits for them.  Memory: the caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,11 +21,13 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_attach);
+PG_FUNCTION_INFO_V1(modseq_wait_for_attach);
 PG_FUNCTION_INFO_V1(modseq_as_owner);
 
 /* The function behind one of ours */
@@ -128,4 +131,28 @@ modseq_attach(PG_FUNCTION_ARGS)
 		SPI_finish();
 	}
 	return modseq_as_owner(fcinfo);
+}
+
+/*
+ * modseq_internal.wait_for_attach(message): takes AccessShareLock on it
+ *
+ * Before the options of a store are read by somebody who is to go by them.  The
+ * lock is kept by whoever may read the table, and so can keep it anyway.
+ */
+Datum
+modseq_wait_for_attach(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+
+	LockRelationOid(relid, AccessShareLock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+	{
+		UnlockRelationOid(relid, AccessShareLock);
+		PG_RETURN_VOID();
+	}
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT,
+								  ACLMASK_ANY) != ACLCHECK_OK)
+		UnlockRelationOid(relid, AccessShareLock);
+	PG_RETURN_VOID();
 }

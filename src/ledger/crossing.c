@@ -23,7 +23,8 @@
  * was taken out and put back (returned.c).
  *
  * Locks: AccessShareLock on the source partition, which the statement that
- * fires the triggers has locked already.
+ * fires the triggers has locked already.  A partition that comes is locked by
+ * the command that attaches it.
  *
  * Memory: a Statement's context (see statement.c); dropped with all that the
  * statement collected when it is completed, or its subtransaction aborts.  Rows
@@ -39,7 +40,10 @@
 #include "access/tupconvert.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
 
@@ -299,4 +303,50 @@ crossing_is_arriving(Relation rel, HeapTuple old)
 	return
 		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
 		HeapTupleHeaderGetCmin(header) < arriving_from;
+}
+
+/* Has each row of that table, which has no partitions, arrived? */
+static bool
+rows_have_arrived(Relation rel)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	bool		result = true;
+
+	while (result && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		copied;
+		HeapTuple	row = ExecFetchSlotHeapTuple(slot, false, &copied);
+
+		CHECK_FOR_INTERRUPTS();
+		result = !crossing_is_arriving(rel, row);
+		if (copied)
+			heap_freetuple(row);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	return result;
+}
+
+/*
+ * crossing_all_arrived: are all messages that came with that table, and are
+ * still in it, written since?
+ */
+bool
+crossing_all_arrived(Oid relid)
+{
+	bool		result = true;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			result = result && rows_have_arrived(rel);
+		table_close(rel, NoLock);
+	}
+	return result;
 }

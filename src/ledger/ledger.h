@@ -386,6 +386,7 @@ extern bool crossing_is_departure(HeapTuple old);
 extern void crossing_settle(Crossings *crossings);
 extern void crossing_set_arriving(Oid relid);
 extern bool crossing_is_arriving(Relation rel, HeapTuple old);
+extern bool crossing_all_arrived(Oid relid);
 
 /* --- shared.c ---------------------------------------------------------- */
 

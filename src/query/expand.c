@@ -330,6 +330,8 @@ find_name(const Expansion *query, const char *name)
 		{"flag_message", store->flag_message.quoted},
 		{"flag_uid", store->flag_uid.quoted},
 		{"uidvalidity", store->uidvalidity.quoted},
+		{"last_uidvalidity", store->uidvalidity.type == INT4OID ?
+		"2147483647" : "4294967295"},
 		{"uidnext", store->uidnext.quoted},
 		{"highestmodseq", store->highestmodseq.quoted},
 		{"next_minus_stored", store->has_last_uid ? "1" : "0"},

@@ -164,6 +164,7 @@ static const QueryText queries[] = {
 		"DELETE FROM {mailbox} AS b WHERE {b=$key} AND {b.gone}"
 		" RETURNING {b.uidnext}, {b.highestmodseq}"
 	},
+	/* Unless there is no higher UIDVALIDITY */
 	[PLAN_RENEW_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "",
 		"key uidnext highestmodseq",
 		"UPDATE {mailbox} AS b SET"
@@ -171,7 +172,7 @@ static const QueryText queries[] = {
 		" {highestmodseq} = GREATEST(b.{highestmodseq}, {$highestmodseq}),"
 		" {uidvalidity} = GREATEST("
 		"modseq.next_uidvalidity(), b.{uidvalidity} {+} 1)"
-		" WHERE {b=$key}"
+		" WHERE {b=$key} AND b.{uidvalidity} {<} {last_uidvalidity}"
 	},
 
 	/* --- messages of one mailbox ----------------------------------------- */
@@ -359,6 +360,12 @@ static const QueryText queries[] = {
 	[PLAN_ALL_SOURCES] = {TABLE_SOURCE, ACCESS_ANY, "k", "",
 		"SELECT {s.mailbox} FROM {table} AS s"
 	},
+	/* Those that can get no new UIDVALIDITY */
+	[PLAN_LAST_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "ki", "",
+		"SELECT {b.mailbox}, b.{uidvalidity}::pg_catalog.int8"
+		" FROM {table} AS b WHERE b.{uidvalidity} {>=} {last_uidvalidity}"
+		" LIMIT 1"
+	},
 	/* Returns whether it really is a new one */
 	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "b", "",
 		"UPDATE {table} AS b SET {uidvalidity} = GREATEST("
@@ -371,8 +378,9 @@ static const QueryText queries[] = {
 	[PLAN_COUNT_ROWS] = {TABLE_MESSAGE, ACCESS_ANY, "i", "",
 		"SELECT pg_catalog.count(*) FROM {table}"
 	},
-	[PLAN_LAST_UIDS] = {TABLE_MESSAGE, ACCESS_ANY, "ki", "",
-		"SELECT {m.mailbox}, COALESCE(pg_catalog.max({m.uid}), 0)"
+	[PLAN_LAST_UIDS] = {TABLE_MESSAGE, ACCESS_ANY, "kii", "",
+		"SELECT {m.mailbox}, COALESCE(pg_catalog.max({m.uid}), 0),"
+		" pg_catalog.count(*)"
 		" FROM {table} AS m"
 		" GROUP BY {m.key} ORDER BY {m.key}"
 	},

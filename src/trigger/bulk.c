@@ -76,11 +76,12 @@ refuse_other_owner(const Store *store, TableRole role, Oid relid)
 
 /*
  * Does something to each mailbox that a table is of.  The query's rows have its
- * key, and perhaps a value.
+ * key, and up to two values.
  */
 static void
 for_each_mailbox(Store *store, PlanId id, Oid relid,
-				 void (*do_it) (Store *store, Datum *key, Datum value))
+				 void (*do_it) (Store *store, Datum *key,
+								const Datum *values))
 {
 	uint64		rows;
 
@@ -89,24 +90,26 @@ for_each_mailbox(Store *store, PlanId id, Oid relid,
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Datum		key[MODSEQ_MAX_PARAMS];
-		Datum		value = (Datum) 0;
+		Datum		values[2] = {0};
+		int			n = SPI_tuptable->tupdesc->natts - store->nkeys;
 		bool		isnull;
 
 		if (!plan_get_key(store, i, key))
 			continue;
-		if (SPI_tuptable->tupdesc->natts > store->nkeys)
-			value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-								  store->nkeys + 1, &isnull);
-		do_it(store, key, value);
+		for (int j = 0; j < n; j++)
+			values[j] = SPI_getbinval(SPI_tuptable->vals[i],
+									  SPI_tuptable->tupdesc,
+									  store->nkeys + 1 + j, &isnull);
+		do_it(store, key, values);
 	}
 	SPI_finish();
 }
 
 /* All messages that rows of that table belong to have other flags */
 static void
-stamp(Store *store, Datum *key, Datum uids)
+stamp(Store *store, Datum *key, const Datum *uids)
 {
-	statement_stamp_set(store, key, DatumGetUidSetP(uids));
+	statement_stamp_set(store, key, DatumGetUidSetP(uids[0]));
 }
 
 /* Has the table, or a partition of it, room for rows? */
@@ -156,14 +159,14 @@ flags_change(Store *store, Oid relid)
 /* --- rows that go ------------------------------------------------------ */
 
 static void
-vanish(Store *store, Datum *key, Datum uids)
+vanish(Store *store, Datum *key, const Datum *uids)
 {
-	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids));
+	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids[0]));
 }
 
 /* The history of a mailbox goes with it, unless it is remembered */
 static void
-forget_mailbox(Store *store, Datum *key, Datum unused)
+forget_mailbox(Store *store, Datum *key, const Datum *unused)
 {
 	if (!store->outlives)
 		vanished_drop(store, key);
@@ -172,7 +175,7 @@ forget_mailbox(Store *store, Datum *key, Datum unused)
 
 /* And so does the row that a side table has for it */
 static void
-remove_from_side_table(Store *store, Datum *key, Datum unused)
+remove_from_side_table(Store *store, Datum *key, const Datum *unused)
 {
 	source_remove(store, key);
 }
@@ -224,15 +227,28 @@ bulk_open_truncate(Relation rel)
 
 /* --- rows that come ---------------------------------------------------- */
 
-/* New UIDs start above those that the messages of a mailbox come with */
+/*
+ * New UIDs start above those that the messages of a mailbox come with: the
+ * highest is given, and how many messages there are.
+ */
 static void
-skip_uids(Store *store, Datum *key, Datum last_uid)
+skip_uids(Store *store, Datum *key, const Datum *values)
 {
 	Mailbox    *mailbox = mailbox_with_key(store, key);
+	int64		last = DatumGetInt64(values[0]);
+	int64		messages = DatumGetInt64(values[1]);
 
 	if (!counter_lock_existing(store, mailbox))
 		counter_no_mailbox(store, key);
-	uid_skip(mailbox, DatumGetInt64(last_uid));
+	if (last > UIDSET_MAX_UID - messages)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("mailbox %s has too few UIDs left above "
+						INT64_FORMAT, key_text(store, key), last),
+				 errdetail("Messages that come with a partition get UIDs above those that they have, and at most %u.",
+						   UIDSET_MAX_UID),
+				 errhint("Give them lower UIDs before, such as 1, 2, 3.")));
+	uid_skip(mailbox, last);
 }
 
 /* How many rows there are, for all of them were to be changed */
@@ -263,7 +279,8 @@ not_renumbered(Oid relid)
  * Whatever UIDs and mod-sequences they have may have been used, so each gets
  * new ones, in the order of mailbox and old UID.  New UIDs start above the old
  * ones, too, since an index that holds both for a moment may be unique.  Each
- * is updated, and the triggers see that it arrives.
+ * is updated, and the triggers see that it arrives.  What another trigger, or a
+ * rule, has kept from that would be live under a UID that was used.
  */
 static void
 messages_arrive(Store *store, Oid relid)
@@ -277,6 +294,8 @@ messages_arrive(Store *store, Oid relid)
 		SPI_connect();
 		plan_scan(store, PLAN_TOUCH_MESSAGES, relid);
 		SPI_finish();
+		if (!crossing_all_arrived(relid))
+			not_renumbered(relid);
 	}
 	PG_FINALLY();
 	{
@@ -285,12 +304,50 @@ messages_arrive(Store *store, Oid relid)
 	PG_END_TRY();
 }
 
+/* A mailbox that comes has the highest UIDVALIDITY that its column can have */
+static void
+no_uidvalidity_left(Store *store, Datum *key, const Datum *uidvalidity)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("UIDVALIDITY of mailbox %s cannot rise any more",
+					key_text(store, key)),
+			 errdetail("A mailbox that comes with a partition gets a higher one than it has, which is "
+					   INT64_FORMAT ".", DatumGetInt64(uidvalidity[0])),
+			 errhint("Delete its row before, and move its messages to a new mailbox.")));
+}
+
+/*
+ * A mailbox whose messages may be there already counts on above all that is and
+ * was there, whatever numbers it comes with; and what is not live has vanished.
+ */
+static void
+resume_mailbox(Store *store, Datum *key, const Datum *unused)
+{
+	Mailbox    *mailbox = mailbox_with_key(store, key);
+	int64		uidnext = 1;
+	int64		highestmodseq;
+
+	if (!counter_lock(store, mailbox))
+		return;
+	if (store->outlives &&
+		vanished_recollect(store, key, &uidnext, &highestmodseq))
+	{
+		uidnext = Max(uidnext, mailbox_counters(mailbox)->uidnext);
+		mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
+		vanished_drop(store, key);
+	}
+	unused_add(mailbox, 1, Max(uidnext, mailbox_counters(mailbox)->uidnext));
+}
+
 /* Clients that knew of these mailboxes before start over */
 static void
 mailboxes_arrive(Store *store, Oid relid)
 {
 	uint64		rows;
 
+	for_each_mailbox(store, PLAN_LAST_MAILBOXES, relid, no_uidvalidity_left);
+	for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, resume_mailbox);
 	SPI_connect();
 	rows = plan_scan(store, PLAN_RESET_MAILBOXES, relid);
 	for (uint64 i = 0; i < rows; i++)
@@ -308,7 +365,7 @@ mailboxes_arrive(Store *store, Oid relid)
 
 /* A side table has a row for each, too */
 static void
-add_to_side_table(Store *store, Datum *key, Datum unused)
+add_to_side_table(Store *store, Datum *key, const Datum *unused)
 {
 	source_add(store, key);
 }

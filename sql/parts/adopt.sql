@@ -52,6 +52,90 @@ $$;
 COMMENT ON FUNCTION modseq_internal.refuse_messages IS
 	'Refuses messages that belong to no mailbox.';
 
+CREATE FUNCTION modseq_internal.refuse_counters(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	mailbox text;
+	uidvalidity bigint;
+	uidnext bigint;
+BEGIN
+	EXECUTE expand_template(store, '
+		SELECT {b.name}, b.{uidvalidity}, {b.uidnext}
+		FROM {mailbox} b
+		WHERE b.{uidvalidity} NOT BETWEEN 0 AND 4294967295 OR {b.uidnext} > 4294967296
+		LIMIT 1') INTO mailbox, uidvalidity, uidnext;
+	IF uidnext > 4294967296 THEN
+		RAISE 'UIDNEXT % of mailbox "%" is out of range', uidnext, mailbox USING
+			ERRCODE = 'numeric_value_out_of_range',
+			DETAIL = 'It is at most 4294967296, when no UID is left.',
+			HINT = 'Set it to null, and modseq.attach() takes the one after the highest UID.';
+	ELSIF uidvalidity IS NOT NULL THEN
+		RAISE 'UIDVALIDITY % of mailbox "%" is out of range', uidvalidity, mailbox USING
+			ERRCODE = 'numeric_value_out_of_range',
+			DETAIL = 'It is 1 to 4294967295 (RFC 9051).',
+			HINT = 'Set it to null or 0, and modseq.attach() assigns one.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_counters IS
+	'Refuses counters that no mailbox can have.';
+
+CREATE FUNCTION modseq_internal.refuse_uids(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	uid bigint;
+BEGIN
+	EXECUTE expand_template(store, '
+		SELECT {uid} FROM {message} WHERE {uid} NOT BETWEEN 0 AND 4294967295 LIMIT 1') INTO uid;
+	IF uid IS NOT NULL THEN
+		RAISE 'UID % in table % is out of range', uid, qualified_name(store.message) USING
+			ERRCODE = 'numeric_value_out_of_range',
+			DETAIL = 'UIDs are 1 to 4294967295.',
+			HINT = 'Where it is null, modseq.attach() assigns the next one. If a mailbox has none left, move messages to '
+				'another one.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_uids IS
+	'Refuses UIDs that no message can have; null and 0 are none.';
+
+CREATE FUNCTION modseq_internal.explain_overflow(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	max_modseq CONSTANT bigint := 9223372036854775807;
+	mailbox text;
+	small text;
+BEGIN
+	PERFORM refuse_uids(store);
+	EXECUTE expand_template(store, '
+		SELECT {b.name}
+		FROM {mailbox} b
+		WHERE greatest({b.highestmodseq},
+			(SELECT max(m.{modseq}) FROM {message} m WHERE {m=b}),
+			(SELECT max(v.modseq) FROM {vanished} v WHERE {v=b})) = $1
+		LIMIT 1') INTO mailbox USING max_modseq;
+	IF mailbox IS NOT NULL THEN
+		RAISE 'mailbox "%" has no mod-sequence left', mailbox USING
+			ERRCODE = 'numeric_value_out_of_range',
+			DETAIL = format('Its highest mod-sequence is %s, the highest that RFC 7162 allows.', max_modseq),
+			HINT = 'Move its messages to a new mailbox.';
+	END IF;
+	SELECT string_agg(format('column %s of table %s', quote_ident(c.name), qualified_name(c.relation)), ', ') INTO small
+	FROM (VALUES
+		(store.message, store.message_uid),
+		(counter_table(store), coalesce(store.mailbox_uidnext, store.mailbox_last_uid))) AS c (relation, name)
+	WHERE column_type(c.relation, c.name) = 'integer'::regtype;
+	IF small IS NOT NULL THEN
+		RAISE 'numbers of store % do not fit into their columns', qualified_name(store.message) USING
+			ERRCODE = 'numeric_value_out_of_range',
+			DETAIL = 'A UID is at most 4294967295, and an integer 2147483647.',
+			HINT = format('Change the type of %s to bigint.', small);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.explain_overflow IS
+	'A clear error for a number of adopt() that is out of range, if there is one.';
+
 -- Brings the messages and mailboxes that exist to where the triggers take over: every message has a UID and
 -- a mod-sequence, and the counters are past all that was ever used. Only rows that need it are written. A message
 -- that is live under a UID that has vanished, since it was undeleted, or is so by another message_expunged than
@@ -72,7 +156,6 @@ DECLARE
 	by_age CONSTANT text := coalesce(
 		(SELECT replace(string_agg(format('m.%I', k), ', '), '{', '{{}') FROM unnest(primary_key(store.message)) AS k),
 		'm.tableoid, m.ctid');
-	uid bigint;
 BEGIN
 	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
@@ -149,13 +232,7 @@ BEGIN
 			WHERE {created_modseq} IS NULL OR {created_modseq} NOT BETWEEN 1 AND {modseq}');
 	END IF;
 
-	EXECUTE expand_template(store, '
-		SELECT {uid} FROM {message} WHERE {uid} NOT BETWEEN 1 AND 4294967295 LIMIT 1') INTO uid;
-	IF uid IS NOT NULL THEN
-		RAISE 'UID % in table % is out of range', uid, qualified_name(store.message) USING
-			ERRCODE = 'numeric_value_out_of_range',
-			HINT = 'UIDs are 1 to 4294967295. Where it is null, modseq.attach() assigns one.';
-	END IF;
+	PERFORM refuse_uids(store);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.adopt IS

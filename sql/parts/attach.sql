@@ -280,13 +280,19 @@ BEGIN
 	PERFORM refuse_messages(store);
 	undo := disable_triggers(ARRAY[store.message, counter_table(store), store.vanished]);
 	PERFORM move_counters(store, before);
+	PERFORM refuse_counters(store);
 	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
 	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
 		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
 	ELSIF replaced.message IS NOT NULL AND changed_flags(store, replaced) IS NOT NULL THEN
 		PERFORM unstamp(store, changed_flags(store, replaced));
 	END IF;
-	PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
+	BEGIN
+		PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
+	EXCEPTION WHEN numeric_value_out_of_range THEN
+		PERFORM explain_overflow(store);
+		RAISE;
+	END;
 	PERFORM run(undo);
 	PERFORM create_indexes(store);
 	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE NOT is_not_null LOOP

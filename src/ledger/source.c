@@ -168,8 +168,13 @@ source_rename(Store *store, Datum *keys)
 	}
 	run_query(store, PLAN_RENAME_MAILBOX, keys);
 	check_row(store, keys, false);
-	if (renew)
-		run_query(store, PLAN_RENEW_MAILBOX, params);
+	if (renew && run_query(store, PLAN_RENEW_MAILBOX, params) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("UIDVALIDITY of mailbox %s cannot rise any more",
+						key_text(store, to)),
+				 errdetail("There are messages under its new key, so that it gets a higher one than it has."),
+				 errhint("Delete these messages, or give the mailbox another key.")));
 }
 
 /* source_clear: the mailboxes that the source does not have are gone */

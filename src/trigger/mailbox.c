@@ -41,6 +41,20 @@ not_lowered(Store *store, const Datum *key, const char *what, int64 old,
 				 errhint("%s", hint)));
 }
 
+/* What a client could not be told, nor rise from there */
+static void
+check_range(Store *store, const Datum *key, const char *what, int64 value,
+			int64 most, const char *hint)
+{
+	if (value < 0 || value > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("%s " INT64_FORMAT " of mailbox %s is out of range",
+						what, value, key_text(store, key)),
+				 errdetail("It is at most " INT64_FORMAT " (RFC 9051).", most),
+				 errhint("%s", hint)));
+}
+
 /* UIDNEXT, HIGHESTMODSEQ and UIDVALIDITY of a row of the mailbox table */
 typedef struct RowNumbers
 {
@@ -69,6 +83,21 @@ get_numbers(const RowChange *change, HeapTuple tuple)
 	numbers.gone = shape->gone_at != InvalidAttrNumber &&
 		!heap_attisnull(tuple, shape->gone_at, change->desc);
 	return numbers;
+}
+
+/* What was there before attach() has looked, or came in replica mode, stays */
+static void
+check_numbers(const RowChange *change, const Datum *key, RowNumbers old,
+			  RowNumbers new)
+{
+	if (new.uidnext != old.uidnext)
+		check_range(change->store, key, "UIDNEXT", new.uidnext,
+					(int64) UIDSET_MAX_UID + 1,
+					_("Leave it out, and modseq counts it."));
+	if (new.uidvalidity != old.uidvalidity)
+		check_range(change->store, key, "UIDVALIDITY", new.uidvalidity,
+					PG_UINT32_MAX,
+					_("modseq.next_uidvalidity() gives a new one."));
 }
 
 /*
@@ -125,9 +154,10 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 {
 	RowNumbers	numbers = get_numbers(change, change->new);
 	RowPlace	place = row_place(change->rel, change->new);
-	Mailbox    *mailbox = mailbox_row_added(change->store, key, &place,
-											numbers.uidnext);
+	Mailbox    *mailbox;
 
+	check_numbers(change, key, (RowNumbers) {0}, numbers);
+	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->outlives &&
 		resume(change, key, mailbox, numbers.uidnext))
 		return;
@@ -176,6 +206,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext, leave);
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
 				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
+	check_numbers(change, to, old, new);
 	mailbox = mailbox_row_updated(store, from, to, &old_place, &new_place,
 								  new.uidnext, new.highestmodseq);
 	mailbox_counters(mailbox)->remembered = new.gone;
@@ -214,8 +245,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
  * left without a message by a raised UIDNEXT, or by that of a new row, vanish
  * (rule "arrivals").  A new mailbox ends what was known of another one that
  * had its key.  Error 22023 if a counter would be lowered, 0A000 if an UPDATE
- * takes the mailbox to another partition.  The row lock of the mailbox is held
- * already.
+ * takes the mailbox to another partition, 22003 if UIDNEXT or UIDVALIDITY would
+ * be out of range.  The row lock of the mailbox is held already.
  */
 Datum
 modseq_trigger_mailbox(PG_FUNCTION_ARGS)

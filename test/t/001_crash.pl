@@ -117,7 +117,7 @@ SQL
 	return values %s;
 }
 
-my $mailboxes = 'SELECT id, uidnext, highestmodseq FROM box ORDER BY id';
+my $mailboxes = 'SELECT id, uidnext, highestmodseq FROM mail_mailbox ORDER BY id';
 
 foreach my $crash (
 	[ 'kill -9 in a statement', \&kill_backend, "application_name = 'statement'" ],
@@ -297,7 +297,7 @@ $node->safe_psql('postgres', "COMMIT PREPARED 'change'");
 is( $node->safe_psql('postgres', $mailbox_1),
 	($uidnext + 4) . '|' . ($modseq + 4),
 	'COMMIT PREPARED: counters are as the transaction left them');
-is( $node->safe_psql('postgres', "SELECT changed FROM modseq.resync('mail', 1, (SELECT uidvalidity FROM box WHERE id = 1), $modseq + 1)"),
+is( $node->safe_psql('postgres', "SELECT changed FROM modseq.resync('mail', 1, (SELECT uidvalidity FROM mail_mailbox WHERE id = 1), $modseq + 1)"),
 	"$uidnext," . ($uidnext + 2) . ':' . ($uidnext + 3),
 	'COMMIT PREPARED: its changes are there');
 locked(2, 'COMMIT PREPARED of the other');

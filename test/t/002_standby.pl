@@ -53,7 +53,7 @@ is($standby->safe_psql('postgres', "SELECT modseq.vanished_since('mail', 1, 0)")
 	'3', 'vanished_since');
 is($standby->safe_psql('postgres', <<'SQL'), '2|3|5:6', 'resync, with seq-match data');
 SELECT r.uidnext - 9, vanished, changed
-FROM box, modseq.resync('mail', id, uidvalidity, 1, '3,5:6', '1', '1') AS r WHERE id = 1
+FROM mail_mailbox, modseq.resync('mail', id, uidvalidity, 1, '3,5:6', '1', '1') AS r WHERE id = 1
 SQL
 sound($standby, 'standby');
 

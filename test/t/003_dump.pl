@@ -18,7 +18,8 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE original');
 create_store($node, 'original', $boxes);
 
-# A second store, with names that need quoting wherever they are written, and a mailbox key of two columns
+# A second store, with counters in its mailbox table, with names that need quoting wherever they are written, and a
+# mailbox key of two columns
 $node->safe_psql('original', <<'SQL');
 CREATE SCHEMA "Post & ""Söhne""";
 SET search_path = "Post & ""Söhne""";
@@ -61,7 +62,7 @@ CREATE TABLE mail_new_0 PARTITION OF mail_new FOR VALUES WITH (MODULUS 2, REMAIN
 CREATE TABLE mail_new_1 PARTITION OF mail_new FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE flag (name text, account int, box int, uid bigint) PARTITION BY HASH (account);
 CREATE TABLE flag_0 PARTITION OF flag FOR VALUES WITH (MODULUS 1, REMAINDER 0);
-SELECT modseq.attach('mail', 'box', 'flag', counters => 'mailbox', mailbox_key => '{account,id}', flag_mailbox => '{account,box}', flag_uid => 'uid');
+SELECT modseq.attach('mail', 'box', 'flag', mailbox_key => '{account,id}', flag_mailbox => '{account,box}', flag_uid => 'uid');
 CREATE TABLE mail_old (seen boolean, uid bigint NOT NULL, box int NOT NULL, account int NOT NULL, day int, id int, modseq bigint NOT NULL);
 INSERT INTO box VALUES (1, 1), (1, 2), (2, 1);
 INSERT INTO mail_old SELECT false, 0, 1, 1, 5, i, 0 FROM generate_series(1, 5) AS i;
@@ -74,6 +75,19 @@ DELETE FROM mail_new_0 WHERE id = 15;
 INSERT INTO flag SELECT 'x', account, box, uid FROM mail WHERE id > 13;
 SQL
 
+# A fourth, where messages stay when their mailbox goes, which counts on when it comes back
+$node->safe_psql('original', <<'SQL');
+CREATE SCHEMA kept;
+SET search_path = kept;
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE mail (id int, box_id int, seen boolean);
+SELECT modseq.attach('mail', 'box');
+INSERT INTO box VALUES (1), (2);
+INSERT INTO mail SELECT i, 1 + i % 2, false FROM generate_series(1, 6) AS i;
+DELETE FROM mail WHERE id = 6;
+DELETE FROM box WHERE id = 1;
+SQL
+
 # Far ahead of the clock, which would do without the sequence
 $node->safe_psql('original',
 	"SELECT setval('modseq.uidvalidity_seq', 4000000000)");
@@ -84,6 +98,7 @@ my @contents = (
 	'SELECT * FROM box ORDER BY id',
 	'SELECT * FROM mail ORDER BY id',
 	'SELECT * FROM mail_flag ORDER BY mail_id, flag',
+	'SELECT * FROM mail_mailbox ORDER BY id',
 	'SELECT * FROM mail_vanished ORDER BY id, modseq',
 	"SELECT * FROM $quoted.\"Böxes, {a}\" ORDER BY 1, 2",
 	"SELECT * FROM $quoted.\"Mäil=1\" ORDER BY 1, 2, 3",
@@ -92,14 +107,18 @@ my @contents = (
 	'SELECT tableoid::regclass, * FROM part.box ORDER BY account, id',
 	'SELECT tableoid::regclass, id, account, box, day, seen, uid, modseq FROM part.mail ORDER BY account, box, uid',
 	'SELECT * FROM part.flag ORDER BY account, box, uid',
+	'SELECT * FROM part.mail_mailbox ORDER BY account, id',
 	'SELECT * FROM part.mail_vanished ORDER BY 1, 2, 3',
+	'SELECT * FROM kept.mail ORDER BY id',
+	'SELECT * FROM kept.mail_mailbox ORDER BY id',
+	'SELECT * FROM kept.mail_vanished ORDER BY id, modseq',
 	'SELECT last_value FROM modseq.uidvalidity_seq',
 	'SELECT * FROM modseq.stores ORDER BY message::text',
 	"SELECT modseq_internal.trigger_options(oid), tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
 		WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname",
 	"SELECT indexdef FROM pg_indexes WHERE schemaname NOT LIKE 'pg\\_%' ORDER BY 1",
 	"SELECT c.oid::regclass, obj_description(c.oid, 'pg_class'), relacl, relowner::regrole FROM pg_class c
-		WHERE relname LIKE '%vanished%' ORDER BY c.oid::regclass::text",
+		WHERE relname ~ '_(vanished|mailbox)\$' ORDER BY c.oid::regclass::text",
 	"SELECT c.oid::regclass::text, attname, description FROM pg_description JOIN pg_class c ON c.oid = objoid
 		LEFT JOIN pg_attribute ON attrelid = c.oid AND attnum = objsubid AND objsubid > 0
 		WHERE classoid = 'pg_class'::regclass AND description ~ 'modseq.attach' ORDER BY 1, 2");
@@ -141,7 +160,7 @@ sub partitions_work
 {
 	my ($what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $highest = 'SELECT highestmodseq FROM part.box ORDER BY account, id';
+	my $highest = 'SELECT highestmodseq FROM part.mail_mailbox ORDER BY account, id';
 	my @before = split /\n/, $node->safe_psql('restored', $highest);
 
 	is($node->safe_psql('restored', "SELECT * FROM modseq.check('part.mail')"),
@@ -198,6 +217,11 @@ SQL
 	partitions_work($what);
 	is($node->safe_psql('restored', 'SELECT modseq.next_uidvalidity()'),
 		4000000001, "$what: UIDVALIDITY still rises");
+	is( $node->safe_psql('restored', <<'SQL'), '4|4', "$what: a mailbox that comes back counts on");
+INSERT INTO kept.box VALUES (1);
+INSERT INTO kept.mail VALUES (7, 1) RETURNING uid, modseq;
+SELECT modseq.check('kept.mail')
+SQL
 	return;
 }
 
@@ -260,21 +284,31 @@ foreach my $what (sort keys %restores)
 	  and is_restored($what, $original, $client, $offline);
 }
 
-# Data alone, and triggers that are not told: to them these are arrivals, whose UIDs were all used before
+# Data alone, and triggers that are not told: to them these are arrivals. Where the counters are in the mailbox table,
+# their UIDs were all used before. Where they are beside it, triggers have made new ones before the old ones come: that is
+# an error, and clients start over, for the UIDVALIDITY is another.
 make_room();
 run_all([ @psql, '--file', "$dir/schema" ]) or die 'no schema';
 $node->command_fails_like(
 	[ @pg_restore, '--data-only', '--single-transaction', "$dir/custom" ],
-	qr/is below UIDNEXT/,
+	qr/is below UIDNEXT|mail_mailbox_pkey/,
 	'data alone, with triggers: it is an error');
 is($node->safe_psql('restored', 'SELECT count(*) FROM box'),
 	0, 'data alone, with triggers: nothing is half done');
 $node->command_fails_like(
 	[ 'pg_restore', '--dbname=restored', '--data-only', "$dir/custom" ],
-	qr/is below UIDNEXT/,
-	'data alone, with triggers, table by table: it is an error');
-is($node->safe_psql('restored', 'SELECT count(*) FROM mail'),
-	0, 'data alone, with triggers, table by table: no message is renumbered');
+	qr/\bis below UIDNEXT.*"mail_mailbox_pkey"|"mail_mailbox_pkey".*\bis below UIDNEXT/s,
+	'data alone, with triggers, table by table: it is an error in both stores');
+is($node->safe_psql('restored', "SELECT count(*) FROM $quoted.\"Mäil=1\""),
+	0, 'data alone, with triggers, table by table: no message is renumbered under its UIDVALIDITY');
+isnt($node->safe_psql('restored', "SELECT count(*) FROM modseq.check('mail')"),
+	0, 'data alone, with triggers, table by table: modseq.check finds it');
+$node->safe_psql('restored', "SELECT modseq.attach('mail')");
+sound($node, 'data alone, with triggers, attached', 'restored');
+my $stranger = $client->copy;
+in_sync([$stranger], $node, 'data alone, with triggers, attached', 'restored');
+is($stranger->told('uidvalidity_changed') - $client->told('uidvalidity_changed'), $boxes,
+	'data alone, with triggers: clients start over');
 
 make_room();
 run_all([ @psql, '--file', "$dir/schema" ]) or die 'no schema';

@@ -25,7 +25,7 @@ $publisher->safe_psql('postgres', <<'SQL');
 INSERT INTO mail (box_id, subject) SELECT b, 'old' FROM generate_series(1, 4) AS b, generate_series(1, 20);
 INSERT INTO mail_flag SELECT id, 'old' FROM mail WHERE uid % 2 = 0;
 DELETE FROM mail WHERE uid % 5 = 0;
-CREATE PUBLICATION store FOR TABLE box, mail, mail_flag, mail_vanished
+CREATE PUBLICATION store FOR TABLE box, mail, mail_flag, mail_mailbox, mail_vanished
 SQL
 my $live = ModseqTest::Client->new(1 .. $boxes);
 in_sync([$live], $publisher, 'publisher');
@@ -43,6 +43,7 @@ my @tables = (
 	'SELECT * FROM box ORDER BY id',
 	'SELECT * FROM mail ORDER BY id',
 	'SELECT * FROM mail_flag ORDER BY mail_id, flag',
+	'SELECT * FROM mail_mailbox ORDER BY id',
 	'SELECT * FROM mail_vanished ORDER BY id, modseq');
 
 sub is_replicated
@@ -118,7 +119,7 @@ DROP SUBSCRIPTION store;
 -- sequences are not replicated
 SELECT setval(pg_get_serial_sequence('mail', 'id'), (SELECT max(id) FROM mail)),
 	setval(pg_get_serial_sequence('box', 'id'), (SELECT max(id) FROM box)),
-	setval('modseq.uidvalidity_seq', (SELECT max(uidvalidity) FROM box));
+	setval('modseq.uidvalidity_seq', (SELECT max(uidvalidity) FROM mail_mailbox));
 SQL
 in_sync([ $live, $at_subscriber ], $subscriber, 'switchover');
 
@@ -134,7 +135,7 @@ foreach my $box (1 .. $boxes)
 		"switchover: next change of mailbox $box is higher");
 }
 is( $subscriber->safe_psql('postgres',
-		'SELECT modseq.next_uidvalidity() > max(uidvalidity) FROM box'),
+		'SELECT modseq.next_uidvalidity() > max(uidvalidity) FROM mail_mailbox'),
 	't', 'switchover: UIDVALIDITY still rises');
 $load = ModseqTest::Load->start($subscriber, $boxes);
 $load->work(50);

@@ -1,5 +1,6 @@
 # pg_upgrade, between two servers of the same version: much like a dump and restore, but the members of
-# the extension are recreated one by one, and the data files stay.
+# the extension are recreated one by one, and the data files stay. Counters are beside the mailbox table
+# in one database, and in it in the other.
 
 use strict;
 use warnings FATAL => 'all';
@@ -12,29 +13,44 @@ use ModseqTest;
 my $boxes = 4;
 my $old = new_server('old');
 my $new = new_server('new');
+my %stores = (
+	postgres => { counters => 'mail_mailbox' },
+	columns => { counters => 'box', options => [ counters => 'mailbox' ] });
+
+# What an upgrade has to bring along
+sub contents
+{
+	my ($node, $dbname) = @_;
+
+	return map { $node->safe_psql($dbname, $_) }
+	  'SELECT * FROM box ORDER BY id',
+	  'SELECT * FROM mail ORDER BY id',
+	  'SELECT * FROM mail_flag ORDER BY mail_id, flag',
+	  "SELECT * FROM $stores{$dbname}{counters} ORDER BY id",
+	  'SELECT * FROM mail_vanished ORDER BY id, modseq',
+	  'SELECT * FROM modseq.stores',
+	  'SELECT last_value FROM modseq.uidvalidity_seq';
+}
 
 $old->start;
-create_store($old, 'postgres', $boxes);
-my $client = ModseqTest::Client->new(1 .. $boxes);
-my $load = ModseqTest::Load->start($old, $boxes);
-$load->work(50);
-in_sync([$client], $old, 'before');
-my $offline = $client->copy;
-$load->work(50);
-$load->stop;
-in_sync([$client], $old, 'before');
+$old->safe_psql('postgres', 'CREATE DATABASE columns');
+foreach my $dbname (sort keys %stores)
+{
+	my $store = $stores{$dbname};
 
-my @contents = (
-	'SELECT * FROM box ORDER BY id',
-	'SELECT * FROM mail ORDER BY id',
-	'SELECT * FROM mail_flag ORDER BY mail_id, flag',
-	'SELECT * FROM mail_vanished ORDER BY id, modseq',
-	'SELECT * FROM modseq.stores',
-	'SELECT last_value FROM modseq.uidvalidity_seq');
-$old->safe_psql('postgres',
-	"SELECT setval('modseq.uidvalidity_seq', 4000000000)");
-my @before = map { $old->safe_psql('postgres', $_) } @contents;
-my @told = map { highest($old, $_) } 1 .. $boxes;
+	create_store($old, $dbname, $boxes, @{ $store->{options} // [] });
+	$store->{client} = ModseqTest::Client->new(1 .. $boxes);
+	my $load = ModseqTest::Load->start($old, $boxes, $dbname);
+	$load->work(50);
+	in_sync([ $store->{client} ], $old, "$dbname: before", $dbname);
+	$store->{offline} = $store->{client}->copy;
+	$load->work(50);
+	$load->stop;
+	in_sync([ $store->{client} ], $old, "$dbname: before", $dbname);
+	$old->safe_psql($dbname, "SELECT setval('modseq.uidvalidity_seq', 4000000000)");
+	$store->{before} = [ contents($old, $dbname) ];
+	$store->{told} = { map { $_ => highest($old, $_, $dbname) } 1 .. $boxes };
+}
 $old->stop;
 
 chdir PostgreSQL::Test::Utils::tempdir or die;
@@ -52,20 +68,24 @@ command_ok(
 	'pg_upgrade');
 $new->start;
 
-is($new->safe_psql('postgres', $contents[$_]), $before[$_], $contents[$_])
-  foreach 0 .. $#contents;
-sound($new, 'upgraded');
-in_sync([ $client, $offline->copy ], $new, 'upgraded');
+foreach my $dbname (sort keys %stores)
+{
+	my $store = $stores{$dbname};
 
-$new->safe_psql('postgres', <<'SQL');
+	is_deeply([ contents($new, $dbname) ], $store->{before}, "$dbname: all is as it was");
+	sound($new, "$dbname: upgraded", $dbname);
+	in_sync([ $store->{client}, $store->{offline}->copy ], $new, "$dbname: upgraded", $dbname);
+
+	$new->safe_psql($dbname, <<'SQL');
 INSERT INTO mail (box_id, subject) SELECT b, 'new' FROM generate_series(1, 4) AS b;
 DELETE FROM mail WHERE id IN (SELECT min(id) FROM mail GROUP BY box_id)
 SQL
-is(highest($new, $_), $told[ $_ - 1 ] + 2, "next change of mailbox $_ is higher")
-  foreach 1 .. $boxes;
-is($new->safe_psql('postgres', 'SELECT modseq.next_uidvalidity()'),
-	4000000001, 'UIDVALIDITY still rises');
-in_sync([ $client, $offline ], $new, 'afterwards');
+	is(highest($new, $_, $dbname), $store->{told}{$_} + 2, "$dbname: next change of mailbox $_ is higher")
+	  foreach 1 .. $boxes;
+	is($new->safe_psql($dbname, 'SELECT modseq.next_uidvalidity()'),
+		4000000001, "$dbname: UIDVALIDITY still rises");
+	in_sync([ $store->{client}, $store->{offline} ], $new, "$dbname: afterwards", $dbname);
+}
 
 $new->stop;
 done_testing();

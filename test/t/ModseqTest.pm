@@ -64,15 +64,17 @@ CREATE TABLE mail_flag (
 	PRIMARY KEY (mail_id, flag));
 SQL
 
+# Its counters are in a table beside the mailbox table, mail_mailbox, unless options of attach() say otherwise
 sub create_store
 {
-	my ($node, $dbname, $boxes) = @_;
+	my ($node, $dbname, $boxes, %options) = @_;
+	my $options = join '', map { ", $_ => '$options{$_}'" } sort keys %options;
 
 	note "seed $seed";
 	$node->safe_psql($dbname, <<"SQL");
 CREATE EXTENSION IF NOT EXISTS modseq;
 $schema
-SELECT modseq.attach('mail', 'box', 'mail_flag', counters => 'mailbox');
+SELECT modseq.attach('mail', 'box', 'mail_flag'$options);
 INSERT INTO box (name) SELECT 'box ' || i FROM generate_series(1, $boxes) AS i;
 SQL
 	return;

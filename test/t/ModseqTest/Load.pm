@@ -37,7 +37,7 @@ SQL
 UPDATE mail m SET flags = ARRAY['c' || :n]
 FROM modseq.unchanged_since('mail', :box, (
 	SELECT coalesce(modseq.uidset_agg(uid), '') FROM mail WHERE box_id = :box AND uid % 5 = :r), (
-	SELECT greatest(highestmodseq - :n, 0) FROM box WHERE id = :box)) AS u
+	SELECT greatest(highestmodseq - :n, 0) FROM modseq.status('mail', :box))) AS u
 WHERE m.box_id = :box AND m.uid = u.uid AND u.verdict = 'unchanged';
 SQL
 	'expunge@3' => <<'SQL',

@@ -5,6 +5,7 @@
  *
  * From the ground up:
  *
+ *	place.c		where the versions of a mailbox's row are
  *	mailbox.c	mailboxes and their names; what is known, level by level
  *	source.c	the rows of a side table, beside those of its source
  *	notify.c	wake-ups for clients that wait
@@ -182,6 +183,15 @@ typedef struct MailboxName
 								 * heard which; or NULL */
 } MailboxName;
 
+/* --- place.c ----------------------------------------------------------- */
+
+extern RowPlace row_place(Relation rel, HeapTuple row);
+extern bool row_was_replaced(HeapTuple row);
+extern bool row_place_equal(const RowPlace *a, const RowPlace *b);
+extern bool row_place_is_known(const RowPlace *place, const RowPlace *now);
+extern RowPlace row_place_newest(const RowPlace *place,
+								 const RowPlace *until);
+
 /* --- mailbox.c --------------------------------------------------------- */
 
 extern Mailbox *mailbox_find(Store *store, const Datum *key);
@@ -198,11 +208,10 @@ extern bool mailbox_has_name(Mailbox *mailbox);
 extern void mailbox_claim_name(Mailbox *mailbox);
 extern bool mailbox_follows(Store *store, const Datum *from, const Datum *to);
 extern List *mailbox_locked(Store *store, bool any);
-extern RowPlace row_place(Relation rel, HeapTuple row);
-extern bool row_place_equal(const RowPlace *a, const RowPlace *b);
-extern bool row_place_is_known(const RowPlace *place, const RowPlace *now);
 extern Mailbox *mailbox_of_row(Store *store, const Datum *key,
 							   const RowPlace *place);
+extern Mailbox *mailbox_of_replaced(Store *store, const Datum *key,
+									const RowPlace *place);
 extern Mailbox *mailbox_take(Store *store, const Datum *key, Mailbox *mailbox);
 extern void mailbox_subtransaction_end(int level, bool commit);
 extern void mailbox_transaction_end(void);
@@ -363,8 +372,8 @@ extern void returned_settle(Store *store, Mailbox *mailbox);
 
 extern Mailbox *mailbox_row_updated(Store *store, const Datum *from,
 									const Datum *to, const RowPlace *old,
-									const RowPlace *new, int64 uidnext,
-									int64 highestmodseq);
+									const RowPlace *new, bool replaced,
+									int64 uidnext, int64 highestmodseq);
 extern Mailbox *mailbox_row_added(Store *store, const Datum *key,
 								  const RowPlace *place, int64 uidnext);
 extern void mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,

@@ -494,51 +494,26 @@ mailbox_locked(Store *store, bool any)
 
 /* --- rows -------------------------------------------------------------- */
 
-RowPlace
-row_place(Relation rel, HeapTuple row)
-{
-	RowPlace	place;
-
-	place.relid = RelationGetRelid(rel);
-	place.file = rel->rd_rel->relfilenode;
-	place.tid = row->t_self;
-	return place;
-}
-
-bool
-row_place_equal(const RowPlace *a, const RowPlace *b)
-{
-	ItemPointerData left = a->tid;
-	ItemPointerData right = b->tid;
-
-	return a->relid == b->relid && a->file == b->file &&
-		ItemPointerEquals(&left, &right);
-}
-
 /*
- * row_place_is_known: does a place say anything, of a row that is now there?
- *
- * If this transaction has clustered the table since, or altered it, then the
- * rows are elsewhere.  Triggers had nothing more to tell at that time:
- * PostgreSQL writes no table anew before they have.
+ * Can the version at that place be the newest that we know of its row?  Or a
+ * newer one: a nested statement has updated the row again, and we hear of that
+ * first.
  */
-bool
-row_place_is_known(const RowPlace *place, const RowPlace *now)
-{
-	return OidIsValid(place->relid) &&
-		(place->relid != now->relid || place->file == now->file);
-}
-
-/* Can the version at that place be the newest that we know of its row? */
 static bool
 may_be_row(Mailbox *mailbox, const MailboxName *name, const RowPlace *place)
 {
 	const RowPlace *known;
+	RowPlace	newest;
 
 	if (mailbox == NULL || !is_named(mailbox, name))
 		return false;
 	known = &mailbox->level->counters.place;
-	return !row_place_is_known(known, place) || row_place_equal(known, place);
+	if (!row_place_is_known(known, place) || row_place_equal(known, place))
+		return true;
+	if (known->relid != place->relid)
+		return false;
+	newest = row_place_newest(known, place);
+	return row_place_equal(&newest, place);
 }
 
 /*
@@ -558,6 +533,30 @@ mailbox_of_row(Store *store, const Datum *key, const RowPlace *place)
 		return name->mailbox;
 	if (may_be_row(name->displaced, name, place))
 		return name->displaced;
+	return NULL;
+}
+
+/*
+ * mailbox_of_replaced: the same for a version that this transaction has
+ * replaced since, by a statement that we have heard of already
+ *
+ * NULL: the row is gone, or nothing is known of it.
+ */
+Mailbox *
+mailbox_of_replaced(Store *store, const Datum *key, const RowPlace *place)
+{
+	RowPlace	newest = row_place_newest(place, NULL);
+	MailboxName *name = name_get(store, key, HASH_FIND);
+
+	if (name != NULL && name->mailbox != NULL &&
+		row_place_equal(&name->mailbox->level->counters.place, &newest))
+		return name->mailbox;
+
+	/* It has another key by now */
+	for (Mailbox *mailbox = mailboxes; mailbox; mailbox = mailbox->next)
+		if (mailbox->epoch == store->epoch && mailbox->level != NULL &&
+			row_place_equal(&mailbox->level->counters.place, &newest))
+			return mailbox;
 	return NULL;
 }
 

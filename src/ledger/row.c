@@ -212,11 +212,12 @@ rename_mailbox(Store *store, const Datum *from, const Datum *to,
  * mailbox_row_updated: somebody updated the row, which may have another key now
  *
  * Returns its mailbox.  What we hear late, when we have found and perhaps
- * written the new version already, is no news.
+ * written the new version already, is no news; nor is what a nested statement
+ * has replaced, since we have heard of that: NULL if it has deleted the row.
  */
 Mailbox *
 mailbox_row_updated(Store *store, const Datum *from, const Datum *to,
-					const RowPlace *old, const RowPlace *new,
+					const RowPlace *old, const RowPlace *new, bool replaced,
 					int64 uidnext, int64 highestmodseq)
 {
 	Mailbox    *mailbox;
@@ -224,6 +225,8 @@ mailbox_row_updated(Store *store, const Datum *from, const Datum *to,
 
 	if (!key_equal(store, from, to))
 		mailbox = rename_mailbox(store, from, to, old, new);
+	else if (replaced)
+		return mailbox_of_replaced(store, to, new);
 	else
 	{
 		mailbox = mailbox_of_row(store, to, old);

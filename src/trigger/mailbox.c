@@ -208,7 +208,10 @@ mailbox_updated(const RowChange *change, const Datum *from,
 				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
 	check_numbers(change, to, old, new);
 	mailbox = mailbox_row_updated(store, from, to, &old_place, &new_place,
-								  new.uidnext, new.highestmodseq);
+								  row_was_replaced(change->new), new.uidnext,
+								  new.highestmodseq);
+	if (mailbox == NULL)
+		return;					/* a nested statement has deleted it */
 	mailbox_counters(mailbox)->remembered = new.gone;
 	if (!key_equal(store, from, to))
 	{

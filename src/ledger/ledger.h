@@ -353,7 +353,7 @@ extern int64 uid_assign(Store *store, Mailbox *mailbox);
 extern void uid_skip(Mailbox *mailbox, int64 uid);
 pg_noreturn extern void uid_is_used(Store *store, Mailbox *mailbox, int64 uid);
 extern UidVerdict uid_accept(Store *store, Mailbox *mailbox, int64 uid,
-							 bool inserting);
+							 bool inserting, bool expunged);
 extern bool uid_was_given(Mailbox *mailbox, int64 uid);
 extern int64 uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
 						   UidBuilder *live);

@@ -93,18 +93,20 @@ reserved_uid(Store *store, Mailbox *mailbox)
 /*
  * Can a used UID be that of a message which this transaction has taken out of
  * the mailbox?  If so, then it has changed the mailbox before, or is about to,
- * in another part of the query.  What had vanished before is not known of a
- * mailbox that this transaction has renamed or made.
+ * in another part of the query; unless the message is expunged, for then it had
+ * vanished, and nothing tells that it was taken out.  What had vanished before
+ * is not known of a mailbox that this transaction has renamed or made.
  */
 static bool
-may_return(Store *store, Mailbox *mailbox)
+may_return(Store *store, Mailbox *mailbox, bool expunged)
 {
 	const Counters *counters = mailbox_counters(mailbox);
 	const Statement *statement = statement_current();
 	int64		committed = counter_committed_modseq(store, mailbox);
 
 	return committed != 0 && counters->reserved != PG_INT64_MAX &&
-		(statement->open[STATEMENT_DELETE] > 0 ||
+		(expunged ||
+		 statement->open[STATEMENT_DELETE] > 0 ||
 		 statement->open[STATEMENT_UPDATE] > 0 ||
 		 counters->highestmodseq > committed);
 }
@@ -147,10 +149,12 @@ uid_is_used(Store *store, Mailbox *mailbox, int64 uid)
  * message that has it is there, and so the row will not be inserted: the unique
  * index refuses it, or ON CONFLICT applies.  Where there is no such index, UIDs
  * must ascend, so that none is given twice.  UID_RETURNS: it may be that of a
- * message which this transaction has taken out, as returned.c will find.
+ * message which this transaction has taken out, as returned.c will find; of one
+ * that is expunged, or may be, it need not be known.
  */
 UidVerdict
-uid_accept(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
+uid_accept(Store *store, Mailbox *mailbox, int64 uid, bool inserting,
+		   bool expunged)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	int64		uidnext = begun_uidnext(mailbox);
@@ -166,7 +170,8 @@ uid_accept(Store *store, Mailbox *mailbox, int64 uid, bool inserting)
 	{
 		if (inserting && store->uid_is_unique && is_taken(store, mailbox, uid))
 			return UID_TAKEN;
-		if (!inserting || uid < 1 || !may_return(store, mailbox))
+		if (!inserting || uid < 1 ||
+			!may_return(store, mailbox, expunged))
 			uid_is_used(store, mailbox, uid);
 		uidset_builder_add(&mailbox_work(mailbox)->returning, (uint32) uid,
 						   (uint32) uid);

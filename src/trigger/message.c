@@ -191,7 +191,9 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	if (!counter_lock_existing(store, mailbox))
 		counter_no_mailbox(store, key);
 	if (uid_given)
-		verdict = uid_accept(store, mailbox, uid, change->old == NULL);
+		verdict = uid_accept(store, mailbox, uid, change->old == NULL,
+							 change->shape->expunged_generated ||
+							 is_expunged(change));
 	else
 		uid = uid_assign(store, mailbox);
 	if (verdict == UID_TAKEN)

@@ -91,6 +91,38 @@ COMMIT;
 UPDATE mail SET deleted = true WHERE id IN (7, 11);
 WITH gone AS (DELETE FROM mail WHERE id IN (7, 8, 11) RETURNING *) INSERT INTO mail SELECT * FROM gone;
 :state
+-- ... and nothing but these, in two queries: that they were taken out changes nothing. As a whole table, too
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail WITH NO DATA;
+WITH gone AS (DELETE FROM mail WHERE deleted RETURNING *) INSERT INTO aside SELECT * FROM gone;
+INSERT INTO mail SELECT id, mailbox_id, 90, seen, deleted, created, uid FROM aside;
+COMMIT;
+BEGIN;
+CREATE TABLE mail_3 PARTITION OF mail FOR VALUES FROM (40) TO (50);
+UPDATE mail SET day = 40 WHERE deleted;
+COMMIT;
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail_3;
+TRUNCATE mail_3;
+INSERT INTO mail SELECT * FROM aside;
+COMMIT;
+BEGIN;
+ALTER TABLE mail DETACH PARTITION mail_3;
+INSERT INTO mail SELECT * FROM mail_3;
+DROP TABLE mail_3;
+COMMIT;
+:state
+-- ... or another takes the UID of a message that is expunged, or renumbered, by the same query
+BEGIN;
+WITH gone AS (UPDATE mail SET deleted = true WHERE id = 3 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT 300 + id, mailbox_id, day, uid FROM gone;
+SELECT mailbox, changed, vanished FROM told('mail', 16);
+ROLLBACK;
+BEGIN;
+WITH gone AS (UPDATE mail SET uid = NULL WHERE id = 3 RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT 300 + id, mailbox_id, day, 3 FROM gone;
+SELECT mailbox, changed, vanished FROM told('mail', 16);
+ROLLBACK;
 -- ... and one that would be undeleted on the way: it has vanished, and so it would have to arrive
 WITH gone AS (DELETE FROM mail WHERE id = 11 RETURNING *)
 INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, day, uid FROM gone;
@@ -146,6 +178,24 @@ INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, 8 + id, uid F
 DROP TRIGGER zzz ON mail;
 :state
 
+-- ... or given another UID by one, which had vanished long ago, or which is free
+CREATE FUNCTION change_uid() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.uid := new.uid - 3; RETURN new; END';
+CREATE TRIGGER zzz BEFORE INSERT ON mail FOR EACH ROW WHEN (new.day = 14) EXECUTE FUNCTION change_uid();
+WITH gone AS (DELETE FROM mail WHERE id IN (8, 9) RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, 6 + id, uid FROM gone ORDER BY id;
+WITH gone AS (DELETE FROM mail WHERE id IN (6, 9) RETURNING *)
+INSERT INTO mail (id, mailbox_id, day, uid) SELECT id, mailbox_id, 14, uid FROM gone WHERE id = 9;
+SELECT mailbox, changed, vanished FROM told('mail', 22);
+DROP TRIGGER zzz ON mail;
+-- What was never a UID
+BEGIN;
+DELETE FROM mail WHERE id = 2;
+SAVEPOINT a;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (3, 1, 10, -1);
+ROLLBACK TO a;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (3, 1, 10, 0);
+ROLLBACK;
+
 -- A table as a whole: one partition, then all
 BEGIN;
 CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail_2;
@@ -165,6 +215,14 @@ BEGIN;
 UPDATE mailbox SET id = 3 WHERE id = 2;
 DELETE FROM mail WHERE id = 10;
 INSERT INTO mail (id, mailbox_id, day, uid) VALUES (10, 3, 10, 1);
+ROLLBACK;
+-- ... be it to the key of another, whose HIGHESTMODSEQ was lower
+INSERT INTO mailbox (id) VALUES (5);
+BEGIN;
+DELETE FROM mailbox WHERE id = 5;
+UPDATE mailbox SET id = 5 WHERE id = 2;
+DELETE FROM mail WHERE id = 10;
+INSERT INTO mail (id, mailbox_id, day, uid) VALUES (10, 5, 10, 2);
 ROLLBACK;
 BEGIN;
 INSERT INTO mailbox (id) VALUES (4);
@@ -203,6 +261,30 @@ BEGIN;
 DELETE FROM plain WHERE id = 3;
 UPDATE plain SET uid = 3 WHERE id = 1;
 ROLLBACK;
+
+-- The query that puts a message back deletes its mailbox, which is remembered: what had vanished does not come back
+CREATE TABLE box3 (id int PRIMARY KEY);
+CREATE TABLE mail3 (id int PRIMARY KEY, mailbox_id int NOT NULL, state int, expunged boolean GENERATED ALWAYS AS (state = 1) STORED);
+SELECT modseq.attach('mail3', 'box3', counters => 'mailbox', message_mailbox => '{mailbox_id}', message_expunged => 'expunged');
+INSERT INTO box3 (id) VALUES (1);
+INSERT INTO mail3 (id, mailbox_id) SELECT i, 1 FROM generate_series(1, 5) AS i;
+DELETE FROM mail3 WHERE id = 1;
+BEGIN;
+DELETE FROM mail3 WHERE id = 2;
+WITH m AS (DELETE FROM box3 WHERE id = 1) INSERT INTO mail3 (id, mailbox_id, uid) VALUES (9, 1, 1);
+ROLLBACK;
+-- Whether it is expunged is known when it is there: so it comes back, and a live one is refused then
+UPDATE mail3 SET state = 1 WHERE id IN (2, 3);
+BEGIN;
+CREATE TEMP TABLE aside ON COMMIT DROP AS TABLE mail3;
+DELETE FROM mail3 WHERE id IN (2, 3);
+INSERT INTO mail3 (id, mailbox_id, state, uid) SELECT id, mailbox_id, state, uid FROM aside WHERE id = 2;
+SAVEPOINT a;
+INSERT INTO mail3 (id, mailbox_id, state, uid) SELECT id, mailbox_id, 0, uid FROM aside WHERE id = 3;
+ROLLBACK TO a;
+COMMIT;
+INSERT INTO mail3 (id, mailbox_id, uid) VALUES (8, 1, 1);
+SELECT * FROM told('mail3', 4);
 
 -- Many, in the order of nothing: as many steps as messages
 INSERT INTO plain SELECT i, 1 FROM generate_series(101, 5000) AS i;

@@ -105,13 +105,8 @@ take_questions(Mailbox *mailbox, UidBuilder *open, UidBuilder *late)
 	if (accounted > 1)
 	{
 		UidRange	below = {1, (uint32) (accounted - 1)};
-		UidBuilder	known;
 
-		uidset_builder_init(&known);
-		uidset_difference(&below, 1, unused->ranges, unused->n, &known);
-		uidset_intersection(arrivals->ranges, arrivals->n, known.ranges,
-							known.n, late);
-		uidset_builder_free(&known);
+		uidset_intersection(arrivals->ranges, arrivals->n, &below, 1, late);
 	}
 	uidset_builder_add_ranges(open, unused->ranges, unused->n);
 	if (accounted < work->landed)

@@ -219,6 +219,47 @@ SELECT * FROM modseq.check('mail');
 SELECT modseq.attach('mail');
 :show
 
+
+--
+-- While a statement is completed
+--
+-- A trigger of one mailbox's message brings a message into another, of which all has been written: its UID had been passed
+-- over, and was told to have vanished
+CREATE TABLE flag (mail_id int REFERENCES mail ON DELETE CASCADE, name text, PRIMARY KEY (mail_id, name));
+SELECT modseq.attach('mail', 'box', 'flag');
+CREATE FUNCTION bring() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO mail (id, box_id, uid) SELECT 1000 + new.id, 1, uidnext + 2 FROM modseq.status('mail', 1);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER bring AFTER UPDATE OF modseq ON mail FOR EACH ROW WHEN (new.box_id = 2) EXECUTE FUNCTION bring();
+BEGIN;
+WITH i AS (INSERT INTO mail (id, box_id, uid) SELECT 58, 1, uidnext + 5 FROM modseq.status('mail', 1))
+INSERT INTO flag SELECT max(id), 'x' FROM mail WHERE box_id = 2;
+SELECT s.uidnext - m.uid AS below FROM mail m, modseq.status('mail', 1) s WHERE m.box_id = 1 ORDER BY m.uid DESC LIMIT 2;
+:show
+ROLLBACK;
+DROP TRIGGER bring ON mail;
+-- One that was reserved arrives, and is gone again without our knowledge
+CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql SET session_replication_role = replica AS $$
+BEGIN
+	DELETE FROM mail WHERE id = new.id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER remove AFTER INSERT ON mail FOR EACH ROW WHEN (new.id = 59) EXECUTE FUNCTION remove();
+BEGIN;
+UPDATE box SET uidnext = uidnext + 5 WHERE id = 1;
+INSERT INTO mail (id, box_id, uid) SELECT 58 + i, 1, uidnext - 4 + i FROM modseq.status('mail', 1), generate_series(0, 1) AS i;
+:show
+ROLLBACK;
+DROP TRIGGER remove ON mail;
+-- UIDNEXT is raised above all UIDs that there are
+BEGIN;
+UPDATE box SET uidnext = 4294967400 WHERE id = 1;
+SELECT * FROM modseq.check('mail');
+SELECT modseq.max(modseq.vanished_since('mail', 1, 0)), modseq.cardinality(modseq.live_uids('mail', 1)) < 100 AS few;
+ROLLBACK;
+
 --
 -- live_uids() itself
 --
@@ -243,7 +284,7 @@ COMMIT;
 DROP OWNED BY modseq_unused;
 DROP ROLE modseq_unused;
 DROP VIEW live;
-DROP TABLE mail, mail_vanished, box;
+DROP TABLE flag, mail, mail_vanished, box;
 
 --
 -- Another key, the last UID in place of UIDNEXT, counters in a side table, partitions, no unique index on UIDs

@@ -242,6 +242,27 @@ run(Client *client, const char *format,...)
 	return result != NULL;
 }
 
+/* COPY, which takes a path of its own in the server: the same row so often */
+bool
+copy_in(Client *client, const char *copy, const char *line, int rows)
+{
+	PGresult   *result = PQexec(client->conn, copy);
+	bool		started = PQresultStatus(result) == PGRES_COPY_IN;
+	bool		ok = started;
+
+	PQclear(result);
+	for (int i = 0; started && i < rows; i++)
+		PQputCopyData(client->conn, line, strlen(line));
+	if (started)
+		PQputCopyEnd(client->conn, NULL);
+	while (started && (result = PQgetResult(client->conn)) != NULL)
+	{
+		ok = ok && PQresultStatus(result) == PGRES_COMMAND_OK;
+		PQclear(result);
+	}
+	return ok || (run(client, "SELECT 'COPY failed'") && false);	/* says why */
+}
+
 /* Errors that a random writer earns, without anything being wrong */
 bool
 is_expected_error(const Client *client)

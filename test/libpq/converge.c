@@ -54,6 +54,7 @@ usage(void)
 		 "  --truncate                                  also TRUNCATE, now and then\n"
 		 "  --soft-delete none|column|generated         an expunge sets a column: none\n"
 		 "  --partitioned                               messages, which go to other partitions now and then\n"
+		 "  --returned                                  some messages are taken out and put back\n"
 		 "  --crash COMMAND                             run COMMAND, which restarts the server, now and then\n"
 		 "  --cas N                                     increments of the compare-and-swap test: 400\n"
 		 "  --broken sequence|early-commit|forgotten-expunge|none\n"
@@ -135,7 +136,7 @@ parse_options(int argc, char **argv)
 		{"shape", 1, NULL, 'f'}, {"no-foreign-keys", 0, NULL, 'k'},
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
-		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'},
+		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
 		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
@@ -199,6 +200,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'p':
 				options.partitioned = true;
+				break;
+			case 'u':
+				options.returned = true;
 				break;
 			case 'X':
 				set_counters(optarg);
@@ -358,7 +362,7 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %sflags in %s, %s foreign keys%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %sflags in %s, %s foreign keys%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "",
@@ -368,6 +372,7 @@ scenario(char *buffer, size_t size)
 			 options.in_mailbox ? ", counters in the mailbox" : "",
 			 kinds[options.soft_delete],
 			 options.partitioned ? ", partitions" : "",
+			 options.returned ? ", messages that return" : "",
 			 options.triggers ? ", triggers" : "",
 			 options.truncate ? ", TRUNCATE" : "",
 			 options.crash ? ", crashes" : "");

@@ -60,6 +60,7 @@ typedef struct Options
 	bool		triggers;		/* the application has some of its own */
 	SoftDelete	soft_delete;
 	bool		partitioned;	/* messages, by a column part: 0 to 3 */
+	bool		returned;		/* some are taken out and put back */
 	bool		prepared;		/* the server allows PREPARE TRANSACTION */
 	bool		verbose;
 	int			messages;		/* about how many a mailbox should have */
@@ -119,6 +120,7 @@ extern PGresult *query(Client *client, const char *format,...)
 			__attribute__((format(printf, 2, 3)));
 extern bool run(Client *client, const char *format,...)
 			__attribute__((format(printf, 2, 3)));
+extern bool copy_in(Client *client, const char *copy, const char *line, int rows);
 extern bool is_expected_error(const Client *client);
 extern int	commit_in_doubt(Client *client, const char *xid);
 
@@ -177,7 +179,7 @@ extern bool ranges_contain(const Ranges *ranges, int64_t uid);
 extern char *ranges_text(const Ranges *ranges);
 extern void ranges_free(Ranges *ranges);
 
-/* --- the parts (schema.c, statement.c, writer.c, replica.c, cas.c) ---------- */
+/* --- the parts (schema.c, statement.c, returned.c, writer.c, replica.c, cas.c) */
 
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
@@ -207,6 +209,11 @@ typedef struct Target
 extern void statement_random(Client *client, const Target *target, char *sql,
 							 Law *law);
 extern const char *partition_random(Client *client);
+extern const char *returned_schema(void);
+extern bool returned_statement(Client *client, const Target *target, char *sql,
+							   Law *law);
+extern bool returned_step(Client *client, int mailbox, const char *uids,
+						  bool (*meanwhile) (void *arg), void *arg);
 extern void *writer_main(void *arg);
 extern void *replica_main(void *arg);
 extern bool cas_test(int connections, int increments);

@@ -117,7 +117,7 @@ create_tables(Client *client)
 		to_mail = " REFERENCES mw_mail ON DELETE CASCADE";
 	if (options.shared && options.foreign_keys)
 		to_mail = to_message = " REFERENCES mw_msg ON DELETE CASCADE";
-	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished, mw_mail_mailbox");
+	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished, mw_mail_mailbox, mw_aside");
 	must(client, "DROP SEQUENCE IF EXISTS mw_mail_id, mw_msg_id");
 	must(client, "DROP SCHEMA IF EXISTS broken CASCADE");
 	must(client, "CREATE EXTENSION IF NOT EXISTS modseq");
@@ -253,6 +253,8 @@ schema_create(Client *client, const char *directory)
 		make_broken(client, directory);
 	else
 		attach(client);
+	if (options.returned)
+		must(client, returned_schema());
 	if (options.triggers)
 		create_triggers(client);
 	if (options.crash)

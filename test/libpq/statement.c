@@ -553,10 +553,7 @@ static const struct
 	{2, replace, true, true}
 };
 
-/*
- * Single means: one statement is the transaction, and one mailbox is all that
- * it concerns.
- */
+/* Single means: one statement is the transaction, and concerns one mailbox */
 void
 statement_random(Client *client, const Target *target, char *sql, Law *law)
 {
@@ -575,6 +572,8 @@ statement_random(Client *client, const Target *target, char *sql, Law *law)
 		shared[random_number(client, lengthof(shared))] (client, target, sql, law);
 		return;
 	}
+	if (options.returned && returned_statement(client, target, sql, law))
+		return;
 	for (;;)
 	{
 		int			pick = random_number(client, 119);

@@ -292,28 +292,15 @@ conditional_store(Writer *w, int mailbox)
 
 /* --- transactions --------------------------------------------------------------- */
 
-/* COPY, which takes a path of its own in the server */
 static bool
-copy_in(Writer *w, int mailbox)
+copy_messages_in(Writer *w, int mailbox)
 {
-	PGresult   *result = PQexec(w->client.conn, "COPY mw_mail (mailbox_id, subject) FROM STDIN");
 	int			rows = 1 + random_number(&w->client, 30);
-	bool		started = PQresultStatus(result) == PGRES_COPY_IN;
-	bool		ok = started;
 	char		line[40];
 
-	PQclear(result);
-	for (int i = 0; started && i < rows; i++)
-		PQputCopyData(w->client.conn, line, sprintf(line, "%d\tcopied\n", mailbox));
-	if (started)
-		PQputCopyEnd(w->client.conn, NULL);
-	while (started && (result = PQgetResult(w->client.conn)) != NULL)
-	{
-		ok = ok && PQresultStatus(result) == PGRES_COMMAND_OK;
-		PQclear(result);
-	}
-	if (!ok)
-		return run(&w->client, "SELECT 'COPY failed'") && false;	/* says why */
+	sprintf(line, "%d\tcopied\n", mailbox);
+	if (!copy_in(&w->client, "COPY mw_mail (mailbox_id, subject) FROM STDIN", line, rows))
+		return false;
 	totals.operations++;
 	history_add(mailbox, &w->client, "| COPY -> %d", rows);
 	w->touched[mailbox] = true;
@@ -370,6 +357,13 @@ savepoint(Writer *w, int mailbox, int depth)
 	return true;
 }
 
+/* For returned_step(): anything, in the same mailbox or in another */
+static bool
+meanwhile(void *arg)
+{
+	return one_statement(arg, pick_mailbox(arg), false, false);
+}
+
 /* One step in a transaction */
 static bool
 step(Writer *w)
@@ -377,10 +371,16 @@ step(Writer *w)
 	int			mailbox = pick_mailbox(w);
 	int			pick = random_number(&w->client, 100);
 
+	if (options.returned && chance(&w->client, 20))
+	{
+		w->touched[mailbox] = true;
+		return pick_uids(w, mailbox) &&
+			returned_step(&w->client, mailbox, w->picked, meanwhile, w);
+	}
 	if (pick < 60)
 		return one_statement(w, mailbox, false, false);
 	if (pick < 62)
-		return copy_in(w, mailbox);
+		return copy_messages_in(w, mailbox);
 	if (pick < 74)
 		return conditional_store(w, mailbox);
 	if (pick < 84)

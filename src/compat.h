@@ -26,6 +26,14 @@
 	} while (0)
 #endif
 
+/* 18 has more headers for EXPLAIN */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
 /* 16 gave this a context for soft errors, which we never use */
 #if PG_VERSION_NUM >= 160000
 #define range_serialize_compat(typcache, lower, upper, empty) \

@@ -6,6 +6,7 @@
  *-------------------------------------------------------------------------
  */
 #include "trigger/trigger.h"
+#include "type/uidset_scan.h"
 
 #include "access/xact.h"
 #include "fmgr.h"
@@ -84,6 +85,7 @@ void
 _PG_init(void)
 {
 	refuse_second_copy();
+	uidset_path_init();
 	planner_init();
 	run_init();
 	limit_init();

@@ -25,7 +25,9 @@
  *	uidset.c		the set, and its texts; without SQL
  *	uidset_type.c	the SQL type
  *	uidset_func.c	its functions, operators and aggregates
+ *	uidset_scan.c	the scan that goes from range to range of a set
  *	uidset_plan.c	what the planner wants to know of them
+ *	uidset_path.c	where it may use that scan
  *	modseq_type.c	the check behind the domain modseq.modseq
  *
  * Everything up to the part marked as the server's also compiles outside the

@@ -10,6 +10,7 @@
  * which a B-tree on (mailbox, uid) can answer whenever the set is known before
  * the scan starts.  min and max of the empty set are NULL, to which nothing
  * compares: the scan then ends before it begins, as it should.
+ * What lies between the ranges is passed over by uidset_path.c.
  *
  * Locks: none.  Memory: the planner's.
  *
@@ -31,7 +32,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "type/uidset.h"
+#include "type/uidset_scan.h"
 
 static List *bounding_clauses(PlannerInfo *root, Node *uid, Node *set);
 static Expr *bounding_clause(PlannerInfo *root, Node *uid, int strategy,
@@ -82,8 +83,46 @@ modseq_uidset_contains_support(PG_FUNCTION_ARGS)
 }
 
 /*
+ * uidset_plan_operand: of a clause with that support function, the set.  An
+ * operator is looked up by its function, which has many names.
+ */
+Node *
+uidset_plan_operand(Node *clause)
+{
+	Oid			function;
+	List	   *args;
+	Oid			support;
+	FmgrInfo	finfo;
+
+	if (is_opclause(clause))
+	{
+		set_opfuncid((OpExpr *) clause);
+		function = ((OpExpr *) clause)->opfuncid;
+		args = ((OpExpr *) clause)->args;
+	}
+	else if (is_funcclause(clause))
+	{
+		function = ((FuncExpr *) clause)->funcid;
+		args = ((FuncExpr *) clause)->args;
+	}
+	else
+		return NULL;
+
+	if (list_length(args) != 2)
+		return NULL;
+	support = get_func_support(function);
+	if (!OidIsValid(support))
+		return NULL;
+	fmgr_info(support, &finfo);
+	if (finfo.fn_addr != modseq_uidset_contains_support)
+		return NULL;
+	return is_uid(linitial(args)) ? lsecond(args) : linitial(args);
+}
+
+/*
  * Restriction estimator for the same operators: the rows between the bounds,
  * times the share of that interval which is in the set, if we know the set.
+ * Else it is supposed to be small, also where it is another table's.
  */
 PG_FUNCTION_INFO_V1(modseq_uidset_contains_sel);
 Datum
@@ -122,6 +161,8 @@ modseq_uidset_contains_sel(PG_FUNCTION_ARGS)
 		share = (double) uidset_cardinality(ranges, n) /
 			((double) ranges[n - 1].hi - ranges[0].lo + 1);
 	}
+	else if (contain_var_clause(uid))
+		PG_RETURN_FLOAT8(DEFAULT_RANGE_INEQ_SEL);
 
 	selectivity = share *
 		clauselist_selectivity(root,

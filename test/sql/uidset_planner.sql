@@ -20,7 +20,7 @@ DECLARE
 	plan json;
 BEGIN
 	EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
-	RETURN plan #>> '{0,Plan,Index Cond}';
+	RETURN jsonb_path_query_first(plan::jsonb, '$.**."Index Cond"') #>> '{}';
 END $$;
 EXPLAIN (COSTS OFF) SELECT size FROM message WHERE mailbox = 1 AND uid <@ '100,7:9,150';
 SELECT array_agg(uid ORDER BY uid) FROM message WHERE mailbox = 1 AND uid <@ '100,7:9,150';

@@ -8,6 +8,7 @@
  *	expand.c	from a query with braces to SQL for a store
  *	text.c		the queries
  *	planner.c	plans that stay on the indexes that attach() made
+ *	omit.c		queries that go without triggers of ours
  *	run.c		cached plans of them, and as whom they run
  *
  *-------------------------------------------------------------------------
@@ -16,6 +17,8 @@
 #define MODSEQ_QUERY_H
 
 #include "store/store.h"
+
+#include "executor/execdesc.h"
 
 /* The queries of ours; their texts are in text.c */
 typedef enum PlanId
@@ -122,6 +125,13 @@ extern PlanRun *plan_running;
 
 extern bool plan_is_running(const char *text);
 extern void planner_init(void);
+
+/* --- omit.c ------------------------------------------------------------ */
+
+extern void omit_triggers(const Store *store, TriggerDesc *desc,
+						  bool (*is_omitted) (const Store *store,
+											  const Trigger *trigger));
+extern void omit_start_cascade(QueryDesc *query);
 
 /* --- run.c ------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
  * any BEFORE UPDATE ROW trigger, PostgreSQL locks each row, and writes that to
  * WAL, before it updates it; and it queues, and fetches again, each row for a
  * trigger after that.  So they are taken out of the executor's own copy of the
- * table's triggers.  The application's fire as ever.
+ * table's triggers (omit.c).
  *
  * If the application has a BEFORE ROW trigger of its own, ours remain: it may
  * keep the update from happening, or change flags, mailbox or number, and ours
@@ -58,55 +58,12 @@ fires_for_updated_row(const Trigger *trigger, int timing)
 								TRIGGER_TYPE_UPDATE);
 }
 
-/*
- * Takes our row triggers out of the triggers of an UPDATE's table, which has no
- * others before each row.  What else the executor has for each trigger, by its
- * position, is still empty.
- */
-static void
-drop_own_triggers(const Store *store, TriggerDesc *desc)
+static bool
+is_statement_trigger(const Store *store, const Trigger *trigger)
 {
-	int			n = 0;
-
-	desc->trig_update_before_row = false;
-	desc->trig_update_after_row = false;
-	for (int i = 0; i < desc->numtriggers; i++)
-	{
-		if (is_own_trigger(store, &desc->triggers[i]))
-			continue;
-		desc->triggers[n] = desc->triggers[i];
-		if (fires_for_updated_row(&desc->triggers[n], TRIGGER_TYPE_AFTER))
-			desc->trig_update_after_row = true;
-		n++;
-	}
-	desc->numtriggers = n;
-}
-
-/* Takes our triggers for each statement out of those of a mailbox table */
-static void
-drop_statement_triggers(const Store *store, TriggerDesc *desc)
-{
-	int			n = 0;
-
-	desc->trig_update_before_statement = false;
-	desc->trig_update_after_statement = false;
-	for (int i = 0; i < desc->numtriggers; i++)
-	{
-		int			type = desc->triggers[i].tgtype;
-
-		if (!TRIGGER_FOR_ROW(type) &&
-			(desc->triggers[i].tgfoid == store->open_function ||
-			 desc->triggers[i].tgfoid == store->flush_function))
-			continue;
-		desc->triggers[n++] = desc->triggers[i];
-		if (TRIGGER_FOR_ROW(type) || !TRIGGER_FOR_UPDATE(type))
-			continue;
-		if (TRIGGER_FOR_BEFORE(type))
-			desc->trig_update_before_statement = true;
-		else
-			desc->trig_update_after_statement = true;
-	}
-	desc->numtriggers = n;
+	return !TRIGGER_FOR_ROW(trigger->tgtype) &&
+		(trigger->tgfoid == store->open_function ||
+		 trigger->tgfoid == store->flush_function);
 }
 
 /* Has somebody else a trigger before each row, be it of one partition alone? */
@@ -149,7 +106,7 @@ start_stamp(PlanRun *run, QueryDesc *query)
 		!target->ri_RelationDesc->rd_rel->relispartition &&
 		target->ri_TrigDesc != NULL &&
 		ExecUpdateLockMode(query->estate, target) == LockTupleNoKeyExclusive)
-		drop_own_triggers(store, target->ri_TrigDesc);
+		omit_triggers(store, target->ri_TrigDesc, is_own_trigger);
 }
 
 /*
@@ -167,10 +124,13 @@ start_count(const PlanRun *run, QueryDesc *query)
 		return;
 	desc = node->rootResultRelInfo->ri_TrigDesc;
 	if (desc != NULL)
-		drop_statement_triggers(run->store, desc);
+		omit_triggers(run->store, desc, is_statement_trigger);
 }
 
-/* As ExecutorStart(); of all queries only some of ours concern us */
+/*
+ * As ExecutorStart(); of all queries only some of ours concern us, and those of
+ * foreign keys, which leave their triggers to the query that they are part of
+ */
 static void
 start_query(QueryDesc *query, int eflags)
 {
@@ -178,6 +138,8 @@ start_query(QueryDesc *query, int eflags)
 		next_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
+	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0)
+		omit_start_cascade(query);
 	if (!plan_is_running(query->sourceText))
 		return;
 	if (plan_running->id == PLAN_STAMP_MESSAGE ||

@@ -279,16 +279,6 @@ build_sharing(Store *store)
 		store->sharing = FLAGS_SHARED;
 }
 
-/* Rows of ours are written as their owner: it must not be a stranger's table */
-static void
-check_owner(const Store *store, Relation message, TableRole role)
-{
-	if (relation_owner(store->table[role].relid) != message->rd_rel->relowner)
-		store_out_of_date(store->message_relid,
-						  _("Table %s has another owner."),
-						  store->table[role].name);
-}
-
 static List *
 key_names(const StoreTable *table)
 {
@@ -297,6 +287,46 @@ key_names(const StoreTable *table)
 	for (int i = 0; i < table->nkeys; i++)
 		names = lappend(names, unconstify(char *, table->key[i].name));
 	return names;
+}
+
+/*
+ * Do foreign keys delete flags with their message, and only then?  It is gone
+ * then, whatever else has its key later: nothing is owed for these flags.
+ */
+static void
+build_cascade(Store *store)
+{
+	Oid			flag = store->table[TABLE_FLAG].relid;
+	List	   *columns;
+	List	   *referenced;
+
+	if (!OidIsValid(flag))
+		return;
+	if (OidIsValid(store->flag_message.type))
+	{
+		columns = list_make1(unconstify(char *, store->flag_message.name));
+		referenced = list_make1(unconstify(char *, store->message_key.name));
+	}
+	else
+	{
+		columns = lappend(key_names(&store->table[TABLE_FLAG]),
+						  unconstify(char *, store->flag_uid.name));
+		referenced = lappend(key_names(&store->table[TABLE_MESSAGE]),
+							 unconstify(char *, store->uid.name));
+	}
+	store->flags_cascade = cascade_is_only_from(flag, columns,
+												store->message_relid,
+												referenced);
+}
+
+/* Rows of ours are written as their owner: it must not be a stranger's table */
+static void
+check_owner(const Store *store, Relation message, TableRole role)
+{
+	if (relation_owner(store->table[role].relid) != message->rd_rel->relowner)
+		store_out_of_date(store->message_relid,
+						  _("Table %s has another owner."),
+						  store->table[role].name);
 }
 
 /* Is there a unique index on the mailbox key, and perhaps another column? */
@@ -374,6 +404,7 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 	build_expunged(store);
 	build_flag_key(store);
 	build_sharing(store);
+	build_cascade(store);
 	if (store->counters != NULL)
 		build_counters(store);
 
@@ -383,6 +414,26 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 							mailbox->relid, key_names(mailbox));
 	store->uid_is_unique = key_is_unique(rel, message, &store->uid);
 	return store;
+}
+
+/* The function that the row trigger of the store's flag table calls */
+static Oid
+flag_function(const Store *store)
+{
+	Oid			relid = store->table[TABLE_FLAG].relid;
+	Oid			result = InvalidOid;
+
+	if (OidIsValid(relid))
+	{
+		Relation	rel = relation_open(relid, AccessShareLock);
+		Trigger    *trigger = relation_find_trigger(rel,
+													role_triggers[TABLE_FLAG]);
+
+		if (trigger != NULL)
+			result = trigger->tgfoid;
+		relation_close(rel, AccessShareLock);
+	}
+	return result;
 }
 
 /*
@@ -409,6 +460,7 @@ store_build(Relation rel, Trigger *trigger)
 	store->open_function = trigger ? trigger->tgfoid : InvalidOid;
 	trigger = relation_find_trigger(rel, "trigger_flush");
 	store->flush_function = trigger ? trigger->tgfoid : InvalidOid;
+	store->flag_function = flag_function(store);
 	return store;
 }
 

@@ -311,6 +311,19 @@ named_message_table(Relation rel, Trigger *trigger)
 	return relid;
 }
 
+/* The entry of that key, if it is up to date */
+static ShapeEntry *
+find_shape(Relation rel, TableRole role, ShapeKey *key)
+{
+	ShapeEntry *entry;
+
+	key->relid = RelationGetRelid(rel);
+	key->role = role;
+	entry = hash_search(shapes, key, HASH_FIND, NULL);
+	return entry != NULL && entry->shape != NULL &&
+		entry->generation == store_generation ? entry : NULL;
+}
+
 /*
  * shape_get: the shape of a store's table, or of a partition of one, in the
  * role that it has in the store that its trigger belongs to
@@ -327,11 +340,8 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 	RowShape   *shape;
 	Store	   *store;
 
-	key.relid = RelationGetRelid(rel);
-	key.role = role;
-	entry = hash_search(shapes, &key, HASH_FIND, NULL);
-	if (entry != NULL && entry->shape != NULL &&
-		entry->generation == store_generation)
+	entry = find_shape(rel, role, &key);
+	if (entry != NULL)
 		return entry->shape;
 
 	watch_table(key.relid);
@@ -362,4 +372,18 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 	entry->shape = shape;
 	entry->generation = started;
 	return shape;
+}
+
+/* shape_find: the same, or NULL if the table has no trigger of that role */
+RowShape *
+shape_find(Relation rel, TableRole role)
+{
+	ShapeKey	key = {0};
+	ShapeEntry *entry = find_shape(rel, role, &key);
+	Trigger    *trigger;
+
+	if (entry != NULL)
+		return entry->shape;
+	trigger = relation_find_trigger(rel, role_triggers[role]);
+	return trigger == NULL ? NULL : shape_get(rel, role, trigger);
 }

@@ -223,37 +223,49 @@ position_of(Oid relid, AttrNumber attnum, List *names)
 	return -1;
 }
 
-/*
- * Is there a foreign key from exactly these columns to those, in the same
- * order, that is as wanted?  Look-ups may have the relcache's own list freed.
- */
+/* Does that foreign key lead from exactly these columns to those, in order? */
+static bool
+foreign_key_matches(const ForeignKeyCacheInfo *key, List *columns, Oid parent,
+					List *referenced)
+{
+	if (key->confrelid != parent || key->nkeys != list_length(columns))
+		return false;
+	for (int i = 0; i < key->nkeys; i++)
+	{
+		int			n = position_of(key->conrelid, key->conkey[i], columns);
+
+		if (n < 0 || n != position_of(parent, key->confkey[i], referenced))
+			return false;
+	}
+	return true;
+}
+
+/* The foreign keys of a table; look-ups may have the relcache's list freed */
+static List *
+foreign_keys_of(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	List	   *keys = copyObject(RelationGetFKeyList(rel));
+
+	relation_close(rel, AccessShareLock);
+	return keys;
+}
+
+/* Is there such a foreign key that is as wanted? */
 static bool
 has_foreign_key(Oid child, List *columns, Oid parent, List *referenced,
 				bool (*is_wanted) (const ForeignKeyCacheInfo *key))
 {
-	Relation	rel = relation_open(child, AccessShareLock);
-	List	   *keys = copyObject(RelationGetFKeyList(rel));
-	bool		result = false;
+	List	   *keys = foreign_keys_of(child);
 	ListCell   *lc;
 
 	foreach(lc, keys)
 	{
-		ForeignKeyCacheInfo *key = lfirst(lc);
-		int			matches = 0;
-
-		if (key->confrelid != parent || key->nkeys != list_length(columns))
-			continue;
-		for (int i = 0; i < key->nkeys; i++)
-		{
-			int			n = position_of(child, key->conkey[i], columns);
-
-			if (n >= 0 && n == position_of(parent, key->confkey[i], referenced))
-				matches++;
-		}
-		result = result || (matches == key->nkeys && is_wanted(key));
+		if (foreign_key_matches(lfirst(lc), columns, parent, referenced) &&
+			is_wanted(lfirst(lc)))
+			return true;
 	}
-	relation_close(rel, AccessShareLock);
-	return result;
+	return false;
 }
 
 /*
@@ -276,6 +288,33 @@ bool
 foreign_key_exists(Oid child, List *columns, Oid parent, List *referenced)
 {
 	return has_foreign_key(child, columns, parent, referenced, is_immediate);
+}
+
+/*
+ * cascade_is_only_from: if a foreign key has rows of that table deleted, is it
+ * one from these columns to those?
+ *
+ * What stands for such a key at partitions does not count.
+ */
+bool
+cascade_is_only_from(Oid child, List *columns, Oid parent, List *referenced)
+{
+	List	   *keys = foreign_keys_of(child);
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		const ForeignKeyCacheInfo *key = lfirst(lc);
+		FormData_pg_constraint form;
+
+		if (!get_constraint(key->conoid, &form))
+			return false;
+		if (form.confdeltype == FKCONSTR_ACTION_CASCADE &&
+			!OidIsValid(form.conparentid) &&
+			!foreign_key_matches(key, columns, parent, referenced))
+			return false;
+	}
+	return true;
 }
 
 /*

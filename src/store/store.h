@@ -127,6 +127,7 @@ typedef struct Store
 	Oid			assign_function;	/* that it calls */
 	Oid			open_function;	/* those for each statement call */
 	Oid			flush_function;
+	Oid			flag_function;	/* that of flag rows, if there are any */
 	Oid			collect_oid;	/* of the one after each row */
 	StoreTable	table[TABLE_ROLES];
 	const char *counters;		/* the mailbox table, if it is one of ours
@@ -151,6 +152,8 @@ typedef struct Store
 	Column		flag_message;	/* of the flag table, or none */
 	Oid			flag_key_type;	/* its type, for a query's parameter */
 	FlagSharing sharing;
+	bool		flags_cascade;	/* a cascade that deletes flags deletes their
+								 * message */
 	Column		flag_uid;		/* goes with a mailbox key, or none */
 	List	   *flag_columns;	/* names; NIL: every column counts */
 	bool		notify;			/* send a notification at commit? */
@@ -212,6 +215,7 @@ typedef struct RowShape
 extern Store *store_get(Oid message_relid);
 extern const StoreTable *store_mailbox_table(const Store *store);
 extern RowShape *shape_get(Relation rel, TableRole role, Trigger *trigger);
+extern RowShape *shape_find(Relation rel, TableRole role);
 extern void store_at_transaction_end(void);
 extern void store_init(void);
 
@@ -247,6 +251,8 @@ extern char *relation_message_table(Relation rel);
 extern Oid	table_named(const char *name);
 extern bool foreign_key_exists(Oid child, List *columns, Oid parent,
 							   List *referenced);
+extern bool cascade_is_only_from(Oid child, List *columns, Oid parent,
+								 List *referenced);
 extern bool unique_index_exists(Relation rel, List *columns);
 extern bool relation_refers(Oid relid, const char *column, Oid target,
 							const char *key);

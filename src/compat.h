@@ -98,4 +98,23 @@
 #define PLANNER_ARGS_COMPAT
 #endif
 
+/* 19 has another hook for what the planner knows of a table's indexes */
+#if PG_VERSION_NUM >= 190000
+#define relation_hook build_simple_rel_hook
+#define relation_hook_type build_simple_rel_hook_type
+#define RELATION_HOOK_PARAMS \
+	PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte
+#define RELATION_HOOK_ARGS root, rel, rte
+#define RELATION_HOOK_IS_TABLE (rte->rtekind == RTE_RELATION)
+#define RELATION_HOOK_RELID (rte->relid)
+#else
+#define relation_hook get_relation_info_hook
+#define relation_hook_type get_relation_info_hook_type
+#define RELATION_HOOK_PARAMS \
+	PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel
+#define RELATION_HOOK_ARGS root, relid, inhparent, rel
+#define RELATION_HOOK_IS_TABLE true
+#define RELATION_HOOK_RELID relid
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

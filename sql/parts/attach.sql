@@ -126,7 +126,7 @@ DECLARE
 	duplicate text;
 BEGIN
 	FOR i IN SELECT * FROM wanted_indexes(store) LOOP
-		CONTINUE WHEN has_index(i.relation, i.columns, i.is_unique);
+		CONTINUE WHEN has_index(i.relation, i.columns, i.is_unique, i.is_sorted);
 		PERFORM create_index(i.relation, i.columns, i.is_unique);
 	END LOOP;
 	IF NOT may_be_unique(store.message, store.message_mailbox || store.message_uid) THEN
@@ -206,8 +206,8 @@ CREATE FUNCTION modseq_internal.attach(
 	message_created_modseq name,
 	message_flags name[],
 	message_expunged name,
-	message_key name,
-	flag_message name,
+	message_key name[],
+	flag_message name[],
 	flag_mailbox name[],
 	flag_uid name,
 	flag_columns name[],
@@ -323,8 +323,8 @@ CREATE FUNCTION modseq.attach(
 	message_created_modseq name DEFAULT NULL,
 	message_flags name[] DEFAULT NULL,
 	message_expunged name DEFAULT NULL,
-	message_key name DEFAULT NULL,
-	flag_message name DEFAULT NULL,
+	message_key name[] DEFAULT NULL,
+	flag_message name[] DEFAULT NULL,
 	flag_mailbox name[] DEFAULT NULL,
 	flag_uid name DEFAULT NULL,
 	flag_columns name[] DEFAULT NULL,

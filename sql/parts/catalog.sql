@@ -93,18 +93,19 @@ $$;
 COMMENT ON FUNCTION modseq_internal.usable_indexes IS
 	'The btree indexes of a table that serve any query on their columns, and what they guarantee.';
 
--- All but the last column are compared for equality, so that their order does not matter
-CREATE FUNCTION modseq_internal.has_index(relation regclass, wanted name[], is_unique boolean) RETURNS boolean
+-- What is compared for equality may be in any order
+CREATE FUNCTION modseq_internal.has_index(relation regclass, wanted name[], is_unique boolean, is_sorted boolean)
+RETURNS boolean
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT EXISTS (
 		SELECT
 		FROM usable_indexes(relation) i, cardinality(wanted) AS n
-		WHERE i.columns[n] = wanted[n]
-			AND i.columns[:n - 1] <@ wanted[:n - 1]
+		WHERE i.columns[:n] @> wanted AND i.columns[:n] <@ wanted
+			AND (NOT has_index.is_sorted OR i.columns[n] = wanted[n])
 			AND (NOT has_index.is_unique OR i.is_unique AND cardinality(i.columns) = n))
 $$;
 COMMENT ON FUNCTION modseq_internal.has_index IS
-	'Is there an index on the wanted columns, the last of which is read in its order?';
+	'Is there an index on the wanted columns? Sorted: one that reads the last of them in its order.';
 
 CREATE FUNCTION modseq_internal.primary_key(relation regclass) RETURNS name[]
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -128,16 +129,24 @@ $$;
 COMMENT ON FUNCTION modseq_internal.existing_column IS
 	'The name, if it is a column of the table; else NULL.';
 
-CREATE FUNCTION modseq_internal.foreign_keys(child regclass, parent regclass)
-RETURNS TABLE (columns name[], referenced name[])
+CREATE FUNCTION modseq_internal.references_of(child regclass)
+RETURNS TABLE (relation regclass, columns name[], referenced name[])
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT array_agg(a.attname ORDER BY k.place), array_agg(r.attname ORDER BY k.place)
+	SELECT c.confrelid::regclass, array_agg(a.attname ORDER BY k.place), array_agg(r.attname ORDER BY k.place)
 	FROM pg_constraint c
 	CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (attnum, referenced, place)
 	JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
 	JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = k.referenced
-	WHERE c.contype = 'f' AND c.conrelid = child AND c.confrelid = parent
+	WHERE c.contype = 'f' AND c.conrelid = child
 	GROUP BY c.oid
+$$;
+COMMENT ON FUNCTION modseq_internal.references_of IS
+	'The foreign keys of a table: where each leads, its columns, and those that they refer to.';
+
+CREATE FUNCTION modseq_internal.foreign_keys(child regclass, parent regclass)
+RETURNS TABLE (columns name[], referenced name[])
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT columns, referenced FROM references_of(child) WHERE relation = parent
 $$;
 COMMENT ON FUNCTION modseq_internal.foreign_keys IS
 	'The foreign keys from one table to another: their columns, and those that they refer to.';
@@ -145,11 +154,7 @@ COMMENT ON FUNCTION modseq_internal.foreign_keys IS
 CREATE FUNCTION modseq_internal.single_references(child regclass)
 RETURNS TABLE ("column" name, relation regclass, key name)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT a.attname, c.confrelid::regclass, r.attname
-	FROM pg_constraint c
-	JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-	JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
-	WHERE c.contype = 'f' AND c.conrelid = child AND cardinality(c.conkey) = 1
+	SELECT columns[1], relation, referenced[1] FROM references_of(child) WHERE cardinality(columns) = 1
 $$;
 COMMENT ON FUNCTION modseq_internal.single_references IS
 	'The foreign keys of one column, from a table to any other.';

@@ -68,7 +68,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		UNION ALL
 		SELECT store.flag, u.*, store.mailbox FROM unnest(store.flag_mailbox, store.mailbox_key) AS u
 		UNION ALL
-		SELECT store.flag, store.flag_message, store.message_key, store.message)
+		SELECT store.flag, u.*, store.message FROM unnest(store.flag_message, store.message_key) AS u)
 		AS k (relation, attribute, referenced, parent)
 	WHERE NOT may_hold_same_key(column_type(relation, attribute), column_type(parent, referenced))
 	UNION ALL
@@ -90,7 +90,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	UNION ALL
 	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)
-	WHERE NOT has_index(relation, columns, is_unique)
+	WHERE NOT has_index(relation, columns, is_unique, is_sorted)
 	UNION ALL
 	SELECT format('trigger "%s" on table %s %s', name, qualified_name(relation), problem)
 	FROM unsound_triggers(store)

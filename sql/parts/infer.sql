@@ -180,8 +180,8 @@ BEGIN
 	END IF;
 	IF before.flag = store.flag THEN
 		IF num_nonnulls(store.message_key, store.flag_message, store.flag_mailbox, store.flag_uid) = 0 THEN
-			store.message_key := existing_column(store.message, before.message_key);
-			store.flag_message := existing_column(store.flag, before.flag_message);
+			store.message_key := existing_columns(store.message, before.message_key);
+			store.flag_message := existing_columns(store.flag, before.flag_message);
 			store.flag_mailbox := existing_columns(store.flag, before.flag_mailbox || before.flag_uid);
 			store.flag_uid := store.flag_mailbox[cardinality(store.flag_mailbox)];
 			store.flag_mailbox := trim_array(store.flag_mailbox, 1);
@@ -275,25 +275,42 @@ COMMENT ON FUNCTION modseq_internal.infer_message IS
 -- To the message table; from it, where the flags are those of a message that is in several mailboxes; or, with both of
 -- these tables, to a third one, that of the messages
 CREATE FUNCTION modseq_internal.flag_references(store modseq_internal.store)
-RETURNS TABLE (rank int, "column" name, key name)
+RETURNS TABLE (rank int, columns name[], key name[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WITH reference AS (
-		SELECT 1 AS rank, f.column, f.key
-		FROM single_references(store.flag) f
-		WHERE f.relation = store.message
+		SELECT 1 AS rank, f.columns, f.referenced AS key
+		FROM foreign_keys(store.flag, store.message) f
+		WHERE NOT f.referenced @> (store.message_mailbox || store.message_uid)		-- for these are its UID
 		UNION ALL
-		SELECT 2, m.key, m.column
-		FROM single_references(store.message) m
-		WHERE m.relation = store.flag
+		SELECT 2, m.referenced, m.columns
+		FROM foreign_keys(store.message, store.flag) m
 		UNION ALL
-		SELECT 3, f.column, m.column
-		FROM single_references(store.flag) f JOIN single_references(store.message) m USING (relation, key)
-		WHERE relation NOT IN (store.mailbox, store.message, store.flag)
-			AND plain_name(f.column) ~ '^(e?mail|message|msg)' AND plain_name(m.column) ~ '^(e?mail|message|msg)')
-	SELECT * FROM reference r
-	WHERE r.rank = (SELECT min(rank) FROM reference)
-		AND coalesce(r.column = store.flag_message, true)
-		AND coalesce(r.key = store.message_key, true)
+		SELECT 3, f.columns, ARRAY(
+			SELECT m.columns[array_position(m.referenced, r.name)]
+			FROM unnest(f.referenced) WITH ORDINALITY AS r (name, place)
+			ORDER BY r.place)
+		FROM references_of(store.flag) f
+		JOIN references_of(store.message) m
+			ON m.relation = f.relation AND m.referenced @> f.referenced AND m.referenced <@ f.referenced
+		WHERE f.relation NOT IN (store.mailbox, store.message, store.flag)
+			AND EXISTS (SELECT FROM unnest(f.columns) AS c WHERE plain_name(c) ~ '^(e?mail|message|msg)')
+			AND EXISTS (SELECT FROM unnest(m.columns) AS c WHERE plain_name(c) ~ '^(e?mail|message|msg)')),
+	fitting AS (
+		SELECT *
+		FROM reference r
+		WHERE r.rank = (SELECT min(rank) FROM reference)
+			AND coalesce(r.columns @> store.flag_message AND r.columns <@ store.flag_message, true)
+			AND coalesce(r.key @> store.message_key AND r.key <@ store.message_key, true))
+	-- The fewest columns, in the order in which they are given
+	SELECT f.rank, ordered.columns, ordered.key
+	FROM fitting f
+	CROSS JOIN LATERAL (
+		SELECT array_agg(c.name ORDER BY o.place), array_agg(c.key ORDER BY o.place)
+		FROM unnest(f.columns, f.key) WITH ORDINALITY AS c (name, key, place)
+		CROSS JOIN LATERAL coalesce(
+			array_position(store.flag_message, c.name), array_position(store.message_key, c.key), c.place) AS o (place))
+		AS ordered (columns, key)
+	WHERE cardinality(f.columns) = (SELECT min(cardinality(columns)) FROM fitting)
 $$;
 COMMENT ON FUNCTION modseq_internal.flag_references IS
 	'How flags name messages, going by foreign keys.';
@@ -310,18 +327,20 @@ BEGIN
 		RETURN store;
 	END IF;
 
-	SELECT min(f.rank) AS rank, min(f.column) AS column, min(f.key) AS key INTO fk
+	SELECT min(f.rank) AS rank, min(f.columns) AS columns, min(f.key) AS key INTO fk
 	FROM flag_references(store) AS f
-	HAVING count(DISTINCT (f.column, f.key)) = 1;
+	HAVING count(DISTINCT (f.columns, f.key)) = 1;
 	IF fk.rank IS DISTINCT FROM 1 AND NOT by_key THEN
 		by_numbers := referencing_columns(store.flag, store.message, numbers);
 	END IF;
 
 	IF by_numbers IS NULL THEN
 		store.message_key := coalesce(store.message_key, fk.key, (
-			SELECT key[1] FROM primary_key(store.message) AS key WHERE cardinality(key) = 1));
-		store.flag_message := coalesce(store.flag_message, fk.column,
-			(usual_reference(store.flag, store.message, ARRAY[store.message_key], 'mail', 'message', 'msg'))[1]);
+			SELECT key
+			FROM primary_key(store.message) AS key
+			WHERE store.message_uid <> ALL (key) AND coalesce(cardinality(key) = cardinality(store.flag_message), true)));
+		store.flag_message := coalesce(store.flag_message, fk.columns,
+			usual_reference(store.flag, store.message, store.message_key, 'mail', 'message', 'msg'));
 		IF num_nonnulls(store.flag_message, store.message_key) = 2 THEN
 			RETURN store;
 		END IF;
@@ -329,11 +348,15 @@ BEGIN
 	END IF;
 	IF by_numbers IS NULL AND NOT by_key THEN
 		-- The messages themselves, in several mailboxes each: their key has one name in both tables
-		SELECT a.attname, key[1] INTO store.message_key, store.flag_message
+		SELECT array_agg(a.attname ORDER BY k.place), key INTO store.message_key, store.flag_message
 		FROM primary_key(store.flag) AS key
-		JOIN pg_attribute a ON plain_name(a.attname) = plain_name(key[1]) AND plain_name(key[1]) <> 'id'
-		WHERE cardinality(key) = 1 AND a.attrelid = store.message AND a.attnum > 0
-			AND may_hold_same_key(column_type(store.flag, key[1]), column_type(store.message, a.attname));
+		CROSS JOIN LATERAL unnest(key) WITH ORDINALITY AS k (name, place)
+		JOIN pg_attribute a ON plain_name(a.attname) = plain_name(k.name) AND plain_name(k.name) <> 'id'
+		WHERE a.attrelid = store.message AND a.attnum > 0
+			AND may_hold_same_key(column_type(store.flag, k.name), column_type(store.message, a.attname))
+		GROUP BY key
+		HAVING count(*) = cardinality(key)
+			AND (cardinality(key) = 1 OR bool_or(plain_name(k.name) ~ '^(e?mail|message|msg)'));
 		IF FOUND THEN
 			RETURN store;
 		END IF;

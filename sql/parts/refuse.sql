@@ -30,7 +30,9 @@ BEGIN
 			('message_mailbox', store.message_mailbox),
 			('flag_mailbox', store.flag_mailbox),
 			('flag_columns', store.flag_columns),
-			('message_flags', nullif(store.message_flags, '{}'))) AS l (option, columns)
+			('message_flags', nullif(store.message_flags, '{}')),
+			('message_key', store.message_key),
+			('flag_message', store.flag_message)) AS l (option, columns)
 		WHERE cardinality(columns) = 0 OR array_position(columns, NULL) IS NOT NULL
 	LOOP
 		RAISE 'option % is empty or has a null in it', list.option USING
@@ -161,14 +163,16 @@ BEGIN
 			a.attgenerated, a.attidentity,
 			-- message_key may be any column, and flag_columns may list what else is named
 			array_agg(option) FILTER (WHERE option NOT IN ('message_key', 'flag_columns'))
-				OVER (PARTITION BY col.relation, attribute) AS uses
+				OVER (PARTITION BY col.relation, attribute) AS uses,
+			option = 'message_key' AND cardinality(array_positions(store.message_key, attribute)) > 1 AS is_repeated
 		FROM wanted_columns(store) col
 		LEFT JOIN pg_attribute a ON a.attrelid = col.relation AND a.attname = attribute AND NOT a.attisdropped
 	LOOP
-		IF cardinality(c.uses) > 1 THEN
+		IF cardinality(c.uses) > 1 OR c.is_repeated THEN
 			RAISE 'column "%" of table % is named twice', c.attribute, c.name USING
 				ERRCODE = 'duplicate_column',
-				DETAIL = format('It is used for %s.', array_to_string(c.uses, ' and ')),
+				DETAIL = format('It is used for %s.',
+					array_to_string(CASE WHEN c.is_repeated THEN ARRAY[c.option, c.option] ELSE c.uses END, ' and ')),
 				HINT = 'Each of them needs a column of its own.';
 		END IF;
 		IF c.type IS NULL THEN
@@ -254,8 +258,9 @@ BEGIN
 			ERRCODE = 'invalid_foreign_key',
 			HINT = format('Create a unique index on exactly these columns, or name others with %s.', key.option);
 	END LOOP;
-	IF cardinality(store.mailbox_key) > max_keys THEN
-		RAISE 'a mailbox key can have at most % columns', max_keys USING
+	IF greatest(cardinality(store.mailbox_key), cardinality(store.message_key)) > max_keys THEN
+		RAISE 'a % key can have at most % columns',
+			CASE WHEN cardinality(store.mailbox_key) > max_keys THEN 'mailbox' ELSE 'message' END, max_keys USING
 			ERRCODE = 'too_many_columns';
 	END IF;
 
@@ -270,7 +275,7 @@ BEGIN
 		FROM key_mismatches(store.mailbox, store.mailbox_key, store.flag, store.flag_mailbox)
 		UNION ALL
 		SELECT 'message_key', 'flag_message', mismatch
-		FROM key_mismatches(store.message, ARRAY[store.message_key], store.flag, ARRAY[store.flag_message])
+		FROM key_mismatches(store.message, store.message_key, store.flag, store.flag_message)
 	LOOP
 		RAISE 'options % and % do not match', pair.option, pair.other_option USING
 			ERRCODE = 'datatype_mismatch',
@@ -283,9 +288,8 @@ BEGIN
 			t.typtype IN ('b', 'e') AND t.typcategory <> 'A' AS is_scalar
 		FROM unnest(store.mailbox_key) AS k JOIN pg_type t ON t.oid = column_type(store.mailbox, k)
 		UNION ALL
-		SELECT store.flag, store.flag_message, t.oid::regtype, false, t.typarray <> 0, true
-		FROM pg_type t
-		WHERE t.oid = column_type(store.flag, store.flag_message)
+		SELECT store.flag, k, t.oid::regtype, false, t.typarray <> 0, true
+		FROM unnest(store.flag_message) AS k JOIN pg_type t ON t.oid = column_type(store.flag, k)
 	LOOP
 		-- Functions that take a mailbox could not be given a key of several values
 		IF NOT (is_sortable(key.type, key.hashed) AND key.listed AND key.is_scalar) THEN

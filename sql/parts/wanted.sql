@@ -28,8 +28,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		('message_flags', store.message, store.message_flags, NULL, NULL),
 		('message_expunged', store.message, ARRAY[store.message_expunged],
 			'{boolean,smallint,integer,bigint,date,timestamp,timestamptz}', NULL),
-		('message_key', store.message, ARRAY[store.message_key], NULL, NULL),
-		('flag_message', store.flag, ARRAY[store.flag_message], NULL, NULL),
+		('message_key', store.message, store.message_key, NULL, NULL),
+		('flag_message', store.flag, store.flag_message, NULL, NULL),
 		('flag_mailbox', store.flag, store.flag_mailbox, NULL, NULL),
 		('flag_uid', store.flag, ARRAY[store.flag_uid], '{integer,bigint}', NULL),
 		('flag_columns', store.flag, store.flag_columns, NULL, NULL))
@@ -53,21 +53,21 @@ COMMENT ON FUNCTION modseq_internal.missing_columns IS
 -- Mailbox and UID must be unique; where the partitioning allows no index to say so, they are because UIDs are given
 -- out under the mailbox's lock.
 CREATE FUNCTION modseq_internal.wanted_indexes(store modseq_internal.store)
-RETURNS TABLE (relation regclass, columns name[], is_unique boolean)
+RETURNS TABLE (relation regclass, columns name[], is_unique boolean, is_sorted boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT *
 	FROM (VALUES
-		(store.mailbox, store.mailbox_key, true),
+		(store.mailbox, store.mailbox_key, true, false),
 		(store.message, store.message_mailbox || store.message_uid,
-			may_be_unique(store.message, store.message_mailbox || store.message_uid)),
-		(store.message, store.message_mailbox || store.message_modseq, false),
-		(store.message, ARRAY[store.message_key], false),
-		(store.flag, ARRAY[store.flag_message], false),
-		(store.flag, store.flag_mailbox || store.flag_uid, false)) AS i (relation, columns, is_unique)
+			may_be_unique(store.message, store.message_mailbox || store.message_uid), true),
+		(store.message, store.message_mailbox || store.message_modseq, false, true),
+		(store.message, store.message_key, false, false),
+		(store.flag, store.flag_message, false, false),
+		(store.flag, store.flag_mailbox || store.flag_uid, false, true)) AS i (relation, columns, is_unique, is_sorted)
 	WHERE columns[1] IS NOT NULL
 $$;
 COMMENT ON FUNCTION modseq_internal.wanted_indexes IS
-	'The indexes of a store: by what our queries look for.';
+	'The indexes of a store: by what our queries look for, and whether they read it in the order of the last column.';
 
 -- A name decides when its trigger fires among others of its kind: zz_ after all that may still change the row; AA_
 -- before the foreign keys' RI_ConstraintTrigger, so that the change of a mailbox's key is known before ON UPDATE
@@ -164,8 +164,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		'message_created_modseq=' || store.message_created_modseq,
 		'message_flags=' || store.message_flags::text,
 		'message_expunged=' || store.message_expunged,
-		'message_key=' || store.message_key,
-		'flag_message=' || store.flag_message,
+		'message_key=' || store.message_key::text,
+		'flag_message=' || store.flag_message::text,
 		'flag_mailbox=' || store.flag_mailbox::text,
 		'flag_uid=' || store.flag_uid,
 		'flag_columns=' || store.flag_columns::text,

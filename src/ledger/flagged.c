@@ -9,25 +9,13 @@
  * Locks: messages are locked before their mailboxes are, in the order of
  * mailbox and UID, unless the mailboxes are locked already: see statement.c.
  *
- * Memory: the keys are in the Statement's context (statement.c).
+ * Memory: the keys are in a context below the Statement's (keys.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "ledger/ledger.h"
 
-#include "utils/array.h"
-#include "utils/datum.h"
-
-/* Is it but one message, of which perhaps several flags changed? */
-static bool
-is_one(const ArrayBuildState *keys)
-{
-	for (int i = 1; i < keys->nelems; i++)
-		if (!datumIsEqual(keys->dvalues[0], keys->dvalues[i], keys->typbyval,
-						  keys->typlen))
-			return false;
-	return true;
-}
+#include "utils/memutils.h"
 
 /* Are all messages in SPI_tuptable in mailboxes that we have locked? */
 static bool
@@ -67,25 +55,25 @@ stamp_found(Store *store, uint64 rows)
  * are in mailboxes that are locked.
  */
 static bool
-find_messages(Store *store, ArrayBuildState *keys, bool lock)
+find_messages(Store *store, const MessageKeys *keys, bool lock)
 {
 	PlanId		id;
-	Datum		param;
+	Datum		params[MODSEQ_MAX_KEYS];
 	uint64		rows;
 	bool		found;
 
 	SPI_connect();
-	if (is_one(keys))
+	if (message_keys_count(keys) == 1)
 	{
 		id = lock ? PLAN_LOCK_MESSAGE : PLAN_FIND_MESSAGE;
-		param = keys->dvalues[0];
+		message_keys_get(keys, 0, params);
 	}
 	else
 	{
 		id = lock ? PLAN_LOCK_MESSAGES : PLAN_FIND_MESSAGES;
-		param = makeArrayResult(keys, CurrentMemoryContext);
+		message_keys_arrays(keys, params);
 	}
-	rows = plan_execute(store, id, &param, PLAN_LATEST);
+	rows = plan_execute(store, id, params, PLAN_LATEST);
 	found = lock || all_locked(store, rows);
 	if (found)
 		stamp_found(store, rows);
@@ -111,13 +99,15 @@ flagged_find(List *list)
 		MessageKeys *flagged = lfirst(lc);
 		Store	   *store = store_get(flagged->message_relid);
 
-		if (flagged->keys->element_type != store->flag_key_type)
+		if (!message_keys_have_types(flagged, store->message_key.n,
+									 store->flag_key_type))
 			statement_store_changed(store);
 		if (flagged->came)
 			shared_wait_for_arrivals(store, flagged);
 		if (mailbox_locked(store, true) == NIL ||
-			!find_messages(store, flagged->keys, false))
-			find_messages(store, flagged->keys, true);
+			!find_messages(store, flagged, false))
+			find_messages(store, flagged, true);
+		MemoryContextDelete(flagged->context);
 	}
 }
 

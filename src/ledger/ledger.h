@@ -9,6 +9,7 @@
  *	mailbox.c	mailboxes and their names; what is known, level by level
  *	source.c	the rows of a side table, beside those of its source
  *	notify.c	wake-ups for clients that wait
+ *	keys.c		keys of messages, as a statement collects them
  *	statement.c	what one SQL statement changed
  *	counter.c	the mailbox lock; handing out mod-sequences
  *	uid.c		handing out UIDs, and judging those that were chosen
@@ -273,11 +274,13 @@ typedef struct Statement
 	struct Statement *outer;	/* of an outer nest level */
 } Statement;
 
-/* Keys of messages, of one store */
+/* Keys of messages, of one store: see keys.c */
 typedef struct MessageKeys
 {
 	Oid			message_relid;
-	struct ArrayBuildState *keys;
+	MemoryContext context;		/* that they live in */
+	int			ncolumns;		/* of a key */
+	struct ArrayBuildState *column[MODSEQ_MAX_KEYS];
 	bool		came;			/* some of their flag rows are new to them */
 } MessageKeys;
 
@@ -300,9 +303,9 @@ extern void statement_stamp_below(Store *store, const Datum *key,
 extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
 									int64 uid);
-extern void statement_stamp_by_key(Store *store, Datum message_key,
+extern void statement_stamp_by_key(Store *store, const Datum *message_key,
 								   bool came);
-extern MessageKeys *statement_arrived(Store *store, Datum message_key);
+extern MessageKeys *statement_arrived(Store *store, const Datum *message_key);
 extern void statement_follow(Store *store, const Datum *to, int64 uid);
 extern bool statement_has_followed(Mailbox *mailbox, int64 uid);
 extern void statement_forget_stamped(Work *work);
@@ -399,9 +402,23 @@ extern bool crossing_all_arrived(Oid relid);
 
 /* --- shared.c ---------------------------------------------------------- */
 
-extern void shared_arrive(Store *store, Datum message_key);
+extern void shared_arrive(Store *store, const Datum *message_key);
 extern void shared_settle(Statement *statement);
 extern void shared_wait_for_arrivals(Store *store, const MessageKeys *flagged);
+
+/* --- keys.c ------------------------------------------------------------ */
+
+extern MessageKeys *message_keys_in(MemoryContext list_context, List **list,
+									Oid message_relid, int ncolumns,
+									const Oid *types);
+extern bool message_keys_have_types(const MessageKeys *keys, int ncolumns,
+									const Oid *types);
+extern int	message_keys_count(const MessageKeys *keys);
+extern void message_keys_get(const MessageKeys *keys, int i, Datum *key);
+extern void message_keys_add(MessageKeys *keys, const Datum *key);
+extern void message_keys_hand(List *from, MemoryContext list_context,
+							  List **to);
+extern void message_keys_arrays(const MessageKeys *keys, Datum *params);
 
 /* --- flagged.c --------------------------------------------------------- */
 

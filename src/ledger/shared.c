@@ -47,13 +47,10 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_inherits.h"
 #include "storage/lmgr.h"
-#include "utils/array.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -67,7 +64,10 @@ typedef struct Look
 {
 	Relation	rel;
 	Relation	index;			/* NULL: none will do */
-	ScanKeyData key;
+	int			nkeys;
+	ScanKeyData key[MODSEQ_MAX_KEYS];	/* in the order of the index */
+	int			column[MODSEQ_MAX_KEYS];	/* of the message's key, for each */
+	Oid			operator[MODSEQ_MAX_KEYS];	/* of each column of that */
 	IndexScanDesc index_scan;
 	TableScanDesc table_scan;
 	TupleTableSlot *row;
@@ -85,28 +85,55 @@ same_equality(Oid a, Oid b)
 					  get_collation_isdeterministic(b));
 }
 
-/* An index of that table that finds all rows by the column and operator */
-static Relation
-open_index(Relation rel, AttrNumber column, Oid operator, Oid collation)
+/*
+ * Do the first columns of an index, which are those of the key, compare them as
+ * the conditions do?  Then these are put into the order that they have there.
+ */
+static bool
+follow_index(Look *look, Relation index)
 {
-	List	   *indexes = RelationGetIndexList(rel);
+	Look		ordered = *look;
+
+	for (int i = 0; i < look->nkeys; i++)
+	{
+		int			n = 0;
+
+		while (look->key[n].sk_attno != index->rd_index->indkey.values[i])
+			n++;
+		if (get_op_opfamily_strategy(look->operator[n],
+									 index->rd_opfamily[i]) !=
+			BTEqualStrategyNumber ||
+			!same_equality(index->rd_indcollation[i],
+						   look->key[n].sk_collation))
+			return false;
+		ordered.key[i] = look->key[n];
+		ordered.key[i].sk_attno = i + 1;
+		ordered.key[i].sk_collation = index->rd_indcollation[i];
+		ordered.column[i] = n;
+	}
+	*look = ordered;
+	return true;
+}
+
+/* An index of the table that finds all rows by these conditions, if any */
+static void
+open_index(Look *look, List *columns)
+{
+	List	   *indexes = RelationGetIndexList(look->rel);
 	ListCell   *lc;
 
 	foreach(lc, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Oid			indexid = lfirst_oid(lc);
 
-		if (index->rd_rel->relam == BTREE_AM_OID &&
-			index->rd_index->indisvalid &&
-			index->rd_index->indkey.values[0] == column &&
-			RelationGetIndexPredicate(index) == NIL &&
-			get_op_opfamily_strategy(operator, index->rd_opfamily[0]) ==
-			BTEqualStrategyNumber &&
-			same_equality(index->rd_indcollation[0], collation))
-			return index;
-		index_close(index, AccessShareLock);
+		if (!index_finds(RelationGetRelid(look->rel), indexid, columns))
+			continue;
+		look->index = index_open(indexid, AccessShareLock);
+		if (follow_index(look, look->index))
+			return;
+		index_close(look->index, AccessShareLock);
+		look->index = NULL;
 	}
-	return NULL;
 }
 
 /* The operator that compares a column with values like another's */
@@ -135,31 +162,42 @@ look_close(Look *look)
 	table_close(look->rel, NoLock);
 }
 
-static Look *
-look_open(Store *store, Oid relid, const Column *column, const Column *other)
+/* The condition that column n of the key has a value like the other table's */
+static void
+look_by(Look *look, Store *store, int n, const Column *column,
+		const Column *other)
 {
-	Look	   *look = palloc0(sizeof(Look));
+	Oid			relid = RelationGetRelid(look->rel);
 	AttrNumber	attnum = get_attnum(relid, column->name);
-	Oid			operator = key_operator(column, other);
 	Oid			left;
 	Oid			right;
 
-	look->rel = table_open(relid, NoLock);
 	if (attnum == InvalidAttrNumber ||
 		getBaseType(get_atttype(relid, attnum)) != column->type)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" has another type now."),
 						  column->name);
-	look->index = open_index(look->rel, attnum, operator,
-							 store->message_key.collation);
+	look->column[n] = n;
+	look->operator[n] = key_operator(column, other);
+	op_input_types(look->operator[n], &left, &right);
+	ScanKeyEntryInitialize(&look->key[n], 0, attnum, BTEqualStrategyNumber,
+						   right, store->message_key.column[n].collation,
+						   get_opcode(look->operator[n]), (Datum) 0);
+}
+
+static Look *
+look_open(Store *store, Oid relid, const Columns *columns,
+		  const Columns *others)
+{
+	Look	   *look = palloc0(sizeof(Look));
+
+	look->rel = table_open(relid, NoLock);
+	look->nkeys = columns->n;
+	for (int i = 0; i < look->nkeys; i++)
+		look_by(look, store, i, &columns->column[i], &others->column[i]);
+	open_index(look, column_names(columns));
 	look->row = table_slot_create(look->rel, NULL);
 	look->locked = table_slot_create(look->rel, NULL);
-	op_input_types(operator, &left, &right);
-	ScanKeyEntryInitialize(&look->key, 0, look->index ? 1 : attnum,
-						   BTEqualStrategyNumber, right,
-						   look->index ? look->index->rd_indcollation[0] :
-						   store->message_key.collation,
-						   get_opcode(operator), (Datum) 0);
 	return look;
 }
 
@@ -170,8 +208,8 @@ look_open(Store *store, Oid relid, const Column *column, const Column *other)
 static List *
 looks_open(Store *store, TableRole role)
 {
-	const Column *column = &store->message_key;
-	const Column *other = &store->flag_message;
+	const Columns *columns = &store->message_key;
+	const Columns *others = &store->flag_message;
 	Oid			relid = store->table[role].relid;
 	List	   *result = NIL;
 	List	   *tables;
@@ -181,14 +219,14 @@ looks_open(Store *store, TableRole role)
 	tables = find_all_inheritors(relid, RowShareLock, NULL);
 	if (role == TABLE_FLAG)
 	{
-		column = &store->flag_message;
-		other = &store->message_key;
+		columns = &store->flag_message;
+		others = &store->message_key;
 	}
 	foreach(lc, tables)
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
-			result = lappend(result, look_open(store, lfirst_oid(lc), column,
-											   other));
+			result = lappend(result, look_open(store, lfirst_oid(lc), columns,
+											   others));
 	}
 	return result;
 }
@@ -198,22 +236,23 @@ scan_begin(Look *look, Snapshot snapshot)
 {
 	if (look->index != NULL)
 		look->index_scan = index_beginscan_compat(look->rel, look->index,
-												  snapshot, 1);
+												  snapshot, look->nkeys);
 	else
-		look->table_scan = table_beginscan_compat(look->rel, snapshot, 1,
-												  &look->key);
+		look->table_scan = table_beginscan_compat(look->rel, snapshot,
+												  look->nkeys, look->key);
 }
 
 /* Starts with another key, or anew, and lets go of all buffers */
 static void
-scan_key(Look *look, Datum key)
+scan_key(Look *look, const Datum *key)
 {
 	ExecClearTuple(look->row);
-	look->key.sk_argument = key;
+	for (int i = 0; i < look->nkeys; i++)
+		look->key[i].sk_argument = key[look->column[i]];
 	if (look->index != NULL)
-		index_rescan(look->index_scan, &look->key, 1, NULL, 0);
+		index_rescan(look->index_scan, look->key, look->nkeys, NULL, 0);
 	else
-		table_rescan(look->table_scan, &look->key);
+		table_rescan(look->table_scan, look->key);
 }
 
 static bool
@@ -243,7 +282,8 @@ scan_end(Look *look)
  * and not committed; or, unless going is true, has inserted.
  */
 static void
-wait_for_writers(Look *look, const SnapshotData *dirty, Datum key, bool going)
+wait_for_writers(Look *look, const SnapshotData *dirty, const Datum *key,
+				 bool going)
 {
 	TransactionId writer;
 
@@ -284,7 +324,7 @@ is_ours(TupleTableSlot *row)
  * wait: what we read of them does not matter.
  */
 static void
-lock_rows(Look *look, Snapshot snapshot, Datum key)
+lock_rows(Look *look, Snapshot snapshot, const Datum *key)
 {
 	scan_key(look, key);
 	while (scan_next(look))
@@ -303,16 +343,8 @@ lock_rows(Look *look, Snapshot snapshot, Datum key)
 	}
 }
 
-/* Is it the key before it again?  A message may have several flags. */
-static bool
-is_repeated(const ArrayBuildState *keys, int i)
-{
-	return i > 0 && datumIsEqual(keys->dvalues[i - 1], keys->dvalues[i],
-								 keys->typbyval, keys->typlen);
-}
-
 static void
-wait_for_all_writers(List *looks, const ArrayBuildState *keys, bool going)
+wait_for_all_writers(List *looks, const MessageKeys *keys, bool going)
 {
 	ListCell   *lc;
 
@@ -322,9 +354,13 @@ wait_for_all_writers(List *looks, const ArrayBuildState *keys, bool going)
 
 		InitDirtySnapshot(dirty);
 		scan_begin(lfirst(lc), &dirty);
-		for (int i = 0; i < keys->nelems; i++)
-			if (!is_repeated(keys, i))
-				wait_for_writers(lfirst(lc), &dirty, keys->dvalues[i], going);
+		for (int i = 0; i < message_keys_count(keys); i++)
+		{
+			Datum		key[MODSEQ_MAX_KEYS];
+
+			message_keys_get(keys, i, key);
+			wait_for_writers(lfirst(lc), &dirty, key, going);
+		}
 		scan_end(lfirst(lc));
 	}
 }
@@ -334,7 +370,7 @@ wait_for_all_writers(List *looks, const ArrayBuildState *keys, bool going)
  * might be missed by a scan that sees what is not committed.
  */
 static void
-lock_all_rows(List *looks, const ArrayBuildState *keys)
+lock_all_rows(List *looks, const MessageKeys *keys)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	ListCell   *lc;
@@ -342,9 +378,13 @@ lock_all_rows(List *looks, const ArrayBuildState *keys)
 	foreach(lc, looks)
 	{
 		scan_begin(lfirst(lc), snapshot);
-		for (int i = 0; i < keys->nelems; i++)
-			if (!is_repeated(keys, i))
-				lock_rows(lfirst(lc), snapshot, keys->dvalues[i]);
+		for (int i = 0; i < message_keys_count(keys); i++)
+		{
+			Datum		key[MODSEQ_MAX_KEYS];
+
+			message_keys_get(keys, i, key);
+			lock_rows(lfirst(lc), snapshot, key);
+		}
 		scan_end(lfirst(lc));
 	}
 	UnregisterSnapshot(snapshot);
@@ -365,16 +405,18 @@ looks_close(List *looks)
 static void
 look_for_flags(Store *store, const MessageKeys *arrived)
 {
+	Oid			types[MODSEQ_MAX_KEYS];
 	List	   *looks;
 
-	if (arrived->keys->element_type != store->message_key.type)
+	column_types(&store->message_key, types);
+	if (!message_keys_have_types(arrived, store->message_key.n, types))
 		statement_store_changed(store);
 	if (store->sharing == FLAGS_OWN)
 		return;
 	looks = looks_open(store, TABLE_FLAG);
 	if (store->sharing == FLAGS_SHARED)
-		wait_for_all_writers(looks, arrived->keys, true);
-	lock_all_rows(looks, arrived->keys);
+		wait_for_all_writers(looks, arrived, true);
+	lock_all_rows(looks, arrived);
 	looks_close(looks);
 }
 
@@ -396,8 +438,7 @@ shared_settle(Statement *statement)
 		MessageKeys *arrived = lfirst(lc);
 
 		look_for_flags(store_get(arrived->message_relid), arrived);
-		MemoryContextDelete(arrived->keys->mcontext);
-		pfree(arrived);
+		MemoryContextDelete(arrived->context);
 	}
 	list_free(list);
 }
@@ -410,9 +451,11 @@ shared_settle(Statement *statement)
  * changing its flags, and locks its rows in the flag table.
  */
 void
-shared_arrive(Store *store, Datum message_key)
+shared_arrive(Store *store, const Datum *message_key)
 {
-	if (statement_arrived(store, message_key)->keys->nelems >= MAX_ARRIVED)
+	MessageKeys *arrived = statement_arrived(store, message_key);
+
+	if (message_keys_count(arrived) >= MAX_ARRIVED)
 		shared_settle(statement_current());
 }
 
@@ -430,6 +473,6 @@ shared_wait_for_arrivals(Store *store, const MessageKeys *flagged)
 	if (store->sharing != FLAGS_SHARED)
 		return;
 	looks = looks_open(store, TABLE_MESSAGE);
-	wait_for_all_writers(looks, flagged->keys, false);
+	wait_for_all_writers(looks, flagged, false);
 	looks_close(looks);
 }

@@ -36,7 +36,6 @@
 #include "ledger/ledger.h"
 
 #include "access/xact.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 
 static Statement *current = NULL;
@@ -259,46 +258,20 @@ statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
 }
 
 /*
- * The keys of that store in a list of MessageKeys.  They are in the statement's
- * context, or in one of their own.
- */
-static MessageKeys *
-keys_in(Statement *statement, List **list, Oid message_relid, Oid type,
-		bool own_context)
-{
-	MemoryContext old;
-	MessageKeys *result;
-	ListCell   *lc;
-
-	foreach(lc, *list)
-	{
-		result = lfirst(lc);
-		if (result->message_relid == message_relid)
-			return result;
-	}
-	old = MemoryContextSwitchTo(statement->context);
-	result = palloc0(sizeof(MessageKeys));
-	result->message_relid = message_relid;
-	result->keys = initArrayResult(type, statement->context, own_context);
-	*list = lappend(*list, result);
-	MemoryContextSwitchTo(old);
-	return result;
-}
-
-/*
  * statement_stamp_by_key: the same, for the messages with that key.  Did a row
  * of the flag table come to it, or was one there already?
  */
 void
-statement_stamp_by_key(Store *store, Datum message_key, bool came)
+statement_stamp_by_key(Store *store, const Datum *message_key, bool came)
 {
 	Statement  *statement = statement_current();
-	MessageKeys *flagged = keys_in(statement, &statement->flagged,
-								   store->message_relid, store->flag_key_type,
-								   false);
+	MessageKeys *flagged = message_keys_in(statement->context,
+										   &statement->flagged,
+										   store->message_relid,
+										   store->message_key.n,
+										   store->flag_key_type);
 
-	accumArrayResult(flagged->keys, message_key, false, store->flag_key_type,
-					 CurrentMemoryContext);
+	message_keys_add(flagged, message_key);
 	flagged->came = flagged->came || came;
 }
 
@@ -309,15 +282,17 @@ statement_stamp_by_key(Store *store, Datum message_key, bool came)
  * Returns all that have since this was last settled (shared.c).
  */
 MessageKeys *
-statement_arrived(Store *store, Datum message_key)
+statement_arrived(Store *store, const Datum *message_key)
 {
 	Statement  *statement = statement_current();
-	MessageKeys *arrived = keys_in(statement, &statement->arrived,
-								   store->message_relid,
-								   store->message_key.type, true);
+	Oid			types[MODSEQ_MAX_KEYS];
+	MessageKeys *arrived;
 
-	accumArrayResult(arrived->keys, message_key, false,
-					 store->message_key.type, CurrentMemoryContext);
+	column_types(&store->message_key, types);
+	arrived = message_keys_in(statement->context, &statement->arrived,
+							  store->message_relid, store->message_key.n,
+							  types);
+	message_keys_add(arrived, message_key);
 	return arrived;
 }
 
@@ -410,26 +385,6 @@ is_listed_outside(const Mailbox *mailbox, int level)
 	return outer != NULL && outer->level == level - 1 && outer->work.listed;
 }
 
-/* Hands the keys in a list of the inner statement to the outer one's */
-static void
-hand_keys(List *from, Statement *outer, List **to, bool own_context)
-{
-	ListCell   *lc;
-
-	foreach(lc, from)
-	{
-		MessageKeys *inner = lfirst(lc);
-		Oid			type = inner->keys->element_type;
-		MessageKeys *keys = keys_in(outer, to, inner->message_relid, type,
-									own_context);
-
-		for (int i = 0; i < inner->keys->nelems; i++)
-			accumArrayResult(keys->keys, inner->keys->dvalues[i], false, type,
-							 CurrentMemoryContext);
-		keys->came = keys->came || inner->came;
-	}
-}
-
 /*
  * The nest level of the current statement commits: what the statement has
  * changed is the next outer level's, as its mailboxes' Work is (mailbox.c).
@@ -454,8 +409,8 @@ hand_outward(void)
 			outer->mailboxes = lappend(outer->mailboxes, lfirst(lc));
 	}
 	MemoryContextSwitchTo(old);
-	hand_keys(inner->flagged, outer, &outer->flagged, false);
-	hand_keys(inner->arrived, outer, &outer->arrived, true);
+	message_keys_hand(inner->flagged, outer->context, &outer->flagged);
+	message_keys_hand(inner->arrived, outer->context, &outer->arrived);
 	statement_drop();
 }
 

@@ -37,10 +37,8 @@ static const struct Abbreviation
 }			abbreviations[] = {
 	{"m.uid", "m.{uid}::pg_catalog.int8"},
 	{"m.modseq", "m.{modseq}::pg_catalog.int8"},
-	{"m.id", "m.{message_key}"},
 	{"m in r", "m.{uid} {>=} r.lo AND m.{uid} {<=} r.hi"},
 	{"f.uid", "f.{flag_uid}::pg_catalog.int8"},
-	{"f.id", "f.{flag_message}"},
 	{"b.counters", "b.{uidvalidity}::pg_catalog.int8,"
 	" b.{uidnext}::pg_catalog.int8, b.{highestmodseq}::pg_catalog.int8"},
 	{"b.uidnext",
@@ -92,15 +90,19 @@ declare_param(Expansion *query, const char *name)
 {
 	const Store *store = query->store;
 	bool		keys = strcmp(name, "keys") == 0;
+	bool		ids = strcmp(name, "ids") == 0;
 
 	if (keys || strcmp(name, "key") == 0 || strcmp(name, "new_key") == 0)
 		for (int i = 0; i < store->nkeys; i++)
 			add_param(query, name, keys ? get_array_type(store->key[i].type) :
 					  store->key[i].type);
-	else if (strcmp(name, "id") == 0)
-		add_param(query, name, store->flag_key_type);
-	else if (strcmp(name, "ids") == 0)
-		add_param(query, name, get_array_type(store->flag_key_type));
+	else if (ids || strcmp(name, "id") == 0)
+		for (int i = 0; i < store->message_key.n; i++)
+		{
+			Oid			type = store->flag_key_type[i];
+
+			add_param(query, name, ids ? get_array_type(type) : type);
+		}
 	else if (strcmp(name, "uids") == 0)
 		add_param(query, name, uidset_oid());
 	else
@@ -232,31 +234,66 @@ expand_same_mailbox(Expansion *query, const char *row, const char *other)
 
 /* --- messages ---------------------------------------------------------- */
 
+/*
+ * {ids}: before the message table in FROM, a row for each of $ids; an array of
+ * single values needs none
+ */
+static void
+expand_ids(Expansion *query)
+{
+	int			n = query->store->message_key.n;
+	int			first = find_param(query, "ids");
+
+	for (int i = 0; i < n && n > 1; i++)
+		appendStringInfo(&query->text, "%spg_catalog.unnest($%d)",
+						 i == 0 ? "ROWS FROM (" : ", ", first + i);
+	for (int i = 0; i < n && n > 1; i++)
+		appendStringInfo(&query->text, "%s_%d%s", i == 0 ? ") AS i (" : ", ",
+						 i + 1, i == n - 1 ? "), " : "");
+}
+
+/* One column of {m.id=f.id}, {m.id=$id}, {m.id=$ids} */
+static void
+expand_same_column(Expansion *query, const char *other, int i)
+{
+	const Store *store = query->store;
+	const Column *key = &store->message_key.column[i];
+	const Column *flag = &store->flag_message.column[i];
+	Oid			type = flag->type;
+	Oid			param_type;
+	Oid			operator = equality_operator(key->type, type, &param_type);
+	char	   *right;
+
+	if (strcmp(other, "$id") == 0)
+	{
+		type = store->flag_key_type[i];
+		right = psprintf("$%d", find_param(query, "id") + i);
+	}
+	else if (strcmp(other, "$ids") == 0)
+	{
+		bool		is_array = store->message_key.n == 1;
+
+		type = is_array ? param_type : store->flag_key_type[i];
+		right = is_array ? psprintf("ANY ($%d)", find_param(query, "ids")) :
+			psprintf("i._%d", i + 1);
+	}
+	else
+		right = psprintf("f.%s", flag->quoted);
+	generate_operator_clause(&query->text, psprintf("m.%s", key->quoted),
+							 key->type, operator, right, type);
+	if (other[0] != '$' || right[0] == 'i')
+		expand_collation(query, key->collation);
+}
+
 /* {m.id=f.id}, {m.id=$id}, {m.id=$ids} */
 static void
 expand_same_message(Expansion *query, const char *other)
 {
-	const Store *store = query->store;
-	const Column *key = &store->message_key;
-	Oid			type = store->flag_message.type;
-	Oid			param_type;
-	Oid			operator = equality_operator(key->type, type, &param_type);
-	char	   *right = psprintf("f.%s", store->flag_message.quoted);
-
-	if (strcmp(other, "$id") == 0)
+	for (int i = 0; i < query->store->message_key.n; i++)
 	{
-		type = store->flag_key_type;
-		right = psprintf("$%d", find_param(query, "id"));
+		appendStringInfoString(&query->text, i == 0 ? "" : " AND ");
+		expand_same_column(query, other, i);
 	}
-	else if (strcmp(other, "$ids") == 0)
-	{
-		type = param_type;
-		right = psprintf("ANY ($%d)", find_param(query, "ids"));
-	}
-	generate_operator_clause(&query->text, psprintf("m.%s", key->quoted),
-							 key->type, operator, right, type);
-	if (other[0] != '$')
-		expand_collation(query, key->collation);
 }
 
 /*
@@ -326,8 +363,6 @@ find_name(const Expansion *query, const char *name)
 		{"modseq", store->modseq.quoted},
 		{"created_modseq", store->created_modseq.quoted},
 		{"expunged", store->expunged.quoted},
-		{"message_key", store->message_key.quoted},
-		{"flag_message", store->flag_message.quoted},
 		{"flag_uid", store->flag_uid.quoted},
 		{"uidvalidity", store->uidvalidity.quoted},
 		{"last_uidvalidity", store->uidvalidity.type == INT4OID ?
@@ -369,6 +404,8 @@ expand_braces(Expansion *query, char *token)
 		expand_key(query, NULL, token);
 	else if (token[0] == '$')
 		expand_param(query, token + 1);
+	else if (strcmp(token, "ids") == 0)
+		expand_ids(query);
 	else if (strncmp(token, "m.id=", 5) == 0)
 		expand_same_message(query, token + 5);
 	else if (equals != NULL)

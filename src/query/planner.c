@@ -21,12 +21,16 @@
 #include "jit/jit.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/plancat.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 
 static planner_hook_type next_planner;
 
 static set_rel_pathlist_hook_type next_pathlist;
+
+static relation_hook_type next_relation;
 
 /* The query of ours that runs, the innermost; NULL: none does */
 PlanRun    *plan_running = NULL;
@@ -72,7 +76,8 @@ restrict_planner(bool on)
  * Each range is to be looked up in the index on (mailbox, UID).  Where the
  * planner takes mailboxes for small, it would rather read the whole mailbox
  * and compare each message with each range, which is quadratic if it is wrong.
- * So make all paths to the messages dear but those that a range leads to.
+ * So make all paths to the messages dear but those that a range leads to; or a
+ * key, of several columns, where these are in rows.
  */
 static void
 look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
@@ -82,7 +87,7 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (next_pathlist)
 		next_pathlist(root, rel, rti, rte);
-	if (!restricted || plan_access(plan_running->id) != ACCESS_RANGES ||
+	if (!restricted || plan_access(plan_running->id) == ACCESS_INDEX ||
 		rte->rtekind != RTE_RELATION)
 		return;
 	foreach(lc, rel->pathlist)
@@ -92,6 +97,53 @@ look_up_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		if (path->param_info == NULL)
 			path->total_cost += 1.0e10; /* as a disabled one has */
 	}
+}
+
+/*
+ * A message is to be looked up by all columns of its key.  An index on some of
+ * them looks as good to the planner where its statistics say that these tell
+ * messages apart; but it reads, and in some isolation levels locks, many if
+ * they do not.  So the planner sees only those indexes that have them all.
+ */
+static void
+look_up_keys(Oid relid, RelOptInfo *rel)
+{
+	List	   *names = column_names(&plan_running->store->message_key);
+	List	   *indexes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->indexlist)
+	{
+		IndexOptInfo *index = lfirst(lc);
+
+		if (index_finds(relid, index->indexoid, names))
+			indexes = lappend(indexes, index);
+	}
+	if (indexes != NIL)
+		rel->indexlist = indexes;
+}
+
+static void
+see_relation(RELATION_HOOK_PARAMS)
+{
+	if (next_relation)
+		next_relation(RELATION_HOOK_ARGS);
+	if (restricted && plan_access(plan_running->id) == ACCESS_KEY &&
+		RELATION_HOOK_IS_TABLE)
+		look_up_keys(RELATION_HOOK_RELID, rel);
+}
+
+/*
+ * Must a query of ours have a plan of its own?  Without an index on messages'
+ * keys, which somebody dropped, PostgreSQL finds the best.
+ */
+static bool
+is_restricted(const PlanRun *run)
+{
+	PlanAccess	access = plan_access(run->id);
+
+	return access == ACCESS_KEY ? run->store->message_key_indexed :
+		access != ACCESS_ANY;
 }
 
 static PlannedStmt *
@@ -113,8 +165,7 @@ static PlannedStmt *
 plan_query(Query *parse, const char *text, int options,
 		   ParamListInfo params PLANNER_PARAMS_COMPAT)
 {
-	bool		ours = plan_is_running(text) &&
-		plan_access(plan_running->id) != ACCESS_ANY;
+	bool		ours = plan_is_running(text) && is_restricted(plan_running);
 	bool		before = restricted;
 	PlannedStmt *volatile result = NULL;
 
@@ -144,4 +195,6 @@ planner_init(void)
 	planner_hook = plan_query;
 	next_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = look_up_ranges;
+	next_relation = relation_hook;
+	relation_hook = see_relation;
 }

@@ -88,6 +88,7 @@ typedef enum PlanAccess
 {
 	ACCESS_ANY,
 	ACCESS_INDEX,				/* by an index that attach() made */
+	ACCESS_KEY,					/* messages, by one on the message key */
 	ACCESS_RANGES				/* by such an index, for each range of UIDs,
 								 * or each key, that it is given */
 } PlanAccess;

@@ -21,10 +21,9 @@
  * {message} {mailbox} {source} {flag} {vanished}
  *				a table of the store
  * {table}		the table that comes or goes as a whole
- * {uid} {modseq} {created_modseq} {expunged} {message_key}
+ * {uid} {modseq} {created_modseq} {expunged}
  *				a column of the message table
- * {flag_message} {flag_uid}
- *				a column of the flag table
+ * {flag_uid}	a column of the flag table
  * {uidvalidity} {uidnext} {highestmodseq}
  *				a column of the mailbox table.  {uidnext} may be one that holds
  *				the last UID; then {next_minus_stored} is 1, else 0.
@@ -37,8 +36,7 @@
  * {x.mailbox}	the same, in the mailbox table's types
  * {x.name}		the key as one text
  * {x=y}		rows x and y are of one mailbox
- * {m.id} {f.id}	what a flag table knows messages by, in either table
- * {m.id=f.id}	flag row f is message m's
+ * {m.id=f.id}	flag row f is message m's, going by the message's key
  * {m.live}		message m is not soft-deleted
  * {m in r}		message m has a UID of range r
  * {m.uid} {f.uid} {m.modseq}
@@ -61,8 +59,9 @@
  *				{$key}: these parameters
  * new_key		{$new_key}: another one
  * keys			{$keys}: many; an array for each column, as a function in FROM
- * id			{m.id=$id}: it is that message
- * ids			{m.id=$ids}: it is one of those, an array
+ * id			{m.id=$id}: it has that key, a parameter for each column
+ * ids			{m.id=$ids}: it has one of those, an array for each column;
+ *				{ids}, before {message} in FROM, goes with that
  * uids			{$uids}: a set of UIDs
  * any other	{$name}: a bigint
  *
@@ -234,24 +233,24 @@ static const QueryText queries[] = {
 
 	/* --- messages of any mailbox, as a flag table names them ------------- */
 
-	[PLAN_FIND_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "id",
+	[PLAN_FIND_MESSAGE] = {TABLE_MESSAGE, ACCESS_KEY, "kib", "id",
 		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
 		" WHERE {m.id=$id}"
 	},
-	[PLAN_FIND_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "ids",
-		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
+	[PLAN_FIND_MESSAGES] = {TABLE_MESSAGE, ACCESS_KEY, "kib", "ids",
+		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {ids}{message} AS m"
 		" WHERE {m.id=$ids}"
 	},
 	/* Expunged ones too, for somebody may be about to undelete them */
-	[PLAN_LOCK_MESSAGE] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "id",
+	[PLAN_LOCK_MESSAGE] = {TABLE_MESSAGE, ACCESS_KEY, "kib", "id",
 		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
 		" WHERE {m.id=$id}"
 		" FOR NO KEY UPDATE"
 	},
-	[PLAN_LOCK_MESSAGES] = {TABLE_MESSAGE, ACCESS_ANY, "kib", "ids",
-		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {message} AS m"
+	[PLAN_LOCK_MESSAGES] = {TABLE_MESSAGE, ACCESS_KEY, "kib", "ids",
+		"SELECT {m.mailbox}, {m.uid}, {m.live} FROM {ids}{message} AS m"
 		" WHERE {m.id=$ids}"
-		" ORDER BY {m.key}, m.{uid} FOR NO KEY UPDATE"
+		" ORDER BY {m.key}, m.{uid} FOR NO KEY UPDATE OF m"
 	},
 
 	/* --- vanished UIDs --------------------------------------------------- */

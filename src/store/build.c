@@ -243,22 +243,45 @@ static void
 build_flag_key(Store *store)
 {
 	build_number(store, TABLE_FLAG, &store->flag_uid, false);
-	build_column(store, TABLE_FLAG, &store->flag_message);
-	if (!OidIsValid(store->flag_message.type))
-		return;
-	build_column(store, TABLE_MESSAGE, &store->message_key);
-	if (!OidIsValid(equality_operator(store->message_key.type,
-									  store->flag_message.type,
-									  &store->flag_key_type)))
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" has another type than the key that it refers to."),
-						  store->flag_message.name);
-	if (IsPolymorphicType(store->flag_key_type))
-		store->flag_key_type = store->flag_message.type;
-	if (!OidIsValid(get_array_type(store->flag_key_type)))
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" has a type without arrays."),
-						  store->flag_message.name);
+	if (!OidIsValid(store->table[TABLE_FLAG].relid))
+		store->message_key.n = store->flag_message.n = 0;
+	for (int i = 0; i < store->message_key.n; i++)
+	{
+		Column	   *key = &store->message_key.column[i];
+		Column	   *flag = &store->flag_message.column[i];
+		Oid		   *type = &store->flag_key_type[i];
+
+		build_column(store, TABLE_MESSAGE, key);
+		build_column(store, TABLE_FLAG, flag);
+		if (!OidIsValid(equality_operator(key->type, flag->type, type)))
+			store_out_of_date(store->message_relid,
+							  _("Column \"%s\" has another type than the key that it refers to."),
+							  flag->name);
+		if (IsPolymorphicType(*type))
+			*type = flag->type;
+		if (!OidIsValid(get_array_type(*type)))
+			store_out_of_date(store->message_relid,
+							  _("Column \"%s\" has a type without arrays."),
+							  flag->name);
+	}
+}
+
+/* column_names: as a list of strings */
+List *
+column_names(const Columns *columns)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < columns->n; i++)
+		names = lappend(names, unconstify(char *, columns->column[i].name));
+	return names;
+}
+
+void
+column_types(const Columns *columns, Oid *types)
+{
+	for (int i = 0; i < columns->n; i++)
+		types[i] = columns->column[i].type;
 }
 
 /* Which of the two, message and flag row, must be there first? */
@@ -267,13 +290,12 @@ build_sharing(Store *store)
 {
 	Oid			message = store->message_relid;
 	Oid			flag = store->table[TABLE_FLAG].relid;
+	List	   *key = column_names(&store->message_key);
+	List	   *flag_key = column_names(&store->flag_message);
 
-	if (!OidIsValid(store->flag_message.type) ||
-		relation_refers(flag, store->flag_message.name,
-						message, store->message_key.name))
+	if (key == NIL || relation_refers(flag, flag_key, message, key))
 		store->sharing = FLAGS_OWN;
-	else if (relation_refers(message, store->message_key.name,
-							 flag, store->flag_message.name))
+	else if (relation_refers(message, key, flag, flag_key))
 		store->sharing = FLAGS_REFERRED;
 	else
 		store->sharing = FLAGS_SHARED;
@@ -413,6 +435,8 @@ build_store(Relation rel, char **options, int noptions, bool attached)
 		!foreign_key_exists(message->relid, key_names(message),
 							mailbox->relid, key_names(mailbox));
 	store->uid_is_unique = key_is_unique(rel, message, &store->uid);
+	store->message_key_indexed = store->message_key.n > 0 &&
+		key_index_exists(rel, column_names(&store->message_key));
 	return store;
 }
 

@@ -18,6 +18,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
@@ -172,6 +173,68 @@ unique_index_exists(Relation rel, List *names)
 	return result;
 }
 
+/* Which of the names that attribute of a table has; -1 if it has none */
+static int
+position_of(Oid relid, AttrNumber attnum, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (get_attnum(relid, lfirst(lc)) == attnum)
+			return foreach_current_index(lc);
+	}
+	return -1;
+}
+
+/*
+ * index_finds: does a btree index find all rows by these columns of its table,
+ * for it begins with them, in whatever order?
+ */
+bool
+index_finds(Oid relid, Oid indexid, List *names)
+{
+	HeapTuple	class = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	Bitmapset  *found = NULL;
+
+	if (HeapTupleIsValid(class) && HeapTupleIsValid(tuple) &&
+		((Form_pg_class) GETSTRUCT(class))->relam == BTREE_AM_OID &&
+		((Form_pg_index) GETSTRUCT(tuple))->indisvalid &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+		for (int i = 0; i < Min(index->indnkeyatts, list_length(names)); i++)
+		{
+			int			n = position_of(relid, index->indkey.values[i], names);
+
+			if (n >= 0)
+				found = bms_add_member(found, n);
+		}
+	}
+	if (HeapTupleIsValid(class))
+		ReleaseSysCache(class);
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return bms_num_members(found) == list_length(names);
+}
+
+/* key_index_exists: has a table an index that finds rows by these columns? */
+bool
+key_index_exists(Relation rel, List *names)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	bool		result = false;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+		result = result ||
+		index_finds(RelationGetRelid(rel), lfirst_oid(lc), names);
+	list_free(indexes);
+	return result;
+}
+
 /* What pg_constraint says of a foreign key; false if it is gone */
 static bool
 get_constraint(Oid constraint, FormData_pg_constraint *form)
@@ -207,20 +270,6 @@ is_immediate(const ForeignKeyCacheInfo *key)
 
 	return get_constraint(key->conoid, &form) && form.convalidated &&
 		(!form.condeferrable || form.confdeltype != FKCONSTR_ACTION_NOACTION);
-}
-
-/* Which of the names that attribute of a table has; -1 if it has none */
-static int
-position_of(Oid relid, AttrNumber attnum, List *names)
-{
-	ListCell   *lc;
-
-	foreach(lc, names)
-	{
-		if (get_attnum(relid, lfirst(lc)) == attnum)
-			return foreach_current_index(lc);
-	}
-	return -1;
 }
 
 /* Does that foreign key lead from exactly these columns to those, in order? */
@@ -269,15 +318,13 @@ has_foreign_key(Oid child, List *columns, Oid parent, List *referenced,
 }
 
 /*
- * relation_refers: does a foreign key lead from this column of a table to that
- * of another, which is checked at the end of each statement?
+ * relation_refers: does a foreign key lead from exactly these columns to those,
+ * in the same order, which is checked at the end of each statement?
  */
 bool
-relation_refers(Oid relid, const char *column, Oid target, const char *key)
+relation_refers(Oid child, List *columns, Oid parent, List *referenced)
 {
-	return has_foreign_key(relid, list_make1(unconstify(char *, column)),
-						   target, list_make1(unconstify(char *, key)),
-						   is_checked);
+	return has_foreign_key(child, columns, parent, referenced, is_checked);
 }
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- * 	  Reading rows: mailbox keys, integers, and the soft-delete column.
+ * 	  Reading rows: keys, integers, and the soft-delete column.
  *
  * Locks: none.  Memory: results are in the caller's context.
  *
@@ -117,6 +117,50 @@ key_text(const Store *store, const Datum *values)
 	}
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
+}
+
+/* --- keys of messages -------------------------------------------------- */
+
+/*
+ * Reads the key of the message that a row is, or that a row of the flag table
+ * names, into key[].  False if a part of it is NULL, for then it names none; or
+ * if there is no such key.
+ */
+bool
+row_get_message_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc,
+					Datum *key)
+{
+	for (int i = 0; i < shape->nmessage_keys; i++)
+	{
+		bool		isnull;
+
+		key[i] = heap_getattr(tuple, shape->message_key[i], desc, &isnull);
+		if (isnull)
+			return false;
+	}
+	return shape->nmessage_keys > 0;
+}
+
+/* Do both versions of a row have the same values in that key? */
+bool
+row_same_message_key(const RowShape *shape, HeapTuple old, HeapTuple new,
+					 TupleDesc desc)
+{
+	for (int i = 0; i < shape->nmessage_keys; i++)
+	{
+		AttrNumber	attnum = shape->message_key[i];
+		Form_pg_attribute column = TupleDescAttr(desc, attnum - 1);
+		bool		oldnull;
+		bool		newnull;
+		Datum		from = heap_getattr(old, attnum, desc, &oldnull);
+		Datum		to = heap_getattr(new, attnum, desc, &newnull);
+
+		if (oldnull != newnull ||
+			(!oldnull && !datumIsEqual(from, to, column->attbyval,
+									   column->attlen)))
+			return false;
+	}
+	return true;
 }
 
 /* --- integers ---------------------------------------------------------- */

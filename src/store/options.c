@@ -49,6 +49,7 @@ typedef enum OptionKind
 {
 	OPTION_TABLE,				/* a qualified name: StoreTable */
 	OPTION_KEY,					/* an array of columns: StoreTable's key */
+	OPTION_MESSAGE_KEY,			/* the same: Columns */
 	OPTION_COLUMN,				/* its name: Column */
 	OPTION_LAST_UID,			/* the same, for what holds the last UID */
 	OPTION_COLUMNS,				/* an array of names: List of strings */
@@ -82,8 +83,8 @@ static const Option known_options[] = {
 	{"message_created_modseq", OPTION_COLUMN, offsetof(Store, created_modseq)},
 	{"message_flags", OPTION_COLUMNS, offsetof(Store, flags)},
 	{"message_expunged", OPTION_COLUMN, offsetof(Store, expunged)},
-	{"message_key", OPTION_COLUMN, offsetof(Store, message_key)},
-	{"flag_message", OPTION_COLUMN, offsetof(Store, flag_message)},
+	{"message_key", OPTION_MESSAGE_KEY, offsetof(Store, message_key)},
+	{"flag_message", OPTION_MESSAGE_KEY, offsetof(Store, flag_message)},
 	{"flag_uid", OPTION_COLUMN, offsetof(Store, flag_uid)},
 	{"flag_columns", OPTION_COLUMNS, offsetof(Store, flag_columns)},
 	{"notify", OPTION_SWITCH, offsetof(Store, notify)}
@@ -158,26 +159,36 @@ parse_columns(const Store *store, const char *option, const char *value)
 	return names;
 }
 
-static void
-parse_key(StoreTable *table, List *names)
+/* Returns how many there are, perhaps more than there is room for */
+static int
+parse_key(Column *key, List *names)
 {
-	table->nkeys = list_length(names);
-	for (int i = 0; i < Min(table->nkeys, MODSEQ_MAX_KEYS); i++)
-		table->key[i].name = list_nth(names, i);
+	for (int i = 0; i < Min(list_length(names), MODSEQ_MAX_KEYS); i++)
+		key[i].name = list_nth(names, i);
+	return list_length(names);
 }
 
 static void
 parse_option(Store *store, const Option *option, const char *value)
 {
 	void	   *field = (char *) store + option->field;
+	StoreTable *table = field;
+	Columns    *columns = field;
+	List	   *names = NIL;
 
+	if (option->kind == OPTION_KEY || option->kind == OPTION_MESSAGE_KEY ||
+		option->kind == OPTION_COLUMNS)
+		names = parse_columns(store, option->name, value);
 	switch (option->kind)
 	{
 		case OPTION_TABLE:
-			((StoreTable *) field)->name = pstrdup(value);
+			table->name = pstrdup(value);
 			break;
 		case OPTION_KEY:
-			parse_key(field, parse_columns(store, option->name, value));
+			table->nkeys = parse_key(table->key, names);
+			break;
+		case OPTION_MESSAGE_KEY:
+			columns->n = parse_key(columns->column, names);
 			break;
 		case OPTION_LAST_UID:
 		case OPTION_COLUMN:
@@ -185,7 +196,7 @@ parse_option(Store *store, const Option *option, const char *value)
 			((Column *) field)->name = pstrdup(value);
 			break;
 		case OPTION_COLUMNS:
-			*((List **) field) = parse_columns(store, option->name, value);
+			*((List **) field) = names;
 			break;
 		case OPTION_NAME:
 			*((const char **) field) = pstrdup(value);
@@ -249,11 +260,15 @@ check_options(Store *store)
 						  _("An option is missing beside \"%s\"."),
 						  "mailbox_key");
 	if (table[TABLE_FLAG].name != NULL &&
-		(store->flag_message.name == NULL || store->message_key.name == NULL) &&
+		(store->flag_message.n == 0 || store->message_key.n == 0) &&
 		(store->flag_uid.name == NULL || table[TABLE_FLAG].nkeys == 0))
 		store_out_of_date(store->message_relid,
 						  _("It lacks the key of table %s."),
 						  table[TABLE_FLAG].name);
+	if (store->message_key.n != store->flag_message.n ||
+		store->message_key.n > MODSEQ_MAX_KEYS)
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+						  "message_key");
 }
 
 /*

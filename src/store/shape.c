@@ -203,9 +203,11 @@ flag_columns(Relation rel, Store *store)
 	foreach(lc, names)
 	{
 		const char *name = lfirst(lc);
-		bool		names_message = is_named(&store->flag_message, name) ||
-			is_named(&store->flag_uid, name);
+		bool		names_message = is_named(&store->flag_uid, name);
 
+		for (int i = 0; i < store->flag_message.n; i++)
+			if (is_named(&store->flag_message.column[i], name))
+				names_message = true;
 		for (int i = 0; i < store->table[TABLE_FLAG].nkeys; i++)
 			if (is_named(&store->table[TABLE_FLAG].key[i], name))
 				names_message = true;
@@ -225,25 +227,27 @@ message_flags(const Store *store)
 	List	   *names = list_copy(store->flags);
 
 	if (store->sharing != FLAGS_OWN)
-		names = lappend(names, unconstify(char *, store->message_key.name));
+		names = list_concat(names, column_names(&store->message_key));
 	return names;
 }
 
 /* Where the key of a message stands, in its table or the flag table, if any */
-static AttrNumber
-message_attribute(Relation rel, Store *store, const Column *column)
+static void
+shape_message_key(Relation rel, RowShape *shape, const Columns *columns)
 {
-	const char *name = column->name;
-	AttrNumber	attnum;
-	Oid			type;
+	shape->nmessage_keys = columns->n;
+	for (int i = 0; i < columns->n; i++)
+	{
+		const Column *column = &columns->column[i];
+		Oid			type;
 
-	if (name == NULL)
-		return InvalidAttrNumber;
-	attnum = attribute_of(rel, store, name, &type);
-	if (type != column->type)
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" has another type now."), name);
-	return attnum;
+		shape->message_key[i] = attribute_of(rel, shape->store, column->name,
+											 &type);
+		if (type != column->type)
+			store_out_of_date(shape->store->message_relid,
+							  _("Column \"%s\" has another type now."),
+							  column->name);
+	}
 }
 
 RowShape *
@@ -263,8 +267,7 @@ shape_build(Relation rel, TableRole role, Store *store)
 			shape->created_modseq =
 				number_attribute(rel, store, &store->created_modseq, NULL);
 			if (store->sharing != FLAGS_OWN)
-				shape->message_key = message_attribute(rel, store,
-													   &store->message_key);
+				shape_message_key(rel, shape, &store->message_key);
 			shape_flags(rel, shape, message_flags(store));
 			shape_expunged(rel, shape);
 			break;
@@ -283,8 +286,7 @@ shape_build(Relation rel, TableRole role, Store *store)
 		case TABLE_FLAG:
 			shape->uid = number_attribute(rel, store, &store->flag_uid,
 										  &shape->uid_type);
-			shape->flag_message = message_attribute(rel, store,
-													&store->flag_message);
+			shape_message_key(rel, shape, &store->flag_message);
 			shape_flags(rel, shape, flag_columns(rel, store));
 			break;
 		default:

@@ -32,7 +32,7 @@
 #include "type/uidset.h"
 #include "utils/rel.h"
 
-/* Key columns that a mailbox may have */
+/* Key columns that a mailbox or a message may have */
 #define MODSEQ_MAX_KEYS		8
 
 /* Parameters that one of our plans may have: a key, and what is set */
@@ -75,6 +75,13 @@ typedef struct Column
 	Oid			type;			/* not a domain */
 	Oid			collation;
 } Column;
+
+/* The columns of a key, in the same order wherever it stands */
+typedef struct Columns
+{
+	int			n;				/* 0: the store has none such */
+	Column		column[MODSEQ_MAX_KEYS];
+} Columns;
 
 /*
  * Can the flags of a message change, in a table that names it by its key, by
@@ -148,9 +155,11 @@ typedef struct Store
 	Column		created_modseq; /* perhaps none */
 	Column		expunged;		/* the soft-delete column; perhaps none */
 	List	   *flags;			/* names of its flag columns */
-	Column		message_key;	/* what flag_message refers to, or none */
-	Column		flag_message;	/* of the flag table, or none */
-	Oid			flag_key_type;	/* its type, for a query's parameter */
+	Columns		message_key;	/* what flag_message refers to, or none */
+	Columns		flag_message;	/* of the flag table, as many, or none */
+	Oid			flag_key_type[MODSEQ_MAX_KEYS]; /* their types, for a query's
+												 * parameters */
+	bool		message_key_indexed;	/* has message_key an index? */
 	FlagSharing sharing;
 	bool		flags_cascade;	/* a cascade that deletes flags deletes their
 								 * message */
@@ -198,14 +207,15 @@ typedef struct RowShape
 	AttrNumber	expunged;
 	Oid			expunged_type;
 	bool		expunged_generated; /* after the BEFORE triggers */
-	AttrNumber	message_key;	/* if flags are shared */
+	int			nmessage_keys;	/* if flags name messages by their key; in the
+								 * message table, only if they are shared */
+	AttrNumber	message_key[MODSEQ_MAX_KEYS];
 	AttrNumber	uidvalidity;
 	Oid			uidvalidity_type;
 	AttrNumber	uidnext;
 	Oid			uidnext_type;
 	AttrNumber	highestmodseq;
 	AttrNumber	gone_at;
-	AttrNumber	flag_message;
 	int			nflags;
 	FlagAttribute *flags;
 } RowShape;
@@ -224,6 +234,8 @@ extern void store_init(void);
 extern Store *store_build(Relation rel, Trigger *trigger);
 extern Store *store_describe(Relation rel, char **options, int n);
 extern Store *store_outline(Oid relid, TableRole role);
+extern List *column_names(const Columns *columns);
+extern void column_types(const Columns *columns, Oid *types);
 
 /* --- shape.c ----------------------------------------------------------- */
 
@@ -254,8 +266,10 @@ extern bool foreign_key_exists(Oid child, List *columns, Oid parent,
 extern bool cascade_is_only_from(Oid child, List *columns, Oid parent,
 								 List *referenced);
 extern bool unique_index_exists(Relation rel, List *columns);
-extern bool relation_refers(Oid relid, const char *column, Oid target,
-							const char *key);
+extern bool index_finds(Oid relid, Oid indexid, List *columns);
+extern bool key_index_exists(Relation rel, List *columns);
+extern bool relation_refers(Oid child, List *columns, Oid parent,
+							List *referenced);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 
 /* --- options.c --------------------------------------------------------- */
@@ -278,6 +292,10 @@ extern int	key_compare(const Store *store, const Datum *a, const Datum *b);
 extern uint32 key_hash(const Store *store, const Datum *key);
 extern Datum *key_copy(const Store *store, const Datum *key);
 extern char *key_text(const Store *store, const Datum *key);
+extern bool row_get_message_key(const RowShape *shape, HeapTuple tuple,
+								TupleDesc desc, Datum *key);
+extern bool row_same_message_key(const RowShape *shape, HeapTuple old,
+								 HeapTuple new, TupleDesc desc);
 
 /* --- flags.c ----------------------------------------------------------- */
 

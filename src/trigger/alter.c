@@ -47,6 +47,15 @@ is_column(const Column *column, const char *name)
 }
 
 static bool
+is_in_key(const Column *key, int n, const char *name)
+{
+	for (int i = 0; i < Min(n, MODSEQ_MAX_KEYS); i++)
+		if (is_column(&key[i], name))
+			return true;
+	return false;
+}
+
+static bool
 is_among(List *names, const char *name)
 {
 	ListCell   *lc;
@@ -62,16 +71,16 @@ is_among(List *names, const char *name)
 static ColumnUse
 column_use(const Store *store, TableRole role, const char *name)
 {
-	for (int i = 0; i < Min(store->table[role].nkeys, MODSEQ_MAX_KEYS); i++)
-		if (is_column(&store->table[role].key[i], name))
-			return USE_KEPT;
+	if (is_in_key(store->table[role].key, store->table[role].nkeys, name))
+		return USE_KEPT;
 	switch (role)
 	{
 		case TABLE_MESSAGE:
 			if (is_column(&store->uid, name) ||
 				is_column(&store->modseq, name) ||
 				is_column(&store->created_modseq, name) ||
-				is_column(&store->message_key, name))
+				is_in_key(store->message_key.column, store->message_key.n,
+						  name))
 				return USE_KEPT;
 			if (is_column(&store->expunged, name))
 				return USE_EXPUNGED;
@@ -81,7 +90,8 @@ column_use(const Store *store, TableRole role, const char *name)
 				is_column(&store->uidnext, name) ||
 				is_column(&store->highestmodseq, name) ? USE_KEPT : USE_NONE;
 		case TABLE_FLAG:
-			if (is_column(&store->flag_message, name) ||
+			if (is_in_key(store->flag_message.column, store->flag_message.n,
+						  name) ||
 				is_column(&store->flag_uid, name))
 				return USE_KEPT;
 			if (store->flag_columns == NIL)

@@ -152,7 +152,7 @@ static void
 flags_change(Store *store, Oid relid)
 {
 	wait_for_writers(store, TABLE_MESSAGE, relid);
-	for_each_mailbox(store, store->flag_message.name != NULL ?
+	for_each_mailbox(store, store->flag_message.n > 0 ?
 					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
 }
 

@@ -16,9 +16,6 @@
  */
 #include "trigger/trigger.h"
 
-#include "utils/datum.h"
-#include "utils/lsyscache.h"
-
 PG_FUNCTION_INFO_V1(modseq_trigger_collect_flag);
 
 /*
@@ -30,14 +27,10 @@ collect_flag(const RowChange *change, HeapTuple tuple, bool came)
 {
 	Datum		key[MODSEQ_MAX_KEYS];
 
-	if (change->shape->flag_message != InvalidAttrNumber)
+	if (change->shape->nmessage_keys > 0)
 	{
-		bool		isnull;
-		Datum		message = heap_getattr(tuple, change->shape->flag_message,
-										   change->desc, &isnull);
-
-		if (!isnull)
-			statement_stamp_by_key(change->store, message, came);
+		if (row_get_message_key(change->shape, tuple, change->desc, key))
+			statement_stamp_by_key(change->store, key, came);
 	}
 	else if (row_get_key(change->shape, tuple, change->desc, key))
 		statement_stamp_flagged(change->store, key, trigger_uid(change, tuple));
@@ -47,25 +40,12 @@ collect_flag(const RowChange *change, HeapTuple tuple, bool came)
 static bool
 same_message(const RowChange *change)
 {
-	AttrNumber	column = change->shape->flag_message;
 	Datum		from[MODSEQ_MAX_KEYS];
 	Datum		to[MODSEQ_MAX_KEYS];
 
-	if (column != InvalidAttrNumber)
-	{
-		bool		oldnull;
-		bool		newnull;
-		Datum		old = heap_getattr(change->old, column, change->desc,
-									   &oldnull);
-		Datum		new = heap_getattr(change->new, column, change->desc,
-									   &newnull);
-		int16		typlen;
-		bool		typbyval;
-
-		get_typlenbyval(change->store->flag_message.type, &typlen, &typbyval);
-		return oldnull == newnull &&
-			(oldnull || datumIsEqual(old, new, typbyval, typlen));
-	}
+	if (change->shape->nmessage_keys > 0)
+		return row_same_message_key(change->shape, change->old, change->new,
+									change->desc);
 	return trigger_uid(change, change->old) ==
 		trigger_uid(change, change->new) &&
 		row_get_key(change->shape, change->old, change->desc, from) &&

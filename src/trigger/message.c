@@ -502,25 +502,13 @@ static void
 collect_shared(const RowChange *change)
 {
 	const RowShape *shape = change->shape;
-	bool		isnull;
-	Datum		key = heap_getattr(change->new, shape->message_key,
-								   change->desc, &isnull);
+	Datum		key[MODSEQ_MAX_KEYS];
 
-	if (isnull)
+	if (change->old != NULL &&
+		row_same_message_key(shape, change->old, change->new, change->desc))
 		return;
-	if (change->old != NULL)
-	{
-		const Column *column = &change->store->message_key;
-		Datum		old = heap_getattr(change->old, shape->message_key,
-									   change->desc, &isnull);
-		int16		typlen;
-		bool		typbyval;
-
-		get_typlenbyval(column->type, &typlen, &typbyval);
-		if (!isnull && datumIsEqual(old, key, typbyval, typlen))
-			return;
-	}
-	shared_arrive(change->store, key);
+	if (row_get_message_key(shape, change->new, change->desc, key))
+		shared_arrive(change->store, key);
 }
 
 /*
@@ -569,7 +557,7 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	if (data->tg_relation->rd_rel->relispartition &&
 		!see_partition(&change, to))
 		return PointerGetDatum(NULL);
-	if (change.new != NULL && change.shape->message_key != InvalidAttrNumber)
+	if (change.new != NULL)
 		collect_shared(&change);
 	if (change.old != NULL &&
 		row_get_key(change.shape, change.old, change.desc, keys[0]))

@@ -13,7 +13,7 @@ DECLARE
 BEGIN
 	IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = s.flag AND attname = 'flag' AND NOT attisdropped) THEN
 		rows := format('(SELECT jsonb_agg(DISTINCT f.flag::text ORDER BY f.flag::text) FROM %s f WHERE f.%I = m.%I)',
-			s.flag, s.flag_message, s.message_key);
+			s.flag, s.flag_message[1], s.message_key[1]);
 	END IF;
 	RETURN QUERY EXECUTE format('SELECT m.%I::text, m.%I::bigint, jsonb_build_array(%s) FROM %s m WHERE %s',
 		s.message_mailbox[1], s.message_uid, concat_ws(', ', columns, rows), s.message,

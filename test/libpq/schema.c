@@ -203,11 +203,11 @@ attach(Client *client)
 			 " message_mailbox => '{mailbox_id}', counters => '%s'%s%s%s)",
 			 options.in_mailbox ? "mailbox" : "beside",
 			 options.shared_columns ?
-			 ", flag => 'mw_msg', flag_message => 'id', message_key => 'msg', flag_columns => '{seen,bits,kw}'" :
+			 ", flag => 'mw_msg', flag_message => '{id}', message_key => '{msg}', flag_columns => '{seen,bits,kw}'" :
 			 options.shared ?
-			 ", flag => 'mw_mail_flag', flag_message => 'mail_id', message_key => 'msg'" :
+			 ", flag => 'mw_mail_flag', flag_message => '{mail_id}', message_key => '{msg}'" :
 			 options.flag_table ?
-			 ", flag => 'mw_mail_flag', flag_message => 'mail_id', message_key => 'id'" : "",
+			 ", flag => 'mw_mail_flag', flag_message => '{mail_id}', message_key => '{id}'" : "",
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",
 			 options.soft_delete ? ", message_expunged => 'gone'" : "");
 	must(client, sql);

@@ -20,7 +20,7 @@ CREATE DOMAIN uids AS modseq.uidset;
 CREATE TABLE box (id bigint PRIMARY KEY, uidvalidity bigint DEFAULT 7);
 CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL);
 CREATE TABLE flag (mail_id bigint, flag text);
-SELECT modseq.attach('mail', 'box', 'flag', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO box VALUES (1), (2);
 INSERT INTO mail VALUES (1, 1), (2, 1), (3, 1);
 DELETE FROM mail WHERE id = 2;

@@ -54,7 +54,7 @@ ALTER TABLE app_flag ADD COLUMN folder_id uuid, ADD COLUMN uid bigint;
 SELECT refusal($$'app_message', 'app_folder', 'app_flag'$$);
 ALTER TABLE app_message ADD COLUMN uid bigint;
 SELECT attached($$'app_message', 'app_folder', 'app_flag'$$);
-SELECT attached($$'app_message', 'app_folder', 'app_flag', flag_message => 'id', flag_columns => '{flag}'$$);
+SELECT attached($$'app_message', 'app_folder', 'app_flag', flag_message => '{id}', flag_columns => '{flag}'$$);
 DROP TABLE app_message, app_folder, app_flag;
 
 -- Keys of several columns

@@ -15,7 +15,7 @@ SET search_path = t_broken_options;
 CREATE TABLE box (a int, b text, PRIMARY KEY (a, b));
 CREATE TABLE mail (id int PRIMARY KEY, box_a int, box_b text, seen boolean);
 CREATE TABLE flag (mail_id int, flag text, box_a int, box_b text, uid bigint);
-SELECT modseq.attach('mail', 'box', 'flag', message_mailbox => '{box_a,box_b}', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', message_mailbox => '{box_a,box_b}', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO box VALUES (1, 'x');
 INSERT INTO mail VALUES (1, 1, 'x');
 CREATE TABLE options AS

@@ -14,7 +14,7 @@ SET ROLE regress_modseq_victim;
 CREATE TABLE victim.box (id bigint PRIMARY KEY);
 CREATE TABLE victim.mail (id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES victim.box);
 CREATE TABLE victim.flag (mail_id bigint, flag text);
-SELECT modseq.attach('victim.mail', 'victim.box', 'victim.flag', counters => 'mailbox', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('victim.mail', 'victim.box', 'victim.flag', counters => 'mailbox', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO victim.box VALUES (1);
 INSERT INTO victim.mail VALUES (1, 1), (2, 1);
 

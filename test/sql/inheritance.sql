@@ -19,13 +19,13 @@ CREATE TABLE mail (id int PRIMARY KEY, box_id int NOT NULL, seen boolean);
 CREATE TABLE mail_flag (mail_id int, flag text);
 CREATE TABLE parent ();
 CREATE FUNCTION refused(ddl text) RETURNS text LANGUAGE sql AS $$
-	SELECT failure(ddl || $q$; SELECT modseq.attach('mail', 'box', 'mail_flag', mailbox_source => 'folder', message_mailbox => '{box_id}', flag_message => 'mail_id')$q$)
+	SELECT failure(ddl || $q$; SELECT modseq.attach('mail', 'box', 'mail_flag', mailbox_source => 'folder', message_mailbox => '{box_id}', flag_message => '{mail_id}')$q$)
 $$;
 SELECT t, refused(format('CREATE TABLE child () INHERITS (%s)', t)), refused(format('ALTER TABLE %s INHERIT parent', t))
 FROM unnest('{folder,box,mail,mail_flag}'::text[]) AS t;
 
 -- After attach()
-SELECT modseq.attach('mail', 'box', 'mail_flag', mailbox_source => 'folder', message_mailbox => '{box_id}', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'mail_flag', mailbox_source => 'folder', message_mailbox => '{box_id}', flag_message => '{mail_id}');
 INSERT INTO folder VALUES (1);
 INSERT INTO mail VALUES (1, 1), (2, 1);
 INSERT INTO mail_flag VALUES (1, 'x');

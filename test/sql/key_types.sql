@@ -65,7 +65,7 @@ BEGIN
 		CREATE TABLE mail (key %s PRIMARY KEY, box_id int);
 		CREATE TABLE flag (message %s, flag text);
 		INSERT INTO box VALUES (1)', message_type, flag_type);
-	PERFORM modseq.attach('mail', 'box', 'flag', flag_message => 'message');
+	PERFORM modseq.attach('mail', 'box', 'flag', flag_message => '{message}');
 	EXECUTE format('INSERT INTO mail VALUES (%1$L, 1), (%2$L, 1);
 		INSERT INTO flag VALUES (%1$L, ''\Seen'')', a, b);
 	SELECT string_agg(modseq::text, ',' ORDER BY uid) INTO result FROM mail;
@@ -112,7 +112,7 @@ SELECT here, there, failure(format('SELECT by_message(%L, %L, %L, %L)', a, b, he
 CREATE TABLE box (path text COLLATE folded PRIMARY KEY, uidvalidity bigint DEFAULT 7);
 CREATE TABLE mail (id text COLLATE folded PRIMARY KEY, path text COLLATE folded REFERENCES box ON UPDATE CASCADE, seen boolean);
 CREATE TABLE mail_flag (id text, flag text);		-- since 18 a foreign key would need the same collation
-SELECT modseq.attach('mail', 'box', 'mail_flag', flag_message => 'id');
+SELECT modseq.attach('mail', 'box', 'mail_flag', flag_message => '{id}');
 INSERT INTO box (path) VALUES ('INBOX');
 INSERT INTO mail VALUES ('a', 'inbox'), ('b', 'InBox');
 UPDATE mail SET path = 'INBOX', seen = true WHERE id = 'A';

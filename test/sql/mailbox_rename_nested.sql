@@ -118,7 +118,7 @@ ROLLBACK;
 CREATE TABLE box3 (id text PRIMARY KEY);
 CREATE TABLE mail3 (id int PRIMARY KEY, box text NOT NULL, seen boolean, gone int, is_gone boolean GENERATED ALWAYS AS (gone = 1) STORED);
 CREATE TABLE flag3 (mail int, name text);
-SELECT modseq.attach('mail3', 'box3', 'flag3', message_mailbox => '{box}', message_flags => '{seen}', message_expunged => 'is_gone', flag_message => 'mail', message_key => 'id');
+SELECT modseq.attach('mail3', 'box3', 'flag3', message_mailbox => '{box}', message_flags => '{seen}', message_expunged => 'is_gone', flag_message => '{mail}', message_key => '{id}');
 \set state3 'SELECT mailbox[1] AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail3\', \'id\', \'uid\', \'modseq\');'
 INSERT INTO box3 (id) VALUES ('a');
 INSERT INTO mail3 SELECT i, 'a' FROM generate_series(1, 7) AS i;

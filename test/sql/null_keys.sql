@@ -64,7 +64,7 @@ SELECT * FROM modseq.check('mail');
 CREATE TABLE box2 (id int PRIMARY KEY, uidvalidity bigint DEFAULT 7);
 CREATE TABLE mail2 (id int UNIQUE, box2_id int REFERENCES box2, seen boolean);
 CREATE TABLE flag2 (mail2_id int REFERENCES mail2 (id), flag text);
-SELECT modseq.attach('mail2', 'box2', 'flag2', message_key => 'id');
+SELECT modseq.attach('mail2', 'box2', 'flag2', message_key => '{id}');
 INSERT INTO box2 VALUES (1);
 INSERT INTO mail2 VALUES (1, 1), (NULL, 1);
 INSERT INTO flag2 VALUES (NULL, 'x');

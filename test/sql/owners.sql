@@ -21,7 +21,7 @@ CREATE TYPE pair AS (a bigint, b bigint);
 CREATE TABLE box (id number PRIMARY KEY, name text);
 CREATE TABLE mail (id bigint PRIMARY KEY, box_id number NOT NULL, seen boolean);
 CREATE TABLE flag (mail_id bigint, flag text);
-SELECT modseq.attach('mail', 'box', 'flag', counters => 'mailbox', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', counters => 'mailbox', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO box VALUES (1), (2);
 INSERT INTO mail VALUES (1, 1, false), (2, 1, false), (3, 1, false), (4, 2, false);
 DELETE FROM mail WHERE id = 2;

@@ -15,7 +15,7 @@ CREATE TABLE victim.folder (id bigint PRIMARY KEY);
 CREATE TABLE victim.box (id bigint PRIMARY KEY);
 CREATE TABLE victim.mail (id bigint PRIMARY KEY, box_id bigint NOT NULL, seen boolean);
 CREATE TABLE victim.flag (mail_id bigint, flag text);
-SELECT modseq.attach('victim.mail', 'victim.box', 'victim.flag', mailbox_source => 'victim.folder', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('victim.mail', 'victim.box', 'victim.flag', mailbox_source => 'victim.folder', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO victim.folder VALUES (1), (2);
 INSERT INTO victim.mail VALUES (1, 1), (2, 1), (3, 2);
 DELETE FROM victim.mail WHERE id = 1;
@@ -84,8 +84,8 @@ INSERT INTO values_of (type, value)
 		('{"message": "stranger.plain"}'), ('{"message": 4294967295}'), ('{"mailbox_key": []}'), ('{"mailbox_key": ["id", "id"]}'),
 		('{"mailbox_key": ["a","b","c","d","e","f","g","h","i"], "message_mailbox": ["a","b","c","d","e","f","g","h","i"]}'),
 		('{"message_mailbox": ["seen"]}'), ('{"message_uid": "seen"}'), ('{"message_uid": "ctid"}'), ('{"message_expunged": "xmin"}'),
-		('{"message_modseq": null}'), ('{"message_flags": [null]}'), ('{"flag_uid": "flag"}'), ('{"flag_message": "tableoid"}'),
-		('{"mailbox_last_uid": "id"}'), ('{"mailbox_source": "stranger.view"}'), ('{"mailbox_source_key": ["x"]}'), ('{"message_key": "{"}'),
+		('{"message_modseq": null}'), ('{"message_flags": [null]}'), ('{"flag_uid": "flag"}'), ('{"flag_message": ["tableoid"]}'),
+		('{"mailbox_last_uid": "id"}'), ('{"mailbox_source": "stranger.view"}'), ('{"mailbox_source_key": ["x"]}'), ('{"message_key": ["{"]}'),
 		('{"message_created_modseq": "box_id"}')) AS v (o)
 	WHERE s.message = 'victim.mail'::regclass;
 

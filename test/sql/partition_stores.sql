@@ -19,7 +19,7 @@ CREATE TABLE folder (id bigint PRIMARY KEY);
 CREATE TABLE box (id bigint PRIMARY KEY);
 CREATE TABLE mail (id bigint, box_id bigint NOT NULL, seen boolean);
 CREATE TABLE flag (mail_id bigint NOT NULL, flag text);
-SELECT modseq.attach('mail', 'box', 'flag', mailbox_source => 'folder', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', mailbox_source => 'folder', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO folder VALUES (1), (2);
 INSERT INTO mail VALUES (1, 1), (2, 1), (3, 1), (4, 2);
 DELETE FROM mail WHERE id = 2;
@@ -91,7 +91,7 @@ SELECT modseq.detach('t_partition_stores.mail');
 ALTER TABLE mail ALTER uid SET NOT NULL;
 ALTER TABLE all_mail ATTACH PARTITION mail FOR VALUES IN (1, 2);
 SELECT modseq.detach('t_partition_stores.parts2');
-SELECT modseq.attach('all_mail', 'box', 'flag', mailbox_source => 'folder', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('all_mail', 'box', 'flag', mailbox_source => 'folder', message_key => '{id}', flag_message => '{mail_id}');
 SELECT * FROM checked_state('all_mail', 'id', 'uid', 'modseq');
 -- A partition of it is no store of its own, until it is detached
 \set VERBOSITY default
@@ -102,7 +102,7 @@ SELECT * FROM modseq.check('mail');
 \set VERBOSITY terse
 ALTER TABLE all_mail DETACH PARTITION mail;
 SELECT modseq.detach('all_mail');
-SELECT modseq.attach('mail', 'box', 'flag', mailbox_source => 'folder', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', mailbox_source => 'folder', message_key => '{id}', flag_message => '{mail_id}');
 TABLE stores;
 
 --

@@ -18,7 +18,7 @@ CREATE TABLE mail_2 PARTITION OF mail FOR VALUES FROM (100) TO (200);
 CREATE TABLE flag (mail_id int, flag text);
 CREATE TABLE note (mailbox_id bigint, uid bigint, what text);
 SELECT modseq.attach('mail', 'mailbox', 'flag', message_mailbox => '{mailbox_id}', message_flags => '{seen}', message_expunged => 'gone',
-	message_key => 'id', flag_message => 'mail_id');
+	message_key => '{id}', flag_message => '{mail_id}');
 ALTER TABLE mail ALTER uid DROP NOT NULL;
 INSERT INTO mailbox (id) VALUES (0), (1), (2);
 INSERT INTO mail (id, mailbox_id) SELECT i, 0 FROM generate_series(51, 55) AS i;

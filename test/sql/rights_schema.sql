@@ -15,7 +15,7 @@ CREATE TABLE box (id bigint PRIMARY KEY);
 CREATE TABLE mail (id bigint, box_id bigint NOT NULL, seen boolean) PARTITION BY LIST (box_id);
 CREATE TABLE mail_1 PARTITION OF mail FOR VALUES IN (1);
 CREATE TABLE mail_flag (id bigint, flag text);
-SELECT modseq.attach('mail', 'box', 'mail_flag', message_key => 'id', flag_message => 'id');
+SELECT modseq.attach('mail', 'box', 'mail_flag', message_key => '{id}', flag_message => '{id}');
 GRANT ALL ON mail, mail_flag, box TO regress_modseq_app;
 RESET ROLE;
 REVOKE USAGE ON SCHEMA modseq, modseq_internal FROM PUBLIC;

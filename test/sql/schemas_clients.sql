@@ -47,7 +47,7 @@ CREATE TABLE oc_mail_messages (
 	flag_mdnsent boolean NOT NULL DEFAULT false, UNIQUE (uid, mailbox_id));
 CREATE TABLE oc_mail_message_tags (id bigserial PRIMARY KEY, imap_message_id varchar(1023) NOT NULL, tag_id int NOT NULL);
 SELECT modseq.attach('oc_mail_messages', 'oc_mail_mailboxes', 'oc_mail_message_tags');
-SELECT modseq.attach('oc_mail_messages', 'oc_mail_mailboxes', 'oc_mail_message_tags', message_key => 'message_id', flag_message => 'imap_message_id');
+SELECT modseq.attach('oc_mail_messages', 'oc_mail_mailboxes', 'oc_mail_message_tags', message_key => '{message_id}', flag_message => '{imap_message_id}');
 INSERT INTO oc_mail_mailboxes (name) VALUES ('INBOX'), ('Archive');
 INSERT INTO oc_mail_messages (uid, message_id, mailbox_id) VALUES (1, 'a@b', 1), (2, 'c@d', 1), (1, 'a@b', 2);
 INSERT INTO oc_mail_message_tags (imap_message_id, tag_id) VALUES ('a@b', 1);

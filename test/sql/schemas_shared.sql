@@ -100,12 +100,12 @@ CREATE TABLE msgs (id serial PRIMARY KEY, rfc724_mid text, state int, starred in
 CREATE TABLE imap (
 	id serial PRIMARY KEY, transport_id int NOT NULL, rfc724_mid text NOT NULL, folder text NOT NULL, uid int NOT NULL, uidvalidity int NOT NULL,
 	UNIQUE (transport_id, folder, uid, uidvalidity));
-SELECT modseq.attach('imap', 'imap_sync', 'msgs', mailbox_key => '{transport_id,folder}', message_key => 'rfc724_mid', flag_message => 'rfc724_mid');
+SELECT modseq.attach('imap', 'imap_sync', 'msgs', mailbox_key => '{transport_id,folder}', message_key => '{rfc724_mid}', flag_message => '{rfc724_mid}');
 \set VERBOSITY default
 \set SHOW_CONTEXT never
-SELECT modseq.attach('imap', 'imap_sync', 'msgs', mailbox_key => '{transport_id,folder}', message_key => 'rfc724_mid', flag_message => 'rfc724_mid', mailbox_uidvalidity => 'no');
+SELECT modseq.attach('imap', 'imap_sync', 'msgs', mailbox_key => '{transport_id,folder}', message_key => '{rfc724_mid}', flag_message => '{rfc724_mid}', mailbox_uidvalidity => 'no');
 \set VERBOSITY terse
-SELECT modseq.attach('imap', 'imap_sync', 'msgs', mailbox_key => '{transport_id,folder}', message_key => 'rfc724_mid', flag_message => 'rfc724_mid', mailbox_highestmodseq => 'highestmodseq');
+SELECT modseq.attach('imap', 'imap_sync', 'msgs', mailbox_key => '{transport_id,folder}', message_key => '{rfc724_mid}', flag_message => '{rfc724_mid}', mailbox_highestmodseq => 'highestmodseq');
 INSERT INTO imap_sync VALUES (1, 'INBOX', 71), (1, 'DeltaChat', 72), (2, 'INBOX', 73);
 INSERT INTO imap (transport_id, rfc724_mid, folder, uid, uidvalidity) VALUES (1, 'a@b', 'INBOX', 5, 71), (1, 'a@b', 'DeltaChat', 2, 72), (2, 'c@d', 'INBOX', 1, 73);
 INSERT INTO msgs (rfc724_mid, state) VALUES ('a@b', 10), ('c@d', 10);
@@ -126,7 +126,7 @@ CREATE TABLE pimitemflagrelation (
 CREATE TABLE collectionpimitemrelation (collection_id bigint REFERENCES virtualcollection, pimitem_id bigint REFERENCES pimitemtable ON DELETE CASCADE, PRIMARY KEY (collection_id, pimitem_id));
 SELECT modseq.attach('pimitemtable', 'collectiontable', 'pimitemflagrelation');
 -- A flag table can be in one store only
-SELECT modseq.attach('collectionpimitemrelation', 'virtualcollection', 'pimitemflagrelation', message_key => 'pimitem_id', flag_message => 'pimitem_id');
+SELECT modseq.attach('collectionpimitemrelation', 'virtualcollection', 'pimitemflagrelation', message_key => '{pimitem_id}', flag_message => '{pimitem_id}');
 INSERT INTO collectiontable (name) VALUES ('inbox');
 INSERT INTO flagtable (name) VALUES ('\SEEN');
 INSERT INTO pimitemtable (collectionid) VALUES (1), (1);

@@ -20,7 +20,7 @@ CREATE VIEW seen AS SELECT * FROM plain;
 CREATE TABLE box (id bigint PRIMARY KEY);
 CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL);
 CREATE TABLE flag (mail_id bigint, flag text);
-SELECT modseq.attach('mail', 'box', 'flag', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', message_key => '{id}', flag_message => '{mail_id}');
 INSERT INTO box VALUES (1), (2);
 INSERT INTO mail VALUES (1, 1), (2, 1);
 INSERT INTO flag VALUES (1, 'x');

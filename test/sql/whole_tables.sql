@@ -66,7 +66,7 @@ CREATE TABLE flag_1 PARTITION OF flag FOR VALUES IN (1);
 CREATE TABLE flag_2 PARTITION OF flag FOR VALUES IN (2);
 INSERT INTO flag SELECT i, 'x', 1 FROM generate_series(1, 20000, 2) AS i;
 INSERT INTO flag SELECT i, 'x', 2 FROM generate_series(1, 18, 2) AS i;
-SELECT modseq.attach('mail', 'box', 'flag', message_key => 'id', flag_message => 'mail_id');
+SELECT modseq.attach('mail', 'box', 'flag', message_key => '{id}', flag_message => '{mail_id}');
 SELECT id, highestmodseq FROM mail_mailbox ORDER BY id;
 BEGIN;
 TRUNCATE flag_2;

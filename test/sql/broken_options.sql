@@ -53,6 +53,8 @@ SELECT o, with_options(VARIADIC o::text[])
 FROM unnest(ARRAY['{"message_mailbox={box_a}"}', '{"message_mailbox={box_a,box_b,id}"}', '{"message_mailbox={}"}', '{"flag_mailbox={box_a}"}',
 	'{"mailbox_key={a,a,a,a,a,a,a,a,a}","message_mailbox={id,id,id,id,id,id,id,id,id}"}',
 	'{flag_message}', '{message_key}', '{flag_message,"flag_uid=uid"}', '{flag_message,message_key,"flag_uid=uid","flag_mailbox={box_a,box_b}"}',
+	'{message_key=id}', '{"message_key={}","flag_message={}"}', '{"message_key={id,box_a}"}', '{"message_key={id,id}","flag_message={mail_id,mail_id}"}',
+	'{"message_key={id,id,id,id,id,id,id,id,id}","flag_message={mail_id,mail_id,mail_id,mail_id,mail_id,mail_id,mail_id,mail_id,mail_id}"}',
 	'{"mailbox_source=t_broken_options.flag"}',
 	'{counters,"mailbox_source_key={a}"}', '{counters,"mailbox_source=t_broken_options.flag"}', '{counters,"mailbox_source=t_broken_options.flag","mailbox_source_key={box_a}"}']) WITH ORDINALITY AS u (o, no)
 ORDER BY no;

@@ -52,8 +52,8 @@ set_flags(TriggerDesc *desc, int type)
 	}
 }
 
-/* omit_triggers: takes those out of an UPDATE's or DELETE's that are told */
-void
+/* Takes those out of an UPDATE's or DELETE's that are told */
+static void
 omit_triggers(const Store *store, TriggerDesc *desc,
 			  bool (*is_omitted) (const Store *store, const Trigger *trigger))
 {
@@ -74,6 +74,35 @@ omit_triggers(const Store *store, TriggerDesc *desc,
 		set_flags(desc, desc->triggers[n++].tgtype);
 	}
 	desc->numtriggers = n;
+}
+
+static bool
+is_own_trigger(const Store *store, const Trigger *trigger)
+{
+	return trigger->tgoid == store->trigger_oid ||
+		trigger->tgoid == store->collect_oid;
+}
+
+/* omit_row_triggers: an UPDATE of messages goes without ours for each row */
+void
+omit_row_triggers(const Store *store, TriggerDesc *desc)
+{
+	omit_triggers(store, desc, is_own_trigger);
+}
+
+static bool
+is_statement_trigger(const Store *store, const Trigger *trigger)
+{
+	return !TRIGGER_FOR_ROW(trigger->tgtype) &&
+		(trigger->tgfoid == store->open_function ||
+		 trigger->tgfoid == store->flush_function);
+}
+
+/* omit_statement_triggers: it goes without ours for each statement */
+void
+omit_statement_triggers(const Store *store, TriggerDesc *desc)
+{
+	omit_triggers(store, desc, is_statement_trigger);
 }
 
 static bool

@@ -129,9 +129,8 @@ extern void planner_init(void);
 
 /* --- omit.c ------------------------------------------------------------ */
 
-extern void omit_triggers(const Store *store, TriggerDesc *desc,
-						  bool (*is_omitted) (const Store *store,
-											  const Trigger *trigger));
+extern void omit_row_triggers(const Store *store, TriggerDesc *desc);
+extern void omit_statement_triggers(const Store *store, TriggerDesc *desc);
 extern void omit_start_cascade(QueryDesc *query);
 
 /* --- run.c ------------------------------------------------------------- */

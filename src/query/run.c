@@ -45,25 +45,10 @@ bool		plan_altered;
 static ExecutorStart_hook_type next_start;
 
 static bool
-is_own_trigger(const Store *store, const Trigger *trigger)
-{
-	return trigger->tgoid == store->trigger_oid ||
-		trigger->tgoid == store->collect_oid;
-}
-
-static bool
 fires_for_updated_row(const Trigger *trigger, int timing)
 {
 	return TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, timing,
 								TRIGGER_TYPE_UPDATE);
-}
-
-static bool
-is_statement_trigger(const Store *store, const Trigger *trigger)
-{
-	return !TRIGGER_FOR_ROW(trigger->tgtype) &&
-		(trigger->tgfoid == store->open_function ||
-		 trigger->tgfoid == store->flush_function);
 }
 
 /* Has somebody else a trigger before each row, be it of one partition alone? */
@@ -106,7 +91,7 @@ start_stamp(PlanRun *run, QueryDesc *query)
 		!target->ri_RelationDesc->rd_rel->relispartition &&
 		target->ri_TrigDesc != NULL &&
 		ExecUpdateLockMode(query->estate, target) == LockTupleNoKeyExclusive)
-		omit_triggers(store, target->ri_TrigDesc, is_own_trigger);
+		omit_row_triggers(store, target->ri_TrigDesc);
 }
 
 /*
@@ -124,7 +109,7 @@ start_count(const PlanRun *run, QueryDesc *query)
 		return;
 	desc = node->rootResultRelInfo->ri_TrigDesc;
 	if (desc != NULL)
-		omit_triggers(run->store, desc, is_statement_trigger);
+		omit_statement_triggers(run->store, desc);
 }
 
 /*

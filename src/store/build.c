@@ -266,24 +266,6 @@ build_flag_key(Store *store)
 	}
 }
 
-/* column_names: as a list of strings */
-List *
-column_names(const Columns *columns)
-{
-	List	   *names = NIL;
-
-	for (int i = 0; i < columns->n; i++)
-		names = lappend(names, unconstify(char *, columns->column[i].name));
-	return names;
-}
-
-void
-column_types(const Columns *columns, Oid *types)
-{
-	for (int i = 0; i < columns->n; i++)
-		types[i] = columns->column[i].type;
-}
-
 /* Which of the two, message and flag row, must be there first? */
 static void
 build_sharing(Store *store)
@@ -324,10 +306,10 @@ build_cascade(Store *store)
 
 	if (!OidIsValid(flag))
 		return;
-	if (OidIsValid(store->flag_message.type))
+	if (store->flag_message.n > 0)
 	{
-		columns = list_make1(unconstify(char *, store->flag_message.name));
-		referenced = list_make1(unconstify(char *, store->message_key.name));
+		columns = column_names(&store->flag_message);
+		referenced = column_names(&store->message_key);
 	}
 	else
 	{

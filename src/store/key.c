@@ -227,3 +227,21 @@ row_is_expunged(const RowShape *shape, HeapTuple tuple, TupleDesc desc)
 			return !heap_attisnull(tuple, shape->expunged, desc);
 	}
 }
+
+/* column_names: as a list of strings */
+List *
+column_names(const Columns *columns)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < columns->n; i++)
+		names = lappend(names, unconstify(char *, columns->column[i].name));
+	return names;
+}
+
+void
+column_types(const Columns *columns, Oid *types)
+{
+	for (int i = 0; i < columns->n; i++)
+		types[i] = columns->column[i].type;
+}

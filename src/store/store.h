@@ -234,8 +234,6 @@ extern void store_init(void);
 extern Store *store_build(Relation rel, Trigger *trigger);
 extern Store *store_describe(Relation rel, char **options, int n);
 extern Store *store_outline(Oid relid, TableRole role);
-extern List *column_names(const Columns *columns);
-extern void column_types(const Columns *columns, Oid *types);
 
 /* --- shape.c ----------------------------------------------------------- */
 
@@ -280,6 +278,8 @@ extern void store_out_of_date(Oid message_relid, const char *detail,
 
 /* --- key.c ------------------------------------------------------------- */
 
+extern List *column_names(const Columns *columns);
+extern void column_types(const Columns *columns, Oid *types);
 extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 						TupleDesc desc, Datum *key);
 extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,

@@ -152,11 +152,12 @@ resume(const RowChange *change, const Datum *key, Mailbox *mailbox,
 static void
 mailbox_inserted(const RowChange *change, const Datum *key)
 {
+	RowNumbers	none = {0};
 	RowNumbers	numbers = get_numbers(change, change->new);
 	RowPlace	place = row_place(change->rel, change->new);
 	Mailbox    *mailbox;
 
-	check_numbers(change, key, (RowNumbers) {0}, numbers);
+	check_numbers(change, key, none, numbers);
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->outlives &&
 		resume(change, key, mailbox, numbers.uidnext))

@@ -75,21 +75,21 @@ sub in_store
 	return psql($sql, %variables);
 }
 
-# A new store in the contender's database, as store.sql makes it
+# A new store in the contender's database: `file` makes it, and `setup` of the contender's sections completes it
 my %created;
 
 sub create_store
 {
 	my ($label, $contender, %store) = @_;
-	my %variables = (scattered => 'false', flagtable => 'false', flagged => 'false', counters => 'beside', library => getcwd() . '/empty', %store);
+	my %variables = (scattered => 'false', flagtable => 'false', flagged => 'false', counters => 'beside', file => 'store.sql', setup => 'setup', library => getcwd() . '/empty', %store);
 
 	if (!$created{$label}++)
 	{
 		psql('CREATE DATABASE ' . database($label) . ' TEMPLATE template0');
 		in_store($label, 'CREATE EXTENSION modseq') if $contender eq 'modseq';
 	}
-	in_store($label, slurp('store.sql'), %variables);
-	in_store($label, $sections{$contender}{setup}, %variables);
+	in_store($label, slurp($variables{file}), %variables);
+	in_store($label, $sections{$contender}{ $variables{setup} } // '', %variables);
 	in_store($label, 'VACUUM ANALYZE');
 }
 

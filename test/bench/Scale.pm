@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 
 use Bench;
+use Count;
 use Report;
 use Rows;
 
@@ -31,6 +32,8 @@ sub rows_of_scale
 	compare('EXPUNGE ' . thousands($n) . ', two flags each', op => 'expunge', n => $n, messages => 2 * $n, repeat => 0,
 		flagtable => 'true', flagged => 'true');
 	rename_row($quick ? 400 : 4000);
+	tenants_row($quick ? 50 : 2000);
+	stores_rows($quick ? 50 : 1000) if wanted('many stores');
 }
 
 # Mailboxes of five messages, of which the foreign key renames the messages. With modseq, and without.
@@ -53,6 +56,73 @@ sub rename_row
 			{ first => 2 * $round - 1, last => 2 * $round });
 	});
 	report_row(name => $name, n => $n, results => \%results);
+}
+
+# A message's key is (tenant, id), and ids restart for each tenant: a flag row is one message's
+sub tenants_row
+{
+	my ($tenants) = @_;
+	my $name = 'STORE 1, flag table, ids restart for ' . thousands($tenants) . ' tenants';
+	my @one = [ 'one tenant', 'modseq', 'store one, tenants' ];
+	my @columns = (map({ { label => $_, contender => $_, tenants => $tenants } } qw(modseq by_hand)),
+		{ label => 'one tenant', contender => 'modseq', tenants => 1 });
+	my %results;
+
+	return unless wanted($name);
+	progress($name);
+	for my $column (@columns)
+	{
+		create_store($column->{label}, $column->{contender}, file => 'tenants.sql', setup => 'setup, tenants', tenants => $column->{tenants});
+	}
+	my $as = sub {
+		my ($column, $measure) = @_;
+		local $ENV{PGDATABASE} = database($column->{label});
+		local $ENV{PGOPTIONS} = '-c search_path=store';
+		return $measure->(command($column->{contender}, 'store one, tenants'), { tenants => $column->{tenants} });
+	};
+	turns($rounds, \@columns, \%results, sub { $as->($_[1], sub { transactions(@_, $transactions) }) });
+	counting(sub { $results{ $_->{label} }[0]{instructions} = $as->($_, \&instructions_of_transactions) for @columns });
+	report_row(name => $name, also => \@one, results => \%results);
+}
+
+# What attach, check and the rest take where there are many stores, beside where there are three
+sub stores_rows
+{
+	my ($n) = @_;
+	my $section = 'many stores';
+	my %databases = (few => 3, many => $n);
+	my %calls = %{ sections('stores') };
+	my $setup = delete $calls{setup};
+	my $use = delete $calls{use};
+	my %ms;
+
+	for my $label (sort keys %databases)
+	{
+		progress("$section: $databases{$label}");
+		psql('CREATE DATABASE ' . database($label) . ' TEMPLATE template0');
+		in_store($label, $setup, n => $databases{$label});
+	}
+	progress($section);
+	for my $round (1 .. $rounds)
+	{
+		for my $call (sort keys %calls)
+		{
+			for my $label (sort keys %databases)
+			{
+				local $ENV{PGDATABASE} = database($label);
+				push @{ $ms{$call}{$label} }, statement($calls{$call}, {}, {})->{ms};
+			}
+		}
+	}
+	report_line($section, '| | of ' . join(' | of ', map { thousands($databases{$_}) } qw(few many)) . ' | ratio |');
+	report_line($section, '| --- |' . ' ---: |' x 3);
+	for my $call (sort keys %calls)
+	{
+		my ($few, $many) = map { median(@{ $ms{$call}{$_} }) } qw(few many);
+		report_line($section, sprintf '| %s | %s | %s | %.2f |', $call, duration($few), duration($many), $many / $few);
+	}
+	report_line($section, '');
+	report_line($section, sprintf 'A session that uses all of them has %.1f kB of ours for each, with the plans of its queries', in_store('many', $use, n => $n));
 }
 
 1;

@@ -200,3 +200,17 @@ INSERT INTO mail_vanished
 	FROM (SELECT min(uid) AS lo, max(uid) AS hi
 		FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS island FROM gone) AS numbered
 		GROUP BY island) AS range;
+
+-- == store one, tenants
+\set t random(1, :tenants)
+\set i random(1, 100)
+BEGIN;
+UPDATE mailbox SET highestmodseq = highestmodseq + 1 WHERE id = :t RETURNING highestmodseq AS value \gset
+INSERT INTO mail_flag VALUES (:t, :i, '\Seen') ON CONFLICT DO NOTHING;
+UPDATE mail SET modseq = :value WHERE (tenant, id) = (:t, :i);
+COMMIT;
+BEGIN;
+UPDATE mailbox SET highestmodseq = highestmodseq + 1 WHERE id = :t RETURNING highestmodseq AS value \gset
+DELETE FROM mail_flag WHERE (tenant, mail_id, flag) = (:t, :i, '\Seen');
+UPDATE mail SET modseq = :value WHERE (tenant, id) = (:t, :i);
+COMMIT;

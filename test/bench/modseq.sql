@@ -74,3 +74,13 @@ SELECT modseq.vanished_since('mail', :box, :since);
 
 -- == compact
 SELECT modseq.compact('mail', '0');
+
+-- == setup, tenants
+SELECT modseq.attach('mail', 'mailbox', 'mail_flag', counters => 'beside');
+ALTER TABLE mail ALTER id SET (n_distinct = -1), ALTER tenant SET (n_distinct = 1);
+
+-- == store one, tenants
+\set t random(1, :tenants)
+\set i random(1, 100)
+INSERT INTO mail_flag VALUES (:t, :i, '\Seen') ON CONFLICT DO NOTHING;
+DELETE FROM mail_flag WHERE (tenant, mail_id, flag) = (:t, :i, '\Seen');

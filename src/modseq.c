@@ -57,6 +57,8 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 										 event == SUBXACT_EVENT_COMMIT_SUB);
 			mailbox_subtransaction_end(level,
 									   event == SUBXACT_EVENT_COMMIT_SUB);
+			notify_subtransaction_end(level,
+									  event == SUBXACT_EVENT_COMMIT_SUB);
 			break;
 		default:
 			break;

@@ -229,6 +229,8 @@ extern void source_clear(Store *store);
 /* --- notify.c ---------------------------------------------------------- */
 
 extern void notify_note(const Store *store, Mailbox *mailbox);
+extern void notify_gone(const Store *store, const Datum *key);
+extern void notify_subtransaction_end(int level, bool commit);
 extern void notify_at_commit(void);
 extern void notify_transaction_end(void);
 

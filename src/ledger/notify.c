@@ -5,8 +5,9 @@
  *
  * A store that was attached with notify => true sends, at commit, one
  * notification on channel "modseq" for each mailbox whose HIGHESTMODSEQ the
- * transaction has raised.  It is a hint: whoever gets one asks for what has
- * changed, and does so again after every reconnect.
+ * transaction has raised, and for each key that no mailbox has any more.  It is
+ * a hint: whoever gets one asks for what has changed, and does so again after
+ * every reconnect.
  *
  * A transaction that is prepared sends none, since PostgreSQL cannot keep
  * notifications over PREPARE TRANSACTION.
@@ -15,7 +16,8 @@
  * of its queue until the transaction has ended, so such commits come one
  * after the other.
  *
- * Memory: TopTransactionContext.  A mailbox is noted under each name that it
+ * Memory: TopTransactionContext.  Keys that are gone are noted up to a number,
+ * and dropped with their subtransaction.  A mailbox is noted under each name that it
  * has, and reported under the last.  One that only an aborted subtransaction
  * has changed stays noted, and is left out at commit if its lock went with
  * that; else it costs a wake-up for nothing.
@@ -24,6 +26,7 @@
  */
 #include "ledger/ledger.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "lib/stringinfo.h"
@@ -45,6 +48,19 @@ typedef struct Wakeup
 } Wakeup;
 
 static List *wakeups = NIL;
+
+/* A key that a mailbox has had */
+typedef struct Gone
+{
+	int			level;			/* the nest level that it went in */
+	char	   *store;			/* as JSON */
+	char	   *key;			/* as JSON; "null" for any */
+} Gone;
+
+static List *gone = NIL;
+
+/* Of more, all sessions of the store are woken */
+#define MAX_GONE	1000
 
 static char *
 json_string(const char *text)
@@ -116,6 +132,57 @@ notify_note(const Store *store, Mailbox *mailbox)
 	mailbox->notified = name;
 }
 
+/* notify_gone: no mailbox has that key any more; NULL for more than one */
+void
+notify_gone(const Store *store, const Datum *key)
+{
+	MemoryContext old;
+	Gone	   *item;
+
+	if (!store->notify || list_length(gone) > MAX_GONE)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	item = palloc(sizeof(Gone));
+	item->level = GetCurrentTransactionNestLevel();
+	item->store = json_string(store->table[TABLE_MESSAGE].name);
+	item->key = key == NULL || list_length(gone) == MAX_GONE ?
+		pstrdup("null") : json_key(store, key);
+	gone = lappend(gone, item);
+	MemoryContextSwitchTo(old);
+}
+
+/* Without a HIGHESTMODSEQ.  A hint must not keep anybody from committing. */
+static void
+send_gone(const Gone *item)
+{
+	const char *format = "{\"store\": %s, \"mailbox\": %s, "
+		"\"highestmodseq\": null}";
+	char	   *payload = psprintf(format, item->store, item->key);
+
+	if (strlen(payload) >= NOTIFY_MAX_LENGTH)
+		payload = psprintf(format, item->store, "null");
+	Async_Notify(NOTIFY_CHANNEL, payload);
+}
+
+/* notify_subtransaction_end: what an aborted one has deleted is there */
+void
+notify_subtransaction_end(int level, bool commit)
+{
+	ListCell   *lc;
+
+	foreach(lc, gone)
+	{
+		Gone	   *item = lfirst(lc);
+
+		if (item->level < level)
+			continue;
+		if (commit)
+			item->level = level - 1;
+		else
+			gone = foreach_delete_current(gone, lc);
+	}
+}
+
 /* notify_at_commit: all is written, and the transaction is about to commit */
 void
 notify_at_commit(void)
@@ -142,6 +209,8 @@ notify_at_commit(void)
 							   level->counters.highestmodseq);
 		Async_Notify(NOTIFY_CHANNEL, payload);
 	}
+	foreach(lc, gone)
+		send_gone(lfirst(lc));
 }
 
 /* They were in TopTransactionContext, which is gone with the transaction */
@@ -149,4 +218,5 @@ void
 notify_transaction_end(void)
 {
 	wakeups = NIL;
+	gone = NIL;
 }

@@ -170,6 +170,7 @@ forget_mailbox(Store *store, Datum *key, const Datum *unused)
 {
 	if (!store->outlives)
 		vanished_drop(store, key);
+	notify_gone(store, key);
 	mailbox_row_gone(mailbox_get(store, key));
 }
 

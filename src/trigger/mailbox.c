@@ -176,6 +176,8 @@ mailbox_deleted(const RowChange *change, const Datum *key)
 	RowNumbers	numbers = get_numbers(change, change->old);
 
 	refuse_crossing(change, key);
+	if (!numbers.gone)
+		notify_gone(change->store, key);
 
 	/* A nested statement may have made it anew already */
 	if (!mailbox_row_deleted(change->store, key, &place) &&
@@ -223,6 +225,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	}
 	if (new.highestmodseq > old.highestmodseq)
 		notify_note(store, mailbox);
+	if (!old.gone && (new.gone || !key_equal(store, from, to)))
+		notify_gone(store, from);
 	unused = Max(old.uidnext, mailbox_work(mailbox)->settling);
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
 	{
@@ -248,7 +252,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
  * the mailbox they go, and a new UIDVALIDITY ends their use.  UIDs that are
  * left without a message by a raised UIDNEXT, or by that of a new row, vanish
  * (rule "arrivals").  A new mailbox ends what was known of another one that
- * had its key.  Error 22023 if a counter would be lowered, 0A000 if an UPDATE
+ * had its key.  Who waits for a mailbox whose key is gone is woken.  Error 22023 if a counter would be lowered, 0A000 if an UPDATE
  * takes the mailbox to another partition, 22003 if UIDNEXT or UIDVALIDITY would
  * be out of range.  The row lock of the mailbox is held already.
  */

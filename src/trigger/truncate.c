@@ -96,6 +96,7 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 								  data->tg_trigger)->store;
 
 	mailbox_rows_gone(store);
+	notify_gone(store, NULL);
 	vanished_clear(store);
 	statement_close(STATEMENT_OTHER);
 	return PointerGetDatum(NULL);

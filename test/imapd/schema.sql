@@ -44,7 +44,7 @@ CREATE TABLE mw_mail (
 -- A change of flags shall not copy the message; and a part of it shall be cheap to read.
 ALTER TABLE mw_mail ALTER COLUMN raw SET STORAGE EXTERNAL, SET (toast_tuple_target = 256, fillfactor = 80);
 
-SELECT modseq.attach('mw_mail', 'mw_mailbox', counters => 'mailbox', message_flags => '{flags}', notify => true);
+SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify => true);
 
 -- For UNSEEN in SELECT and STATUS, and for EXPUNGE
 CREATE INDEX mw_mail_unseen ON mw_mail (mailbox_id, uid) WHERE NOT flags @> '{"\\Seen"}';

@@ -90,10 +90,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_CREATE] = {
 		"INSERT INTO mw_mailbox (user_id, name, special_use) VALUES ($1, $2, $3)"
 		" RETURNING id", false},
-	/* modseq sends no notification for it: a session in IDLE shall hear of it all the same. */
-	[SQL_DELETE] = {
-		"DELETE FROM mw_mailbox WHERE user_id = $1 AND name = $2 RETURNING pg_notify('modseq',"
-		" jsonb_build_object('store', 'public.mw_mail', 'mailbox', id)::text)", false},
+	[SQL_DELETE] = {"DELETE FROM mw_mailbox WHERE user_id = $1 AND name = $2 RETURNING id", false},
 	[SQL_RENAME] = {
 		"UPDATE mw_mailbox SET name = $3 || substr(name, length($2) + 1)"
 		" WHERE user_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))", false},

@@ -33,7 +33,7 @@ sub in_session
 }
 
 my $refusal = 'modseq is loaded already, from another file';
-my $count = 'SELECT uidnext FROM box';
+my $count = 'SELECT uidnext FROM mail_mailbox';
 is(in_session("LOAD '$library'", $write, $count), '2', 'one file by two names');
 is(in_session($write, "LOAD '$copy'", "LOAD '$copy'", $write, $count),
 	"4 $refusal $refusal", 'a copy after the extension');

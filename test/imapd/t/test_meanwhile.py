@@ -263,8 +263,13 @@ class Meanwhile(unittest.TestCase):
         c.shutdown()
 
     def test_idle(self):
-        """DELETE wakes it; it says BYE, and no tagged response, as there was no DONE."""
-        for event, words in ((lambda box: self.a.ok("DELETE " + box), "deleted"), (renew, "UIDVALIDITY")):
+        """What becomes of the mailbox wakes it, whoever does it; it says BYE, and no tagged response, as there was no DONE."""
+        for event, words in (
+                (lambda box: self.a.ok("DELETE " + box), "deleted"), (delete, "deleted"), (renew, "UIDVALIDITY"),
+                (lambda box: sql("BEGIN; SAVEPOINT s; DELETE FROM mw_mailbox WHERE name = '%s'; RELEASE s; COMMIT" % box),
+                 "deleted"),
+                # by a key that was not its own
+                (lambda box: sql("UPDATE mw_mailbox SET id = DEFAULT WHERE name = '%s'" % box), "deleted")):
             box = new_mailbox(self.a, 1)
             c = Imap()
             c.ok("SELECT " + box)

@@ -20,6 +20,7 @@
  */
 #include "trigger/trigger.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
@@ -27,6 +28,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* --- columns ----------------------------------------------------------- */
 
@@ -231,16 +233,30 @@ was_rewritten(Oid relid)
 	return result;
 }
 
-/* Does a column that is added come with values? */
+/*
+ * Does a column that was added come with values?  They may be a sequence's, or
+ * those of a domain, which the command does not name so.
+ */
 static bool
-comes_with_values(const ColumnDef *column)
+comes_with_values(Oid relid, const char *name)
 {
-	return column->raw_default != NULL || column->constraints != NIL;
+	HeapTuple	tuple = SearchSysCacheAttName(relid, name);
+	Form_pg_attribute column;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	column = (Form_pg_attribute) GETSTRUCT(tuple);
+	result = column->atthasdef || column->attidentity != '\0' ||
+		get_typdefault(column->atttypid) != NULL;
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 /* May a part of the command have changed what the rows say to clients? */
 static bool
-changes_flags(const AlterTableCmd *part, ColumnUse use, bool rewritten)
+changes_flags(Oid relid, const AlterTableCmd *part, ColumnUse use,
+			  bool rewritten)
 {
 	switch (part->subtype)
 	{
@@ -253,7 +269,8 @@ changes_flags(const AlterTableCmd *part, ColumnUse use, bool rewritten)
 			return use == USE_ANY_FLAG;
 		case AT_AddColumn:
 			return use == USE_ANY_FLAG &&
-				comes_with_values(castNode(ColumnDef, part->def));
+				comes_with_values(relid,
+								  castNode(ColumnDef, part->def)->colname);
 		default:
 			return false;
 	}
@@ -293,7 +310,7 @@ alter_changes_flags(AlterTableStmt *alter, Oid relid, TableRole role)
 			rewritten = was_rewritten(relid);
 		}
 		use = column_use(store, role, name);
-		if (changes_flags(part, use, rewritten))
+		if (changes_flags(relid, part, use, rewritten))
 			result = true;
 		if (use == USE_EXPUNGED && rewritten && part->subtype != AT_DropColumn)
 			ereport(WARNING,

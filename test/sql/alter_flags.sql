@@ -21,8 +21,9 @@ CREATE TYPE kind AS ENUM ('$Work', '$Home');
 CREATE DOMAIN kinds AS kind[];
 CREATE TABLE box (id bigint PRIMARY KEY, uidvalidity bigint NOT NULL DEFAULT 7, name text);
 CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES box, seen smallint DEFAULT 0, flags text[] DEFAULT '{}',
-	kinds kinds DEFAULT '{$Work}', label varchar(10), deleted_at timestamp, size int, big boolean GENERATED ALWAYS AS (size > 1000) STORED);
-SELECT modseq.attach('mail', 'box', message_flags => '{seen,flags,kinds,label,big}', message_expunged => 'deleted_at') \g /dev/null
+	kinds kinds DEFAULT '{$Work}', label varchar(10), deleted_at timestamp, size int, born bigint,
+	big boolean GENERATED ALWAYS AS (size > 1000) STORED);
+SELECT modseq.attach('mail', 'box', message_flags => '{seen,flags,kinds,label,big}', message_expunged => 'deleted_at', message_created_modseq => 'born') \g /dev/null
 INSERT INTO box (id) VALUES (1), (2);
 INSERT INTO mail (id, box_id) VALUES (1, 1), (2, 1), (3, 2), (4, 1);
 UPDATE mail SET deleted_at = '2001-02-03' WHERE id = 4;
@@ -70,6 +71,7 @@ SELECT after_ddl('ALTER TABLE mail ALTER box_id TYPE bigint USING (box_id COLLAT
 SELECT failure(ddl)
 FROM unnest(ARRAY['mail ALTER uid TYPE bigint USING uid + 100', 'mail ALTER modseq TYPE bigint USING 1', 'mail ALTER box_id TYPE bigint USING 2',
 	'mail ALTER box_id TYPE bigint USING id::bigint', 'box ALTER id TYPE bigint USING id * 2', 'box ALTER uidvalidity TYPE bigint USING 8',
+	'mail ALTER uid TYPE bigint USING mail.*', 'mail ALTER born TYPE bigint USING 1',
 	'IF EXISTS box ALTER name TYPE text, ALTER uidnext SET DATA TYPE bigint USING (uidnext - 1)::bigint', 'ONLY box ALTER highestmodseq TYPE bigint USING 1']) WITH ORDINALITY AS u (part, no),
 	format('ALTER TABLE %s', part) AS ddl
 ORDER BY no;
@@ -144,11 +146,20 @@ ALTER TABLE post_kind ADD color text;
 SELECT * FROM told('post');
 ALTER TABLE post_kind ADD hue text DEFAULT 'red';
 SELECT * FROM told('post');
+-- ... by a sequence, or by a domain
+ALTER TABLE post_kind ADD number serial;
+SELECT * FROM told('post');
+CREATE DOMAIN shade AS text DEFAULT 'dark';
+ALTER TABLE post_kind ADD shade shade;
+SELECT * FROM told('post');
+ALTER TABLE post_kind DROP number, DROP shade;
+SELECT * FROM told('post');
 ALTER TABLE post_kind ALTER hue TYPE varchar(10), ALTER color TYPE varchar;
 SELECT * FROM told('post');
 ALTER TABLE post_kind ALTER post_id TYPE bigint;
 SELECT * FROM told('post');
 SELECT failure('ALTER TABLE post_kind ALTER post_id TYPE bigint USING 1');
+SELECT failure('ALTER TABLE post ALTER id TYPE bigint USING id + 1');
 -- Only some count
 SELECT modseq.attach('post', flag_columns => '{kind}');
 SELECT * FROM told('post');
@@ -161,6 +172,14 @@ SELECT * FROM told('post');
 SELECT modseq.attach('post', flag => 'post_kind');
 SELECT * FROM told('post');
 ROLLBACK;
+
+-- Flags that name messages by their UIDs
+CREATE TABLE note_box (id int PRIMARY KEY, uidvalidity bigint NOT NULL DEFAULT 7);
+CREATE TABLE note (id int PRIMARY KEY, box_id int);
+CREATE TABLE note_flag (box_id int, uid bigint, flag text);
+SELECT modseq.attach('note', 'note_box', 'note_flag', message_mailbox => '{box_id}', flag_mailbox => '{box_id}', flag_uid => 'uid') \g /dev/null
+SELECT failure('ALTER TABLE note_flag ALTER uid TYPE bigint USING uid + 1'), failure('ALTER TABLE note_flag ALTER box_id TYPE int USING 1');
+ALTER TABLE note_flag ALTER uid TYPE int, ALTER box_id TYPE int USING box_id;
 
 -- Partitions: the whole table, and a soft-deleted message is not told of
 CREATE TABLE parted (id int, box_id int NOT NULL, seen int, deleted boolean, PRIMARY KEY (id, box_id)) PARTITION BY LIST (box_id);

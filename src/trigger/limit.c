@@ -60,8 +60,7 @@ with_flush_only(ResultRelInfo *target)
 	desc = CopyTriggerDesc(target->ri_TrigDesc);
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (!TRIGGER_FOR_ROW(desc->triggers[i].tgtype) &&
-			is_flush(&desc->triggers[i]))
+		if (is_flush(&desc->triggers[i]))
 			found = true;
 		else
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;

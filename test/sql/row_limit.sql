@@ -102,7 +102,10 @@ CREATE TRIGGER say_row AFTER INSERT OR UPDATE OR DELETE ON mail FOR EACH ROW EXE
 CREATE TRIGGER aaa_when AFTER UPDATE ON mail FOR EACH ROW WHEN (NEW.id > 0) EXECUTE FUNCTION say();
 SELECT row_limit('UPDATE mail SET seen = true RETURNING id', 1);
 SELECT row_limit('UPDATE mail SET seen = false WHERE id = 1 RETURNING id', 0);
-DROP FUNCTION say CASCADE;
+ALTER FUNCTION say RENAME TO trigger_flush;
+CREATE TRIGGER say AFTER UPDATE ON job EXECUTE FUNCTION trigger_flush();
+SELECT row_limit('UPDATE job SET id = id RETURNING id', 1);
+DROP FUNCTION trigger_flush CASCADE;
 SELECT * FROM told('mail', 1);
 
 -- Triggers of ours that are off stay off; without modseq the statements are what they were

@@ -51,15 +51,15 @@ compare_and_swap(Client *client, int mailbox, const char *modseq, long value)
 	if (!unchanged)
 		return 0;
 	if (options.shared_columns)
-		return run(client, "UPDATE mw_msg SET bits = %ld WHERE id ="
-				   " (SELECT msg FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
-				   value, mailbox) ? 1 : -1;
+		return run(client, "UPDATE mw_msg SET bits = %ld WHERE (id%s) ="
+				   " (SELECT msg%s FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
+				   value, TENANT(", owner"), TENANT(", tenant"), mailbox) ? 1 : -1;
 	if (options.flag_columns)
 		return run(client, "UPDATE mw_mail SET bits = %ld WHERE mailbox_id = %d AND uid = 1",
 				   value, mailbox) ? 1 : -1;
-	return run(client, "UPDATE mw_mail_flag SET flag = 'n%ld' WHERE mail_id ="
-			   " (SELECT %s FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
-			   value, FLAG_KEY, mailbox) ? 1 : -1;
+	return run(client, "UPDATE mw_mail_flag SET flag = 'n%ld' WHERE (mail_id%s) ="
+			   " (SELECT %s%s FROM mw_mail WHERE mailbox_id = %d AND uid = 1)",
+			   value, TENANT(", tenant"), FLAG_KEY, TENANT(", tenant"), mailbox) ? 1 : -1;
 }
 
 static bool
@@ -115,13 +115,14 @@ cas_test(int connections, int increments)
 	client_init(&client, "cas", 0);
 	run(&client, "INSERT INTO mw_mail (mailbox_id, subject) VALUES (%d, 'counter')", mailbox);
 	if (options.shared_columns)
-		run(&client, "UPDATE mw_msg SET bits = 0 WHERE id IN"
-			" (SELECT msg FROM mw_mail WHERE mailbox_id = %d)", mailbox);
+		run(&client, "UPDATE mw_msg SET bits = 0 WHERE (id%s) IN"
+			" (SELECT msg%s FROM mw_mail WHERE mailbox_id = %d)", TENANT(", owner"),
+			TENANT(", tenant"), mailbox);
 	else if (options.flag_columns)
 		run(&client, "UPDATE mw_mail SET bits = 0 WHERE mailbox_id = %d", mailbox);
 	else
-		run(&client, "INSERT INTO mw_mail_flag SELECT %s, 'n0' FROM mw_mail WHERE mailbox_id = %d",
-			FLAG_KEY, mailbox);
+		run(&client, "INSERT INTO mw_mail_flag SELECT %s, 'n0'%s FROM mw_mail WHERE mailbox_id = %d",
+			FLAG_KEY, TENANT(", tenant"), mailbox);
 	increments_left = increments;
 	refusals = confirmed = 0;
 	for (int i = 0; i < connections; i++)

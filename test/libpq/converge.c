@@ -47,6 +47,8 @@ usage(void)
 		 "  --shape flagtable|flagcolumns|both          where flags are: both\n"
 		 "  --shared                                    flags are of messages in several mailboxes; with\n"
 		 "                                              shape flagtable or flagcolumns, not in mode raw\n"
+		 "  --tenants                                   ids of messages restart for each tenant;\n"
+		 "                                              flags in a table or shared, not with triggers or partitions\n"
 		 "  --no-foreign-keys\n"
 		 "  --counters beside|mailbox                   where they are: beside the mailbox table\n"
 		 "  --messages N                                that a mailbox should have: 120\n"
@@ -138,6 +140,7 @@ parse_options(int argc, char **argv)
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
 		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'},
+		{"tenants", 0, NULL, 'i'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
@@ -179,6 +182,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'x':
 				options.shared = true;
+				break;
+			case 'i':
+				options.tenants = true;
 				break;
 			case 'n':
 				options.messages = atoi(optarg);
@@ -222,7 +228,9 @@ parse_options(int argc, char **argv)
 		}
 	if (optind < argc || options.writers < 1 || options.replicas < 1 ||
 		options.mailboxes < 1 || (options.shared &&
-								  (options.mode == MODE_RAW || options.flag_table == options.flag_columns)))
+								  (options.mode == MODE_RAW || options.flag_table == options.flag_columns)) ||
+		(options.tenants && (options.triggers || options.partitioned ||
+							 !(options.flag_table || options.shared))))
 	{
 		usage();
 		exit(2);
@@ -362,10 +370,10 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %sflags in %s, %s foreign keys%s%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
-			 options.shared ? "shared " : "",
+			 options.shared ? "shared " : "", options.tenants ? "tenants' " : "",
 			 options.flag_table && options.flag_columns ? "table and columns" :
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",

@@ -54,6 +54,8 @@ typedef struct Options
 	bool		shared;			/* flags are of messages that may be in several
 								 * mailboxes: mw_mail has memberships */
 	bool		shared_columns; /* they are columns of mw_msg */
+	bool		tenants;		/* ids of messages, or of those that are shared,
+								 * restart for each: a column tenant, 0 to 3 */
 	bool		foreign_keys;
 	bool		in_mailbox;		/* the counters, rather than beside it */
 	bool		truncate;
@@ -189,6 +191,7 @@ extern bool has_mw_msg(void);
 
 /* What flags know messages by: a column of mw_mail */
 #define FLAG_KEY			(options.shared ? "msg" : "id")
+#define TENANT(sql)			(options.tenants ? sql : "")
 
 /* What a statement should do to HIGHESTMODSEQ and UIDNEXT of its mailbox */
 typedef struct Law

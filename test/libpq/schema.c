@@ -30,14 +30,24 @@ flags_expression(void)
 	" (SELECT string_agg(DISTINCT k, '' ORDER BY k) FROM pg_catalog.unnest(m.kw) AS k))"
 #define TABLE "concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)" \
 	" FROM mw_mail_flag AS f WHERE f.mail_id = m.id))"
+#define OF_TENANT "concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)" \
+	" FROM mw_mail_flag AS f WHERE (f.mail_id, f.tenant) = (m.id, m.tenant)))"
 	if (options.shared_columns)
-		return "(SELECT " COLUMNS " FROM mw_msg AS m WHERE m.id = msg)";
+		return options.tenants ?
+			"(SELECT " COLUMNS " FROM mw_msg AS m WHERE (m.id, m.owner) = (msg, tenant))" :
+			"(SELECT " COLUMNS " FROM mw_msg AS m WHERE m.id = msg)";
 	if (options.shared)
-		return "concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)"
+		return options.tenants ?
+			"concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)"
+			" FROM mw_mail_flag AS f WHERE (f.mail_id, f.tenant) = (m.msg, m.tenant)))" :
+			"concat('f', (SELECT string_agg(f.flag, '' ORDER BY f.flag)"
 			" FROM mw_mail_flag AS f WHERE f.mail_id = m.msg))";
 	if (options.flag_table && options.flag_columns)
-		return "concat(" COLUMNS ", ' ', " TABLE ")";
-	return options.flag_table ? TABLE : COLUMNS;
+		return options.tenants ? "concat(" COLUMNS ", ' ', " OF_TENANT ")" :
+			"concat(" COLUMNS ", ' ', " TABLE ")";
+	if (options.flag_table)
+		return options.tenants ? OF_TENANT : TABLE;
+	return COLUMNS;
 }
 
 /* Which messages clients know of */
@@ -91,11 +101,28 @@ create_shared(Client *client)
 	must(client, "CREATE SEQUENCE mw_msg_id");
 	if (!has_mw_msg())
 		return;
-	must(client, options.shared_columns ?
-		 "CREATE TABLE mw_msg (id bigint PRIMARY KEY, seen boolean, bits integer, kw text[])" :
+	must(client, options.tenants ?
+		 "CREATE TABLE mw_msg (owner integer, id bigint, PRIMARY KEY (owner, id))" :
 		 "CREATE TABLE mw_msg (id bigint PRIMARY KEY)");
-	must(client, "CREATE OR REPLACE FUNCTION converge_message() RETURNS trigger LANGUAGE plpgsql AS $$"
-		 " BEGIN INSERT INTO mw_msg (id) VALUES (NEW.msg) ON CONFLICT DO NOTHING; RETURN NEW; END $$");
+	if (options.shared_columns)
+		must(client, "ALTER TABLE mw_msg ADD seen boolean, ADD bits integer, ADD kw text[]");
+	if (!run(client, "CREATE OR REPLACE FUNCTION converge_message() RETURNS trigger LANGUAGE plpgsql AS $$"
+			 " BEGIN INSERT INTO mw_msg (id%s) VALUES (NEW.msg%s) ON CONFLICT DO NOTHING; RETURN NEW; END $$",
+			 TENANT(", owner"), TENANT(", NEW.tenant")))
+		exit(2);
+}
+
+/* Foreign keys from flags to messages, and from both to what is shared */
+static void
+refer_with_tenant(Client *client)
+{
+	if (flags_cascade())
+		must(client, "ALTER TABLE mw_mail_flag ADD FOREIGN KEY (tenant, mail_id)"
+			 " REFERENCES mw_mail (tenant, id) ON DELETE CASCADE");
+	if (options.shared && options.foreign_keys)
+		must(client, "ALTER TABLE mw_mail ADD FOREIGN KEY (tenant, msg) REFERENCES mw_msg ON DELETE CASCADE;"
+			 " ALTER TABLE mw_mail_flag ADD FOREIGN KEY (mail_id, tenant)"
+			 " REFERENCES mw_msg (id, owner) ON DELETE CASCADE");
 }
 
 static void
@@ -109,6 +136,7 @@ create_tables(Client *client)
 	const char *to_mail = "";
 	const char *to_message = "";
 	char		message[100] = "";
+	const char *tenant = "";
 	char		sql[SQL_SIZE];
 
 	if (options.foreign_keys)
@@ -117,6 +145,12 @@ create_tables(Client *client)
 		to_mail = " REFERENCES mw_mail ON DELETE CASCADE";
 	if (options.shared && options.foreign_keys)
 		to_mail = to_message = " REFERENCES mw_msg ON DELETE CASCADE";
+	if (options.tenants)
+		to_mail = to_message = "";	/* see refer_with_tenant() */
+	if (options.tenants)
+		tenant = options.shared ?
+			", tenant integer NOT NULL DEFAULT pg_catalog.currval('mw_msg_id') % 4" :
+			", tenant integer NOT NULL DEFAULT pg_catalog.currval('mw_mail_id') % 4";
 	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished, mw_mail_mailbox, mw_aside");
 	must(client, "DROP SEQUENCE IF EXISTS mw_mail_id, mw_msg_id");
 	must(client, "DROP SCHEMA IF EXISTS broken CASCADE");
@@ -126,17 +160,20 @@ create_tables(Client *client)
 	{
 		create_shared(client);
 		snprintf(message, sizeof(message), ", msg bigint NOT NULL"
-				 " DEFAULT pg_catalog.nextval('mw_msg_id')%s", to_message);
+				 " DEFAULT pg_catalog.nextval('mw_msg_id')%s%s", TENANT(" / 4"), to_message);
 	}
 	must(client, "CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text) WITH (fillfactor = 50)");
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail ("
-			 "id bigint DEFAULT pg_catalog.nextval('mw_mail_id'),"
-			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s)", to_mailbox,
-			 message,
+			 "id bigint DEFAULT pg_catalog.nextval('mw_mail_id')%s,"
+			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s)",
+			 options.tenants && !options.shared ? " / 4" : "", to_mailbox,
+			 message, tenant,
 			 options.flag_columns ? ", seen boolean, bits integer, kw text[]" : "",
 			 gone[options.soft_delete], options.partitioned ?
 			 ", part integer NOT NULL DEFAULT pg_catalog.random() * 3,"
-			 " PRIMARY KEY (id, part)) PARTITION BY RANGE (part" : ", PRIMARY KEY (id)");
+			 " PRIMARY KEY (id, part)) PARTITION BY RANGE (part" :
+			 options.tenants && !options.shared ? ", PRIMARY KEY (id, tenant)" :
+			 ", PRIMARY KEY (id)");
 	must(client, sql);
 	if (options.partitioned)
 		create_partitions(client);
@@ -146,9 +183,11 @@ create_tables(Client *client)
 	if (!options.flag_table)
 		return;
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail_flag ("
-			 "mail_id bigint NOT NULL%s, flag text, PRIMARY KEY (mail_id, flag))",
-			 to_mail);
+			 "mail_id bigint NOT NULL%s, flag text%s, PRIMARY KEY (mail_id, flag%s))",
+			 to_mail, TENANT(", tenant integer"), TENANT(", tenant"));
 	must(client, sql);
+	if (options.tenants)
+		refer_with_tenant(client);
 }
 
 /*
@@ -198,16 +237,18 @@ static void
 attach(Client *client)
 {
 	char		sql[SQL_SIZE];
+	char		flag[200] = "";
 
+	if (options.shared_columns)
+		snprintf(flag, sizeof(flag), ", flag => 'mw_msg', flag_message => '{id%s}',"
+				 " message_key => '{msg%s}', flag_columns => '{seen,bits,kw}'",
+				 TENANT(",owner"), TENANT(",tenant"));
+	else if (options.flag_table)
+		snprintf(flag, sizeof(flag), ", flag => 'mw_mail_flag', flag_message => '{mail_id%s}',"
+				 " message_key => '{%s%s}'", TENANT(",tenant"), FLAG_KEY, TENANT(",tenant"));
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
 			 " message_mailbox => '{mailbox_id}', counters => '%s'%s%s%s)",
-			 options.in_mailbox ? "mailbox" : "beside",
-			 options.shared_columns ?
-			 ", flag => 'mw_msg', flag_message => '{id}', message_key => '{msg}', flag_columns => '{seen,bits,kw}'" :
-			 options.shared ?
-			 ", flag => 'mw_mail_flag', flag_message => '{mail_id}', message_key => '{msg}'" :
-			 options.flag_table ?
-			 ", flag => 'mw_mail_flag', flag_message => '{mail_id}', message_key => '{id}'" : "",
+			 options.in_mailbox ? "mailbox" : "beside", flag,
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",
 			 options.soft_delete ? ", message_expunged => 'gone'" : "");
 	must(client, sql);

@@ -114,18 +114,20 @@ copy_messages(Client *client, const Target *target, char *sql, Law *law)
 	want(target, false, &wanted);
 	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject%s)"
 			 " SELECT %d, m.subject%s FROM mw_mail AS m, %s WHERE %s",
-			 options.shared ? ", msg" : "", target->other,
-			 options.shared ? ", m.msg" : "", wanted.list, wanted.where);
+			 !options.shared ? "" : options.tenants ? ", msg, tenant" : ", msg",
+			 target->other,
+			 !options.shared ? "" : options.tenants ? ", m.msg, m.tenant" : ", m.msg",
+			 wanted.list, wanted.where);
 }
 
 /* Shared messages of any mailbox, which the transaction need not have locked */
 static void
 copy_shared(Client *client, const Target *target, char *sql, Law *law)
 {
-	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject, msg)"
-			 " SELECT %d, m.subject, m.msg FROM mw_mail AS m"
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (mailbox_id, subject, msg%s)"
+			 " SELECT %d, m.subject, m.msg%s FROM mw_mail AS m"
 			 " WHERE m.mailbox_id = %d AND m.uid %% 16 = %d ORDER BY m.uid",
-			 target->other, 1 + (int) random_number(client, options.mailboxes),
+			 TENANT(", tenant"), target->other, TENANT(", m.tenant"), 1 + (int) random_number(client, options.mailboxes),
 			 (int) random_number(client, 16));
 }
 
@@ -134,18 +136,22 @@ static void
 upsert(Client *client, const Target *target, char *sql, Law *law)
 {
 	const char *action = "NOTHING";
+	bool		own_tenant = options.tenants && !options.shared;
 
 	if (chance(client, 50))
 		action = options.flag_columns && chance(client, 70) ?
 			"UPDATE SET bits = coalesce(mw_mail.bits, 0) # 2" :
 			"UPDATE SET subject = 'upserted'";
-	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (id, mailbox_id, subject%s)"
-			 " SELECT CASE WHEN m.uid %% 4 = 0 THEN pg_catalog.nextval('mw_mail_id') ELSE m.id END,"
-			 " m.mailbox_id, 'new'%s FROM mw_mail AS m"
+	snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail (id%s, mailbox_id, subject%s)"
+			 " SELECT CASE WHEN m.uid %% 4 = 0 THEN pg_catalog.nextval('mw_mail_id')%s ELSE m.id END,"
+			 "%s m.mailbox_id, 'new'%s FROM mw_mail AS m"
 			 " WHERE m.mailbox_id = %d AND m.uid = ANY ('{%s}')"
-			 " ORDER BY m.uid ON CONFLICT (id%s) DO %s",
-			 options.partitioned ? ", part" : "", options.partitioned ? ", m.part" : "",
-			 target->mailbox, target->uids, options.partitioned ? ", part" : "", action);
+			 " ORDER BY m.uid ON CONFLICT (id%s%s) DO %s",
+			 own_tenant ? ", tenant" : "", options.partitioned ? ", part" : "",
+			 own_tenant ? " / 4" : "", own_tenant ?
+			 " CASE WHEN m.uid % 4 = 0 THEN pg_catalog.currval('mw_mail_id') % 4 ELSE m.tenant END," : "",
+			 options.partitioned ? ", m.part" : "", target->mailbox, target->uids,
+			 options.partitioned ? ", part" : "", own_tenant ? ", tenant" : "", action);
 }
 
 /* --- flags ------------------------------------------------------------------ */
@@ -198,15 +204,17 @@ static void
 delete_flags(const Wanted *wanted, const char *compare, char flag, char *sql)
 {
 	if (options.mode == MODE_RAW)
-		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag WHERE (mail_id, flag) IN ("
-				 "SELECT f.mail_id, f.flag FROM mw_mail_flag AS f, mw_mail AS m, %s"
-				 " WHERE f.mail_id = m.%s AND %s AND f.flag %s '%c'"
-				 " ORDER BY m.uid, f.flag FOR UPDATE OF f)",
-				 wanted->list, FLAG_KEY, wanted->where, compare, flag);
+		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag WHERE (mail_id, flag%s) IN ("
+				 "SELECT f.mail_id, f.flag%s FROM mw_mail_flag AS f, mw_mail AS m, %s"
+				 " WHERE f.mail_id = m.%s%s AND %s AND f.flag %s '%c'"
+				 " ORDER BY m.uid, f.flag FOR UPDATE OF f)", TENANT(", tenant"),
+				 TENANT(", f.tenant"), wanted->list, FLAG_KEY,
+				 TENANT(" AND f.tenant = m.tenant"), wanted->where, compare, flag);
 	else
 		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
-				 " WHERE f.mail_id = m.%s AND %s AND f.flag %s '%c'",
-				 wanted->list, FLAG_KEY, wanted->where, compare, flag);
+				 " WHERE f.mail_id = m.%s%s AND %s AND f.flag %s '%c'",
+				 wanted->list, FLAG_KEY, TENANT(" AND f.tenant = m.tenant"),
+				 wanted->where, compare, flag);
 }
 
 static void
@@ -221,20 +229,21 @@ flag_table(Client *client, const Target *target, char *sql, Law *law)
 	{
 		case 0:
 		case 1:
-			snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c' FROM mw_mail AS m, %s"
+			snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c'%s FROM mw_mail AS m, %s"
 					 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY, flag,
-					 wanted.list, wanted.where);
+					 TENANT(", m.tenant"), wanted.list, wanted.where);
 			break;
 		case 2:
 			delete_flags(&wanted, "<=", flag, sql);
 			break;
 		default:
 			snprintf(sql, SQL_SIZE, "UPDATE mw_mail_flag AS f SET flag = '%c' FROM mw_mail AS m, %s"
-					 " WHERE f.mail_id = m.%s AND %s AND f.flag = '%c'"
+					 " WHERE f.mail_id = m.%s%s AND %s AND f.flag = '%c'"
 					 " AND NOT EXISTS (SELECT FROM mw_mail_flag AS g"
-					 " WHERE g.mail_id = m.%s AND g.flag = '%c')",
-					 flag, wanted.list, FLAG_KEY, wanted.where, random_flag(client),
-					 FLAG_KEY, flag);
+					 " WHERE g.mail_id = m.%s%s AND g.flag = '%c')",
+					 flag, wanted.list, FLAG_KEY, TENANT(" AND f.tenant = m.tenant"),
+					 wanted.where, random_flag(client), FLAG_KEY,
+					 TENANT(" AND g.tenant = m.tenant"), flag);
 			break;
 	}
 }
@@ -254,7 +263,8 @@ shared_columns(Client *client, const Target *target, bool all, char *sql, Law *l
 	law->known = pick < 2 || pick == 4;
 	law->if_rows = pick < 2;
 	snprintf(sql, SQL_SIZE, "UPDATE mw_msg AS s SET %s FROM mw_mail AS m, %s"
-			 " WHERE s.id = m.msg AND %s", sets[pick], wanted.list, wanted.where);
+			 " WHERE s.id = m.msg%s AND %s", sets[pick], wanted.list,
+			 TENANT(" AND s.owner = m.tenant"), wanted.where);
 }
 
 static void
@@ -288,9 +298,9 @@ bulk(Client *client, const Target *target, char *sql, Law *law)
 				 toggle ? "bits = coalesce(m.bits, 0) # 8" : "seen = true",
 				 wanted.list, wanted.where);
 	else if (toggle)
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c' FROM mw_mail AS m, %s"
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c'%s FROM mw_mail AS m, %s"
 				 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
-				 random_flag(client), wanted.list, wanted.where);
+				 random_flag(client), TENANT(", m.tenant"), wanted.list, wanted.where);
 	else
 		delete_flags(&wanted, "=", random_flag(client), sql);
 }
@@ -311,14 +321,14 @@ sweep(Client *client, const Target *target, char *sql, Law *law)
 				 target->mailbox, target->other, rest);
 	else if (options.shared_columns)
 		snprintf(sql, SQL_SIZE, "UPDATE mw_msg AS s SET seen = %s FROM mw_mail AS m"
-				 " WHERE s.id = m.msg AND m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d",
+				 " WHERE s.id = m.msg%s AND m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d",
 				 chance(client, 50) ? "true" : "s.seen IS NOT TRUE",
-				 target->mailbox, target->other, rest);
+				 TENANT(" AND s.owner = m.tenant"), target->mailbox, target->other, rest);
 	else
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c' FROM mw_mail AS m"
+		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c'%s FROM mw_mail AS m"
 				 " WHERE m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d"
 				 " ORDER BY m.mailbox_id, m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
-				 random_flag(client), target->mailbox, target->other, rest);
+				 random_flag(client), TENANT(", m.tenant"), target->mailbox, target->other, rest);
 }
 
 /* No change at all, or none that a client sees */
@@ -378,15 +388,17 @@ expunge(Client *client, const Target *target, char *sql, Law *law)
 	if (has_mw_msg() && options.foreign_keys && chance(client, 10))
 	{
 		snprintf(sql, SQL_SIZE, "DELETE FROM mw_msg AS s USING mw_mail AS m, %s"
-				 " WHERE s.id = m.msg AND %s", wanted.list, wanted.where);
+				 " WHERE s.id = m.msg%s AND %s", wanted.list,
+				 TENANT(" AND s.owner = m.tenant"), wanted.where);
 		return;
 	}
 	if (options.flag_table && !flags_cascade() &&
 		(!options.shared || chance(client, 20)))
 	{
-		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.%s)"
-				 " DELETE FROM mw_mail_flag WHERE mail_id IN (SELECT d.%s FROM d)",
-				 wanted.list, wanted.where, FLAG_KEY, FLAG_KEY);
+		snprintf(sql, SQL_SIZE, "WITH d AS (DELETE FROM mw_mail AS m USING %s WHERE %s RETURNING m.%s%s)"
+				 " DELETE FROM mw_mail_flag WHERE (mail_id%s) IN (SELECT * FROM d)",
+				 wanted.list, wanted.where, FLAG_KEY, TENANT(", m.tenant"),
+				 TENANT(", tenant"));
 		return;
 	}
 	law->known = law->if_rows = true;
@@ -442,9 +454,10 @@ change_message(Client *client, const Target *target, char *sql, Law *law)
 	Wanted		wanted;
 
 	want(target, false, &wanted);
-	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET msg = o.msg FROM %s,"
-			 " (SELECT msg FROM mw_mail WHERE mailbox_id = %d ORDER BY uid DESC LIMIT 1) AS o"
-			 " WHERE %s", wanted.list, target->other, wanted.where);
+	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET msg = o.msg%s FROM %s,"
+			 " (SELECT * FROM mw_mail WHERE mailbox_id = %d ORDER BY uid DESC LIMIT 1) AS o"
+			 " WHERE %s", TENANT(", tenant = o.tenant"), wanted.list, target->other,
+			 wanted.where);
 }
 
 /* Several changes in one statement */

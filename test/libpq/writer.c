@@ -226,17 +226,17 @@ store_passed(Writer *w, int mailbox, const char *passed, long expected)
 	long		rows;
 
 	if (options.shared_columns)
-		result = query(&w->client, "UPDATE mw_msg SET bits = coalesce(bits, 0) # 1 WHERE id IN"
-					   " (SELECT msg FROM mw_mail WHERE mailbox_id = %d AND uid = ANY ('{%s}'))",
-					   mailbox, passed);
+		result = query(&w->client, "UPDATE mw_msg SET bits = coalesce(bits, 0) # 1 WHERE (id%s) IN"
+					   " (SELECT msg%s FROM mw_mail WHERE mailbox_id = %d AND uid = ANY ('{%s}'))",
+					   TENANT(", owner"), TENANT(", tenant"), mailbox, passed);
 	else if (options.flag_columns)
 		result = query(&w->client, "UPDATE mw_mail SET bits = coalesce(bits, 0) # 1"
 					   " WHERE mailbox_id = %d AND uid = ANY ('{%s}')", mailbox, passed);
 	else
-		result = query(&w->client, "INSERT INTO mw_mail_flag SELECT DISTINCT %s, 'c' FROM mw_mail"
+		result = query(&w->client, "INSERT INTO mw_mail_flag SELECT DISTINCT %s, 'c'%s FROM mw_mail"
 					   " WHERE mailbox_id = %d AND uid = ANY ('{%s}')"
-					   " ON CONFLICT (mail_id, flag) DO UPDATE SET flag = 'c'",
-					   FLAG_KEY, mailbox, passed);
+					   " ON CONFLICT (mail_id, flag%s) DO UPDATE SET flag = 'c'",
+					   FLAG_KEY, TENANT(", tenant"), mailbox, passed, TENANT(", tenant"));
 	if (result == NULL)
 		return false;
 	rows = atol(PQcmdTuples(result));

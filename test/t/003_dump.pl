@@ -88,6 +88,19 @@ DELETE FROM mail WHERE id = 6;
 DELETE FROM box WHERE id = 1;
 SQL
 
+# A fifth, where flags know messages by a key of two columns
+$node->safe_psql('original', <<'SQL');
+CREATE SCHEMA tenants;
+SET search_path = tenants;
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE mail ("Ten,{ant}" text, id int, box_id int NOT NULL REFERENCES box, PRIMARY KEY (id, "Ten,{ant}"));
+CREATE TABLE flag ("of ""whom""" text, mail_id int, flag text, FOREIGN KEY ("of ""whom""", mail_id) REFERENCES mail ("Ten,{ant}", id));
+SELECT modseq.attach('mail', 'box', 'flag');
+INSERT INTO box VALUES (1);
+INSERT INTO mail VALUES ('a', 1, 1), ('b', 1, 1);
+INSERT INTO flag VALUES ('b', 1, 'seen');
+SQL
+
 # Far ahead of the clock, which would do without the sequence
 $node->safe_psql('original',
 	"SELECT setval('modseq.uidvalidity_seq', 4000000000)");
@@ -112,6 +125,8 @@ my @contents = (
 	'SELECT * FROM kept.mail ORDER BY id',
 	'SELECT * FROM kept.mail_mailbox ORDER BY id',
 	'SELECT * FROM kept.mail_vanished ORDER BY id, modseq',
+	'SELECT * FROM tenants.mail ORDER BY 1, 2',
+	'SELECT * FROM tenants.flag ORDER BY 1, 2',
 	'SELECT last_value FROM modseq.uidvalidity_seq',
 	'SELECT * FROM modseq.stores ORDER BY message::text',
 	"SELECT modseq_internal.trigger_options(oid), tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
@@ -214,6 +229,9 @@ SQL
 	is( $node->safe_psql('restored', <<"SQL"), '11|7|7', "$what: so is that of the other store");
 INSERT INTO $quoted."Mäil=1" VALUES ('é"\\', 'In,{x}') RETURNING "U,ID", "MOD}SEQ", "cre{ated"
 SQL
+	$node->safe_psql('restored', "INSERT INTO tenants.flag VALUES ('a', 1, 'after')");
+	is( $node->safe_psql('restored', 'SELECT "Ten,{ant}", modseq FROM tenants.mail ORDER BY 1'),
+		"a|4\nb|3", "$what: flags know the message of their tenant");
 	partitions_work($what);
 	is($node->safe_psql('restored', 'SELECT modseq.next_uidvalidity()'),
 		4000000001, "$what: UIDVALIDITY still rises");

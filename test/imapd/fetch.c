@@ -287,6 +287,9 @@ static void
 run_fetch(Session *session, bool uid, const FetchCommand *fetch, const char *text, const Uids *set)
 {
 	int64_t		count = uids_count(set);
+
+	/* Of a large set few messages have changed */
+	int64_t		step = fetch->changed_only ? count : WINDOW;
 	int64_t		found = 0;
 	bool		some_gone = false;
 	Expunges	expunges = uid ? EXPUNGES_TOLD : EXPUNGES_WITHHELD;
@@ -298,9 +301,9 @@ run_fetch(Session *session, bool uid, const FetchCommand *fetch, const char *tex
 		box_failure(session);
 		return;
 	}
-	for (int64_t at = 0; at < count; at += WINDOW)
+	for (int64_t at = 0; at < count; at += step)
 	{
-		Uids		window = uids_first(set, at, WINDOW);
+		Uids		window = uids_first(set, at, step);
 		bool		done = fetch_window(session, fetch, &window, &found, &some_gone);
 
 		uidset_builder_free(&window);

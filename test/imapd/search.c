@@ -56,8 +56,9 @@ match_content(Session *session, PGresult *rows, int row, const char *raw, size_t
 		add_found(found, rows, row);
 }
 
+/* Finds in a part of the set what the keys match that the database did not decide. */
 static bool
-search_window(Session *session, const Uids *set, int64_t since, Found *found)
+search_window(Session *session, const Uids *set, Found *found)
 {
 	Db		   *db = &session->db;
 	char	   *text = uids_print(set);
@@ -66,7 +67,7 @@ search_window(Session *session, const Uids *set, int64_t since, Found *found)
 	PGresult   *rows;
 	bool		done;
 
-	db_queue(db, SQL_SEARCH, "isi", session->box.id, text, since);
+	db_queue(db, SQL_SEARCH, "is", session->box.id, text);
 	g_free(text);
 	done = db_run(db);
 	if (done)
@@ -90,22 +91,104 @@ search_window(Session *session, const Uids *set, int64_t since, Found *found)
 	return done;
 }
 
-/* The messages that can match, and the mod-sequence that they have at least, by the keys that all must */
-static void
-narrow(const Session *session, const SearchCommand *search, Uids *set, int64_t *since)
+/* What all keys ask for that the database can tell */
+typedef struct Narrowed
 {
-	uidset_builder_add_ranges(set, session->box.numbers.uids.ranges, session->box.numbers.uids.n);
-	uidset_builder_finish(set);
-	*since = 0;
+	Uids		set;
+	int64_t		since;			/* the lowest mod-sequence */
+	GPtrArray  *with;			/* flags that a message must have, */
+	GPtrArray  *without;		/* and must not have */
+	bool		decided;		/* are these all keys? */
+} Narrowed;
+
+/* The system flag that a key asks for, NULL: something else.  Of a keyword the case is not known. */
+static char *
+system_flag(const Key *key)
+{
+	return key->kind == KEY_FLAG && *key->name == '\\' ? (char *) key->name : NULL;
+}
+
+static void
+narrow(Session *session, const SearchCommand *search, Narrowed *narrowed)
+{
+	const Uids *all = &session->box.numbers.uids;
+
+	*narrowed = (Narrowed) {.set = UIDS_INIT, .decided = true};
+	narrowed->with = parse_array(&session->parser);
+	narrowed->without = parse_array(&session->parser);
+	uidset_builder_add_ranges(&narrowed->set, all->ranges, all->n);
+	uidset_builder_finish(&narrowed->set);
 	for (guint i = 0; i < search->key->keys->len; i++)
 	{
 		const Key  *key = search->key->keys->pdata[i];
 
 		if (key->kind == KEY_UIDS)
-			uids_intersect(set, &key->set);
+			uids_intersect(&narrowed->set, &key->set);
 		else if (key->kind == KEY_MODSEQ)
-			*since = MAX(*since, (int64_t) key->number);
+			narrowed->since = MAX(narrowed->since, (int64_t) key->number);
+		else if (system_flag(key))
+			g_ptr_array_add(narrowed->with, system_flag(key));
+		else if (key->kind == KEY_NOT && system_flag(key->keys->pdata[0]))
+			g_ptr_array_add(narrowed->without, system_flag(key->keys->pdata[0]));
+		else if (key->kind != KEY_ALL)
+			narrowed->decided = false;
 	}
+}
+
+/* Asks the database, for all of the set at once.  False if it has failed. */
+static bool
+find(Session *session, const Narrowed *narrowed, Found *found)
+{
+	Db		   *db = &session->db;
+	char	   *text = uids_print(&narrowed->set);
+	char	   *with = flags_array(narrowed->with);
+	char	   *without = flags_array(narrowed->without);
+	const char *uids;
+	bool		done;
+
+	if (found->search->modseq)
+		db_queue(db, SQL_FIND_CHANGED, "isssi", session->box.id, text, with, without, narrowed->since);
+	else
+		db_queue(db, SQL_FIND, "isss", session->box.id, text, with, without);
+	g_free(text);
+	g_free(with);
+	g_free(without);
+	done = db_run(db);
+	if (!done)
+		return false;
+	uids = db_text(db->results[0], 0, 0);
+	if (uids == NULL)
+		return true;
+	if (!uids_parse(&found->uids, uids, UIDSET_NO_STAR))
+		abort();
+	if (found->search->modseq)
+	{
+		found->first_modseq = db_int(db->results[0], 0, 1);
+		found->last_modseq = db_int(db->results[0], 0, 2);
+		found->modseq = db_int(db->results[0], 0, 3);
+	}
+	return true;
+}
+
+/* Of what was found, what matches.  False if the database has failed. */
+static bool
+search_found(Session *session, Found *found)
+{
+	Found		matching = {.search = found->search, .uids = UIDS_INIT};
+	int64_t		count = uids_count(&found->uids);
+	bool		done = true;
+
+	for (int64_t at = 0; done && at < count; at += WINDOW)
+	{
+		Uids		window = uids_first(&found->uids, at, WINDOW);
+
+		done = search_window(session, &window, &matching);
+		uidset_builder_free(&window);
+	}
+	uidset_builder_finish(&matching.uids);
+	uidset_builder_free(&found->uids);
+	*found = matching;
+	return done;
 }
 
 /* The highest mod-sequence of what is told (RFC 7162 section 3.1.10) */
@@ -161,25 +244,15 @@ static void
 run_search(Session *session, bool uid, const SearchCommand *search)
 {
 	Found		found = {.search = search, .uids = UIDS_INIT};
-	Uids		set = UIDS_INIT;
+	Narrowed	narrowed;
 	Uids		result;
-	int64_t		since;
-	int64_t		count;
-	bool		done = true;
+	bool		done;
 
 	if (search->modseq)
 		session_condstore(session);
-	narrow(session, search, &set, &since);
-	count = uids_count(&set);
-	for (int64_t at = 0; done && at < count; at += WINDOW)
-	{
-		Uids		window = uids_first(&set, at, WINDOW);
-
-		done = search_window(session, &window, since, &found);
-		uidset_builder_free(&window);
-	}
-	uidset_builder_free(&set);
-	uidset_builder_finish(&found.uids);
+	narrow(session, search, &narrowed);
+	done = find(session, &narrowed, &found) && (narrowed.decided || search_found(session, &found));
+	uidset_builder_free(&narrowed.set);
 	if (!done)
 	{
 		uidset_builder_free(&found.uids);

@@ -201,9 +201,7 @@ put_qresync(Session *session, PGresult *resync, const SelectParameters *p)
 	if (vanished == NULL)
 		return;
 	put_earlier(session, vanished, p);
-	if (db_text(resync, 0, 5) == NULL)
-		return;
-	for (int row = 0; row < rows; row++)
+	for (int row = 1; row < rows; row++)
 		sync_put_fetch(session, numbers_number(&session->box.numbers, db_int(resync, row, 5)),
 					   db_text(resync, row, 5), db_text(resync, row, 7), db_text(resync, row, 6));
 }

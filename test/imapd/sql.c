@@ -7,33 +7,32 @@
  * and with the rows of messages joined to what modseq answers, so that one
  * snapshot and one round trip have both.
  *
- * A set of UIDs becomes rows by ranges(), and each range one scan of the
- * index on (mailbox_id, uid): "uid <@ set" would read all between its first
- * and its last UID.  OFFSET 0 keeps the planner at that.
+ * "uid <@ set" reads what is in the set and nothing else.
  *
  *-------------------------------------------------------------------------
  */
 #include "db.h"
 
-/* $1 is the mailbox, s the set */
-#define MESSAGES(columns) \
-	"LATERAL (SELECT " columns " FROM mw_mail WHERE mailbox_id = $1::bigint" \
-	" AND uid BETWEEN s.lo AND s.hi OFFSET 0) m"
-
 #define UNSEEN	"NOT flags @> '{\"\\\\Seen\"}'"
 #define DELETED	"flags @> '{\"\\\\Deleted\"}'"
 
-/* What has changed, and the messages that have: the sets in the first row only */
+/*
+ * What has changed, in the first row, and then the messages that have.  The
+ * sets can be large: in each row of a join the sort would carry them along.
+ */
 #define RESYNC(function) \
-	"SELECT r.verdict, r.uidnext, r.highestmodseq, r.first_vanished," \
-	" CASE WHEN row_number() OVER (ORDER BY m.uid) = 1 THEN r.vanished END," \
-	" m.uid, m.modseq, array_to_string(m.flags, E'\\n')" \
-	" FROM " function " r LEFT JOIN LATERAL (SELECT m.* FROM ranges(r.changed) s, " \
-	MESSAGES("uid, modseq, flags") ") m ON true ORDER BY m.uid"
+	"WITH r AS MATERIALIZED (SELECT * FROM " function ")" \
+	" SELECT verdict, uidnext, highestmodseq, first_vanished, vanished, NULL AS uid, NULL, NULL FROM r" \
+	" UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, m.uid, m.modseq, array_to_string(m.flags, E'\\n')" \
+	" FROM r JOIN mw_mail m ON m.mailbox_id = $1::bigint AND m.uid <@ r.changed" \
+	" ORDER BY uid NULLS FIRST"
 
 #define MESSAGE_COLUMNS \
 	"m.uid, m.modseq, array_to_string(m.flags, E'\\n'), m.size," \
 	" to_char(m.internaldate AT TIME ZONE 'UTC', 'DD-Mon-YYYY HH24:MI:SS')"
+
+/* The flags that a message must have, and those that it must not have */
+#define FLAGS	"flags @> $3::text[] AND NOT flags && $4::text[]"
 
 /*
  * $1 is still the mailbox that was opened with UIDVALIDITY $2.  A write asks
@@ -119,23 +118,30 @@ const SqlText sql_texts[SQL_COUNT] = {
 		"SELECT uidset_agg(uid) FROM changed_since('mw_mail', $1::bigint, $2, $3)", false},
 
 	[SQL_MESSAGES] = {
-		"SELECT " MESSAGE_COLUMNS " FROM ranges($2::uidset) s, "
-		MESSAGES("uid, modseq, flags, size, internaldate") " ORDER BY m.uid", false},
+		"SELECT " MESSAGE_COLUMNS " FROM mw_mail m"
+		" WHERE m.mailbox_id = $1::bigint AND m.uid <@ $2::uidset ORDER BY m.uid", false},
 	[SQL_CHANGED] = {
-		"SELECT " MESSAGE_COLUMNS " FROM changed_since('mw_mail', $1::bigint, $3, $2) c,"
-		" LATERAL (SELECT uid, modseq, flags, size, internaldate FROM mw_mail"
-		" WHERE mailbox_id = $1 AND uid = c.uid OFFSET 0) m ORDER BY m.uid", false},
+		"SELECT " MESSAGE_COLUMNS " FROM mw_mail m WHERE m.mailbox_id = $1::bigint AND m.uid <@"
+		" (SELECT uidset_agg(uid) FROM changed_since('mw_mail', $1::bigint, $3, $2)) ORDER BY m.uid", false},
 	[SQL_VANISHED] = {"SELECT vanished_since('mw_mail', $1::bigint, $2, $3)", false},
 	[SQL_RAW] = {
-		"SELECT m.uid, m.raw FROM ranges($2::uidset) s, " MESSAGES("uid, raw") " ORDER BY m.uid", true},
+		"SELECT uid, raw FROM mw_mail WHERE mailbox_id = $1::bigint AND uid <@ $2::uidset ORDER BY uid", true},
 	[SQL_HEADER] = {
-		"SELECT m.uid, m.raw FROM ranges($2::uidset) s, "
-		MESSAGES("uid, substring(raw FOR $3::int) AS raw") " ORDER BY m.uid", true},
+		"SELECT uid, substring(raw FOR $3::int) FROM mw_mail"
+		" WHERE mailbox_id = $1::bigint AND uid <@ $2::uidset ORDER BY uid", true},
+	[SQL_FIND] = {
+		"SELECT uidset_agg(uid), NULL, NULL, NULL FROM mw_mail"
+		" WHERE mailbox_id = $1::bigint AND uid <@ $2::uidset AND " FLAGS, false},
+	/* By the index on mod-sequences: most of the set has not changed since. */
+	[SQL_FIND_CHANGED] = {
+		"WITH found AS MATERIALIZED (SELECT uid, modseq FROM (SELECT uid, modseq, flags FROM mw_mail"
+		" WHERE mailbox_id = $1::bigint AND modseq >= $5 OFFSET 0) m WHERE uid <@ $2::uidset AND " FLAGS ")"
+		" SELECT uidset_agg(uid), (SELECT modseq FROM found ORDER BY uid LIMIT 1),"
+		" (SELECT modseq FROM found ORDER BY uid DESC LIMIT 1), max(modseq) FROM found", false},
 	[SQL_SEARCH] = {
 		"SELECT " MESSAGE_COLUMNS ", extract(epoch FROM m.internaldate)::bigint,"
-		" extract(epoch FROM now())::bigint FROM ranges($2::uidset) s, "
-		MESSAGES("uid, modseq, flags, size, internaldate")
-		" WHERE m.modseq >= $3 ORDER BY m.uid", false},
+		" extract(epoch FROM now())::bigint FROM mw_mail m"
+		" WHERE m.mailbox_id = $1::bigint AND m.uid <@ $2::uidset ORDER BY m.uid", false},
 
 	[SQL_SEEN] = {
 		"WITH m AS (" UPDATE_FLAGS("flags || '{\"\\\\Seen\"}'", UNSEEN)

@@ -18,7 +18,7 @@
 
 #include "imapd.h"
 
-/* Columns of SQL_RESYNC and SQL_QRESYNC */
+/* Columns of SQL_RESYNC and SQL_QRESYNC: of the first row, and of the others */
 enum
 {
 	VERDICT, UIDNEXT, HIGHESTMODSEQ, FIRST_VANISHED, VANISHED, UID, MODSEQ, FLAGS
@@ -140,9 +140,7 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 		box->cursor = MIN(highest, db_int(resync, 0, FIRST_VANISHED) - 1);
 	uidset_builder_free(&gone);
 
-	if (db_text(resync, 0, UID) == NULL)
-		return;
-	for (int row = 0; row < rows; row++)
+	for (int row = 1; row < rows; row++)
 		if (db_int(resync, row, UID) >= uidnext)
 		{
 			numbers_add(&box->numbers, db_int(resync, row, UID));
@@ -150,7 +148,7 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 		}
 	if (arrived)
 		put(session, "* %" PRId64 " EXISTS\r\n* 0 RECENT\r\n", numbers_count(&box->numbers));
-	for (int row = 0; row < rows; row++)
+	for (int row = 1; row < rows; row++)
 	{
 		int64_t		uid = db_int(resync, row, UID);
 		int64_t		number = uid < uidnext ? numbers_number(&box->numbers, uid) : 0;

@@ -105,6 +105,37 @@ class Cost(unittest.TestCase):
         self.assertLess(self.rows_read() - counted, 10)
         self.assertGreater(counted - before, 1000)
 
+    def test_few_of_many(self):
+        """One query each, and what is read follows what is found; where flags are searched, the mailbox's rows."""
+        highest = int(sql("SELECT highestmodseq FROM modseq.status('mw_mail', %d)" % self.id))
+        uids = [2, MESSAGES // 2 + 1, MESSAGES - 1]
+        sql("UPDATE mw_mail SET flags = '{\"\\\\Flagged\"}' WHERE mailbox_id = %d AND uid IN (%d, %d, %d)"
+            % (self.id, *uids))
+        listed = ",".join(map(str, uids))
+        for command, most in (
+                ("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d)" % highest, 100),
+                ("UID FETCH %s (FLAGS)" % listed, 100),
+                ("UID SEARCH MODSEQ %d" % (highest + 1), 100),
+                ("UID SEARCH RETURN (MIN MAX) FLAGGED UNSEEN MODSEQ %d" % (highest + 1), 100),
+                ("UID SEARCH UID %s FLAGGED" % listed, 100),
+                ("UID SEARCH FLAGGED UNSEEN", 2 * MESSAGES)):
+            with self.subTest(command):
+                before = self.rows_read()
+                c = self.connect()
+                c.ok("EXAMINE " + self.box)
+                answer, trips = self.trips(c, command)
+                if "FETCH" in command:
+                    self.assertEqual(len(answer.fetches()), 3)
+                elif "RETURN" in command:
+                    answer.one(r"MIN 2 MAX %d MODSEQ %d" % (uids[2], highest + 1))
+                else:
+                    answer.one("^SEARCH " + " ".join(map(str, uids)) + r"( \(MODSEQ %d\))?$" % (highest + 1))
+                self.assertLessEqual(trips, 2)
+                c.ok("LOGOUT")
+                c.close()
+                wait_for(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'imapd'") == "0")
+                self.assertLess(self.rows_read() - before, most)
+
     def is_quiet(self):
         """Have all sessions of the front end ended, so that their statistics are told?"""
         return sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'imapd'"

@@ -142,7 +142,10 @@ put_message(Session *session, PGresult *rows, int row, const char *raw, size_t l
 	for (guint i = 0; i < fetch->items->len; i++)
 		flags_put |= g_array_index(fetch->items, Item, i).kind == ITEM_FLAGS;
 	if (flags_put || seen >= 0)
+	{
 		flags_announce(session, flags);
+		flags_told(session, uid, strtoll(modseq, NULL, 10), flags);
+	}
 	put(session, "* %" PRId64 " FETCH (", number);
 	if (fetch->uid || (seen >= 0 && session->condstore))
 	{

@@ -14,6 +14,16 @@
 /* So many keywords a user can have. */
 #define MAX_KEYWORDS	1000
 
+/* Of so many messages a session remembers the flags. */
+#define MAX_TOLD	20000
+
+/* The flags of a message, as the client knows them since it was told last */
+typedef struct FlagsTold
+{
+	int64_t		modseq;
+	char		flags[];		/* as the database has them, with newlines */
+} FlagsTold;
+
 /* As an array literal of PostgreSQL.  The caller g_free()s it. */
 char *
 flags_array(GPtrArray *flags)
@@ -205,4 +215,60 @@ flags_have(const char *flags, const char *flag)
 			flags++;
 	}
 	return false;
+}
+
+static const FlagsTold *
+find_told(const Session *session, int64_t uid)
+{
+	GHashTable *told = session->box.flags;
+
+	return told ? g_hash_table_lookup(told, GUINT_TO_POINTER((guint) uid)) : NULL;
+}
+
+/* The client knows that the message has these flags, at that mod-sequence. */
+void
+flags_told(Session *session, int64_t uid, int64_t modseq, const char *flags)
+{
+	const FlagsTold *old = find_told(session, uid);
+	size_t		size = strlen(flags) + 1;
+	FlagsTold  *new;
+
+	if (old && old->modseq > modseq)
+		return;
+	if (session->box.flags == NULL)
+		session->box.flags = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	if (g_hash_table_size(session->box.flags) >= MAX_TOLD)
+		g_hash_table_remove_all(session->box.flags);
+	new = g_malloc(sizeof(FlagsTold) + size);
+	new->modseq = modseq;
+	memcpy(new->flags, flags, size);
+	g_hash_table_replace(session->box.flags, GUINT_TO_POINTER((guint) uid), new);
+}
+
+/* Does the client know, and did it at that mod-sequence, unless they have changed? */
+bool
+flags_are_known(const Session *session, int64_t uid, int64_t modseq)
+{
+	const FlagsTold *told = find_told(session, uid);
+
+	return told && told->modseq <= modseq;
+}
+
+/* Has the message each of these flags now, or has not, as the client knows? */
+bool
+flags_are_as_told(const Session *session, int64_t uid, const char *now, const GPtrArray *flags)
+{
+	const FlagsTold *told = find_told(session, uid);
+
+	for (guint i = 0; i < flags->len; i++)
+		if (flags_have(told->flags, flags->pdata[i]) != flags_have(now, flags->pdata[i]))
+			return false;
+	return true;
+}
+
+/* The mailbox is closed. */
+void
+flags_forget(Session *session)
+{
+	g_clear_pointer(&session->box.flags, g_hash_table_unref);
 }

@@ -109,6 +109,7 @@ typedef struct Selected
 	int64_t		told;			/* flags and arrivals are told up to here */
 	int64_t		cursor;			/* expunges too: below told while some are withheld */
 	Numbers		numbers;
+	GHashTable *flags;			/* as they were told last: flags.c; or NULL */
 } Selected;
 
 /* Reads what the client sends: input.c */
@@ -249,6 +250,10 @@ extern void flags_announce(Session *session, const char *flags);
 extern void flags_read(Session *session, const char *keywords);
 extern char *flags_safe(const char *flags);
 extern bool flags_have(const char *flags, const char *flag);
+extern void flags_told(Session *session, int64_t uid, int64_t modseq, const char *flags);
+extern bool flags_are_known(const Session *session, int64_t uid, int64_t modseq);
+extern bool flags_are_as_told(const Session *session, int64_t uid, const char *now, const GPtrArray *flags);
+extern void flags_forget(Session *session);
 
 /* --- the commands ---------------------------------------------------------------- */
 

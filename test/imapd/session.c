@@ -151,6 +151,7 @@ void
 session_unselect(Session *session)
 {
 	numbers_free(&session->box.numbers);
+	flags_forget(session);
 	session->state = STATE_AUTHENTICATED;
 }
 

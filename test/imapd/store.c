@@ -6,6 +6,10 @@
  * One transaction, under the mailbox lock: judge, change, read what became of
  * it.  Without UNCHANGEDSINCE that is one round trip.
  *
+ * A message has one mod-sequence for all its flags.  So that +FLAGS and -FLAGS
+ * are not refused for flags that they do not name, these are compared with what
+ * the client has been told of them (RFC 7162 section 3.1.12).
+ *
  *-------------------------------------------------------------------------
  */
 #include <inttypes.h>
@@ -66,6 +70,51 @@ take_set(PGresult *result, int column)
 	return set;
 }
 
+/*
+ * Which of the modified messages have only got, or lost, flags that this +FLAGS
+ * or -FLAGS does not name?  To the command they are unchanged.
+ *
+ * That is known of those whose flags the session has told, up to UNCHANGEDSINCE
+ * and not since.  The mailbox is locked.  False if the database has failed.
+ */
+static bool
+spare_others_flags(Session *session, const StoreCommand *store, Uids *unchanged, Uids *modified)
+{
+	Db		   *db = &session->db;
+	Uids		known = UIDS_INIT;
+	Uids		spared = UIDS_INIT;
+	bool		done = true;
+
+	if (store->sql == SQL_STORE_REPLACE || store->since > (uint64_t) session->box.told)
+		return true;
+	for (int i = 0; i < modified->n; i++)
+		for (int64_t uid = modified->ranges[i].lo; uid <= modified->ranges[i].hi; uid++)
+			if (flags_are_known(session, uid, store->since))
+				uids_add(&known, uid);
+	if (known.n > 0)
+	{
+		char	   *text = uids_print(&known);
+
+		db_queue(db, SQL_MESSAGES, "is", session->box.id, text);
+		g_free(text);
+		done = db_run(db);
+	}
+	for (int row = 0; done && known.n > 0 && row < PQntuples(db->results[0]); row++)
+	{
+		int64_t		uid = db_int(db->results[0], row, 0);
+
+		if (flags_are_as_told(session, uid, db_text(db->results[0], row, 2), store->flags))
+		{
+			uids_add(&spared, uid);
+			uids_add(unchanged, uid);
+		}
+	}
+	uids_subtract(modified, &spared);
+	uidset_builder_free(&known);
+	uidset_builder_free(&spared);
+	return done;
+}
+
 /* One attempt */
 static bool
 try_store(Session *session, const StoreCommand *store, const Uids *set, StoreResult *result)
@@ -88,13 +137,15 @@ try_store(Session *session, const StoreCommand *store, const Uids *set, StoreRes
 		done = db_run(db);
 		if (done)
 		{
-			const char *unchanged = db_text(db->results[1], 0, 0);
+			Uids		unchanged = take_set(db->results[1], 0);
 
-			chosen = g_strdup(unchanged ? unchanged : "");
 			result->modified = take_set(db->results[1], 1);
+			done = spare_others_flags(session, store, &unchanged, &result->modified);
+			chosen = uids_print(&unchanged);
+			uidset_builder_free(&unchanged);
 			first = 0;
 		}
-		else
+		if (!done)
 			goto out;
 	}
 	db_queue(db, SQL_FOREIGN, "iis", box, session->box.told, all);
@@ -145,6 +196,8 @@ put_messages(Session *session, bool uid, const StoreCommand *store, const StoreR
 			sync_put_fetch(session, numbers_number(&session->box.numbers, id),
 						   uid || session->condstore ? db_text(result->messages, row, 0) : NULL,
 						   flags ? db_text(result->messages, row, 2) : NULL, modseq);
+		if (!flags)
+			flags_told(session, id, db_int(result->messages, row, 1), db_text(result->messages, row, 2));
 	}
 }
 

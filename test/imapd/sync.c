@@ -40,7 +40,10 @@ sync_put_fetch(Session *session, int64_t number, const char *uid,
 	const char *space = "";
 
 	if (flags)
+	{
 		flags_announce(session, flags);
+		flags_told(session, numbers_uid(&session->box.numbers, number), strtoll(modseq, NULL, 10), flags);
+	}
 	put(session, "* %" PRId64 " FETCH (", number);
 	if (uid)
 	{

@@ -144,6 +144,45 @@ class Condstore(unittest.TestCase):
         self.assertEqual(self.a.ok("STORE 1:3 (UNCHANGEDSINCE 6) +FLAGS (\\Draft)").code, "MODIFIED 2")
         self.assertEqual(self.a.ok("UID STORE 2:4 (UNCHANGEDSINCE 5) +FLAGS (\\Draft)").code, "MODIFIED 2:4")
 
+    def test_unchangedsince_other_flags(self):
+        """RFC 7162 section 3.1.12: +FLAGS and -FLAGS are not refused for flags that they do not name."""
+        self.b.ok("SELECT " + self.box)
+        for told in ("SELECT %s (CONDSTORE)" % self.box, "FETCH 1:4 (FLAGS)"):
+            self.a.ok(told)
+        highest = int(sql("SELECT highestmodseq FROM modseq.status('mw_mail', %d)" % mailbox_id(self.box)))
+        store = "STORE 1:4 (UNCHANGEDSINCE %d) " % highest
+        self.b.ok("STORE 1 +FLAGS (\\Seen)")            # another flag
+        self.b.ok("STORE 2 +FLAGS ($Work)")             # the same
+        self.b.ok("STORE 3 +FLAGS ($Work \\Seen)")
+        self.b.ok("STORE 3 -FLAGS ($Work)")             # it is back
+        # the flags of others are told with it
+        answer = self.a.ok(store + "+FLAGS.SILENT ($work)")
+        self.assertEqual(answer.code, "MODIFIED 2")
+        flags = {number: flags for number, (flags, _) in answer.fetches().items()}
+        self.assertEqual(flags, {1: {"\\Seen", "$Work"}, 2: {"$Work"}, 3: {"\\Seen", "$Work"}, 4: None})
+        # that was told, and UNCHANGEDSINCE is older than it: the client may not have heard it
+        self.assertEqual(self.a.ok(store + "-FLAGS ($Work)").code, "MODIFIED 1:4")
+        # its own changes it knows, also silent ones
+        highest = int(sql("SELECT highestmodseq FROM modseq.status('mw_mail', %d)" % mailbox_id(self.box)))
+        self.b.ok("STORE 4 +FLAGS (\\Draft)")
+        self.b.ok("STORE 1 -FLAGS ($Work)")
+        answer = self.a.ok("STORE 1,4 (UNCHANGEDSINCE %d) -FLAGS ($Work)" % highest)
+        self.assertEqual(answer.code, "MODIFIED 1")
+        self.assertEqual(answer.fetches()[4][0], {"\\Draft"})
+        # FLAGS replaces all, and names all
+        self.b.ok("STORE 2 +FLAGS (\\Draft)")
+        highest = int(sql("SELECT highestmodseq FROM modseq.status('mw_mail', %d)" % mailbox_id(self.box))) - 1
+        self.assertEqual(self.a.ok("STORE 2 (UNCHANGEDSINCE %d) FLAGS ($Work)" % highest).code, "MODIFIED 2")
+        # nothing is known of what was not told since the mailbox was opened, nor of what is to be told
+        self.a.ok("SELECT %s (CONDSTORE)" % self.box)
+        highest = int(sql("SELECT highestmodseq FROM modseq.status('mw_mail', %d)" % mailbox_id(self.box)))
+        self.b.ok("STORE 2 -FLAGS (\\Draft)")
+        self.assertEqual(self.a.ok("STORE 2 (UNCHANGEDSINCE %d) +FLAGS (\\Answered)" % highest).code, "MODIFIED 2")
+        self.a.ok("FETCH 3 (FLAGS)")
+        self.b.ok("STORE 3 -FLAGS (\\Seen)")
+        self.b.ok("STORE 3 +FLAGS (\\Draft)")
+        self.assertEqual(self.a.ok("STORE 3 (UNCHANGEDSINCE %d) +FLAGS (\\Answered)" % (highest + 2)).code, "MODIFIED 3")
+
     def test_unchangedsince_zero_and_duplicates(self):
         self.a.ok("SELECT " + self.box)
         answer = self.a.ok("STORE 1:2 (UNCHANGEDSINCE 0) +FLAGS (\\Seen)")

@@ -269,7 +269,9 @@ class Meanwhile(unittest.TestCase):
                 (lambda box: sql("BEGIN; SAVEPOINT s; DELETE FROM mw_mailbox WHERE name = '%s'; RELEASE s; COMMIT" % box),
                  "deleted"),
                 # by a key that was not its own
-                (lambda box: sql("UPDATE mw_mailbox SET id = DEFAULT WHERE name = '%s'" % box), "deleted")):
+                (lambda box: sql("BEGIN; DELETE FROM mw_mail WHERE mailbox_id = %d;"
+                                 "UPDATE mw_mailbox SET id = DEFAULT WHERE name = '%s'; COMMIT" % (mailbox_id(box), box)),
+                 "deleted")):
             box = new_mailbox(self.a, 1)
             c = Imap()
             c.ok("SELECT " + box)

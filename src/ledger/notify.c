@@ -17,10 +17,10 @@
  * after the other.
  *
  * Memory: TopTransactionContext.  Keys that are gone are noted up to a number,
- * and dropped with their subtransaction.  A mailbox is noted under each name that it
- * has, and reported under the last.  One that only an aborted subtransaction
- * has changed stays noted, and is left out at commit if its lock went with
- * that; else it costs a wake-up for nothing.
+ * and dropped with their subtransaction.  A mailbox is noted under each name
+ * that it has, and reported under the last.  One that only an aborted
+ * subtransaction has changed stays noted, and is left out at commit if its lock
+ * went with that; else it costs a wake-up for nothing.
  *
  *-------------------------------------------------------------------------
  */

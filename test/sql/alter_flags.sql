@@ -89,6 +89,12 @@ SELECT modseq.attach('mail') \g /dev/null
 SELECT * FROM told('mail');
 ROLLBACK;
 
+-- ... but not if it is left as it is, or dropped
+BEGIN;
+ALTER TABLE mail ALTER deleted_at TYPE timestamp, ALTER deleted_at SET DEFAULT NULL;
+ALTER TABLE mail DROP deleted_at, ADD deleted timestamptz DEFAULT clock_timestamp();
+ROLLBACK;
+
 -- A flag column goes: only when it is tracked no more. Then messages that had it have changed, and so have those that
 -- have what is tracked now; an empty value is none
 UPDATE mail SET seen = 1, label = CASE id WHEN 1 THEN 'x' WHEN 2 THEN '' END WHERE id < 3;

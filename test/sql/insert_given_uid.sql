@@ -81,4 +81,28 @@ INSERT INTO synced (box_id, uid) VALUES (1, 7);
 :synced
 SELECT * FROM modseq.check('synced');
 
+--
+-- No index sees to it that a UID is given once: there is none, or it is of some messages only, or looks at commit. So we do
+--
+CREATE TABLE noted_box (id int PRIMARY KEY);
+CREATE TABLE noted (id int, box_id int NOT NULL REFERENCES noted_box ON DELETE CASCADE, uid bigint, gone boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('noted', 'noted_box', counters => 'mailbox', message_mailbox => '{box_id}', message_expunged => 'gone');
+INSERT INTO noted_box (id) VALUES (1);
+DROP INDEX noted_box_id_uid_idx;
+INSERT INTO noted (id, box_id, uid, gone) VALUES (1, 1, 10, true), (2, 1, 10, false);
+CREATE UNIQUE INDEX noted_some ON noted (box_id, uid) WHERE NOT gone;
+INSERT INTO noted (id, box_id, uid, gone) VALUES (1, 1, 10, true), (2, 1, 10, false);
+DROP INDEX noted_some;
+ALTER TABLE noted ADD CONSTRAINT late UNIQUE (box_id, uid) DEFERRABLE INITIALLY DEFERRED;
+BEGIN;
+INSERT INTO noted (id, box_id, uid) VALUES (1, 1, 10), (2, 1, 10);
+ROLLBACK;
+-- In a mailbox that takes the place of another, the other's UIDs are free
+BEGIN;
+INSERT INTO noted (id, box_id) SELECT i, 1 FROM generate_series(1, 5) AS i;
+DELETE FROM noted_box;
+WITH b AS (INSERT INTO noted_box (id) VALUES (1) RETURNING id)
+INSERT INTO noted (id, box_id, uid) SELECT 9, id, 3 FROM b RETURNING uid;
+ROLLBACK;
+
 DROP SCHEMA t_insert CASCADE;

@@ -93,6 +93,25 @@ INSERT INTO mail VALUES (10, 'y');
 ROLLBACK;
 DROP TRIGGER z_rename ON box;
 
+-- Messages arrive under the key that the mailbox gets, by a function that the statement calls, and nothing goes
+CREATE FUNCTION arrive(box text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO mail VALUES (20, box), (21, box);
+	RETURN 'arrived';
+END $$;
+BEGIN;
+UPDATE box SET id = 'w' WHERE id = 'b' RETURNING arrive(id);
+:state
+INSERT INTO mail VALUES (22, 'w');
+:state
+ROLLBACK;
+BEGIN;
+SELECT FROM modseq.lock('mail', 'b'::text);
+WITH f AS (UPDATE mail SET seen = true WHERE id = 4) UPDATE box SET id = 'w' WHERE id = 'b' RETURNING arrive(id);
+INSERT INTO mail VALUES (22, 'w');
+:state
+ROLLBACK;
+
 -- It only changes it, once more; and later statements rename it
 CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -255,5 +255,25 @@ UPDATE mail SET day = 3, modseq = 1 WHERE id = 11;
 SELECT id, uid, modseq, tableoid::regclass FROM mail WHERE id = 11;
 ROLLBACK;
 
+-- While a message is on its way, a trigger brings another one into its mailbox, under a UID of its own
+CREATE TABLE post_box (id int PRIMARY KEY);
+CREATE TABLE post (id int, box_id int NOT NULL, part int, uid bigint, seen boolean) PARTITION BY LIST (part);
+CREATE TABLE post_0 PARTITION OF post FOR VALUES IN (0);
+CREATE TABLE post_1 PARTITION OF post FOR VALUES IN (1);
+SELECT modseq.attach('post', 'post_box', message_mailbox => '{box_id}', message_flags => '{seen}') \g /dev/null
+INSERT INTO post_box VALUES (1), (2);
+INSERT INTO post (id, box_id, part) VALUES (1, 1, 0), (2, 1, 0), (3, 1, 0);
+CREATE FUNCTION bring() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO post_1 SELECT 100 + new.id, new.box_id, 1, s.uidnext + 10 FROM modseq.status('post', new.box_id::bigint) AS s;
+	RETURN new;
+END $$;
+CREATE TRIGGER a_bring BEFORE INSERT ON post_1 FOR EACH ROW WHEN (new.id < 100) EXECUTE FUNCTION bring();
+UPDATE post SET part = 1, seen = true WHERE id = 1;
+UPDATE post SET part = 1, box_id = 2 WHERE id = 2;
+SELECT id, box_id, uid, modseq, seen FROM post ORDER BY id;
+SELECT modseq.vanished_since('post', id::bigint, 2) AS vanished FROM post_box ORDER BY id;
+SELECT * FROM modseq.check('post');
+
 SET client_min_messages = warning;
 DROP SCHEMA t_partition_move CASCADE;

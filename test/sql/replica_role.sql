@@ -70,4 +70,19 @@ DELETE FROM mail WHERE id = 7;
 COMMIT;
 SELECT uids FROM mail_vanished ORDER BY modseq DESC LIMIT 1;
 
+-- The mailbox is another row than we know of, with the same key; and then there is none
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE post (id int, box_id int NOT NULL);
+SELECT modseq.attach('post', 'box', counters => 'mailbox', message_mailbox => '{box_id}');
+INSERT INTO box VALUES (1);
+BEGIN;
+INSERT INTO post VALUES (1, 1);
+SET LOCAL session_replication_role = replica;
+DELETE FROM box;
+INSERT INTO box VALUES (1);
+SET LOCAL session_replication_role = origin;
+DELETE FROM box;
+INSERT INTO post VALUES (2, 1);
+ROLLBACK;
+
 DROP SCHEMA t_replica CASCADE;

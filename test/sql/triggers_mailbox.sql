@@ -135,4 +135,20 @@ DELETE FROM mail WHERE mailbox_id = 7 AND uid = 1;
 UPDATE mailbox SET uidvalidity = 71 WHERE id = 7;
 SELECT verdict, uidnext, highestmodseq, vanished FROM modseq.resync('mail', 7, 71, 2);
 
+-- One deletes the mailbox when it is written, in the middle of what another mailbox's message has led to
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE post (id int PRIMARY KEY, box_id int NOT NULL);
+CREATE TABLE flag (post_id int, name text);
+SELECT modseq.attach('post', 'box', 'flag', counters => 'mailbox', message_mailbox => '{box_id}', flag_message => 'post_id', message_key => 'id');
+INSERT INTO box VALUES (1), (2);
+INSERT INTO post VALUES (1, 1), (2, 1), (10, 2);
+CREATE FUNCTION delete_post() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM post WHERE id = 2; RETURN NULL; END';
+CREATE FUNCTION delete_box() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM box WHERE id = new.id; RETURN NULL; END';
+CREATE TRIGGER delete_post AFTER UPDATE OF modseq ON post FOR EACH ROW EXECUTE FUNCTION delete_post();
+CREATE TRIGGER delete_box AFTER UPDATE ON box FOR EACH ROW WHEN (new.id = 1) EXECUTE FUNCTION delete_box();
+WITH d AS (DELETE FROM post WHERE id = 1) INSERT INTO flag VALUES (10, 'x');
+SELECT id, uidnext, highestmodseq FROM box;
+SELECT id, modseq, uids, vanished_at = 'infinity' AS remembered FROM post_vanished;
+SELECT * FROM modseq.check('post');
+
 DROP SCHEMA t_triggers_mailbox CASCADE;

@@ -26,11 +26,14 @@ PG_FUNCTION_INFO_V1(modseq_unchanged_since);
 /* UIDs that unchanged_since answers for though they were never assigned */
 #define MAX_UNASSIGNED		INT64CONST(1000000)
 
-static void
+static Mailbox *
 lock_mailbox(Store *store, const Datum *key)
 {
-	if (!counter_lock_existing(store, mailbox_with_key(store, key)))
+	Mailbox    *mailbox = mailbox_lock(store, key);
+
+	if (mailbox == NULL)
 		status_no_mailbox(store, key);
+	return mailbox;
 }
 
 /* For qsort_arg(): mailbox keys in the order of locking */
@@ -92,11 +95,10 @@ modseq_touch(PG_FUNCTION_ARGS)
 	int64		value;
 
 	argument_check_may_write(store);
-	lock_mailbox(store, key);
+	mailbox = lock_mailbox(store, key);
 	if (!status_read(store, key, PLAN_AS_CALLER, &status))
 		status_no_mailbox(store, key);
 	statement_open(STATEMENT_OTHER);
-	mailbox = mailbox_with_key(store, key);
 	value = counter_modseq(store, mailbox);
 	counter_used(mailbox, value);
 	statement_close(STATEMENT_OTHER);

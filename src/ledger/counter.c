@@ -118,6 +118,54 @@ read_locked(Store *store, Counters *counters)
 }
 
 /*
+ * counter_check_vacant: a mailbox gets a key; messages that are there already,
+ * with UIDs below that, are not its own
+ *
+ * Where no foreign key takes them along, they are those of the mailbox that had
+ * the key before, and still to follow that one to its new key: they would be
+ * taken for this one's.  If it was deleted, then that is seen to elsewhere (see
+ * source.c, and resume() for one that is made anew), but for another that is
+ * renamed onto the key of one whose counters went with it.
+ */
+void
+counter_check_vacant(Store *store, const Datum *key, bool renamed,
+					 int64 uidnext)
+{
+	Mailbox    *former = mailbox_find(store, key);
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	if ((former == NULL || mailbox_counters(former)->gone ||
+		 mailbox_has_key(store, former, key)) &&
+		(!renamed || !store->outlives))
+		return;
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(uidnext);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_SEE_MESSAGE, params, PLAN_AS_OWNER);
+	SPI_finish();
+	if (rows > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("mailbox %s gets a key that messages of another one still have",
+						key_text(store, key)),
+				 errdetail("No foreign key of table %s takes them along.",
+						   store->table[TABLE_MESSAGE].name),
+				 errhint("Give these messages the new key of their mailbox first, or delete them if that is gone.")));
+}
+
+/* Its row was found under its key */
+static void
+claim_name(Store *store, Mailbox *mailbox)
+{
+	const Datum *key = mailbox_key(mailbox);
+
+	if (mailbox_find(store, key) != mailbox)
+		counter_check_vacant(store, key, false, PG_INT64_MAX);
+	mailbox_claim_name(mailbox);
+}
+
+/*
  * counter_lock: take the mailbox's row lock, if it is not ours already
  *
  * Waits for the transaction that holds it.  In READ COMMITTED what the row
@@ -141,7 +189,7 @@ counter_lock(Store *store, Mailbox *mailbox)
 		((source_supply(store, mailbox) || store->outlives) &&
 		 plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0))
 	{
-		mailbox_claim_name(mailbox);
+		claim_name(store, mailbox);
 		read_locked(store, counters);
 	}
 	SPI_finish();
@@ -197,7 +245,7 @@ counter_raise(Store *store, Mailbox *mailbox)
 		int64		value;
 
 		/* The triggers may have written more, and taken the value themselves */
-		mailbox_claim_name(mailbox);
+		claim_name(store, mailbox);
 		value = read_locked(store, mailbox_counters(mailbox));
 
 		/* A partition's own may have put the old number back: take another */

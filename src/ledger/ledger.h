@@ -51,6 +51,8 @@ typedef struct RowPlace
  *	Counters		set by									cleared by
  *	--------------	--------------------------------------	-----------------
  *	name			the first look-up, a rename				-
+ *	leaving			a message that arrives under the old	hearing of it
+ *					key of a mailbox
  *	gone			DELETE, TRUNCATE						the lock, a rename
  *	locked,			the lock, any UPDATE of the row			gone, key taken
  *	remembered
@@ -89,10 +91,13 @@ typedef struct RowPlace
  *	guess			the first change without the lock		-
  *	renumbering		renumber_messages()						the same
  *	followed		each message that follows				-
+ *	missing			unused_settle(), of a renamed mailbox	-
  */
 typedef struct Counters
 {
 	struct MailboxName *name;	/* its key, as far as we know */
+	struct MailboxName *leaving;	/* its key until the query in progress has
+									 * renamed it; or NULL */
 	bool		gone;			/* deleted */
 	bool		locked;			/* the row lock is ours */
 	bool		remembered;		/* only the counters are there: see source.c */
@@ -151,6 +156,8 @@ typedef struct Work
 								 * UID right now */
 	UidBuilder	followed;		/* messages that came along when it was
 								 * renamed */
+	UidBuilder	missing;		/* vanished, unless messages that are still to
+								 * follow have them */
 } Work;
 
 typedef struct MailboxLevel
@@ -179,30 +186,36 @@ typedef struct MailboxName
 	struct MailboxName *next;	/* its key has the same hash */
 	Datum	   *key;
 	Mailbox    *mailbox;		/* NULL: none that we know of */
-	Mailbox    *displaced;		/* had it before, and had another key when we
-								 * heard that mailbox has it, but had not
-								 * heard which; or NULL */
 } MailboxName;
 
 /* --- place.c ----------------------------------------------------------- */
 
 extern RowPlace row_place(Relation rel, HeapTuple row);
-extern bool row_was_replaced(HeapTuple row);
 extern bool row_place_equal(const RowPlace *a, const RowPlace *b);
 extern bool row_place_is_known(const RowPlace *place, const RowPlace *now);
+extern bool row_is_ours(HeapTuple row);
+extern bool row_was_replaced(HeapTuple row);
 extern RowPlace row_place_newest(const RowPlace *place,
 								 const RowPlace *until);
+extern HeapTuple row_newest(Relation rel, ItemPointer tid);
+extern bool row_place_is_update(const RowPlace *place);
+extern void row_takes_key(HeapTuple row, bool renamed);
+extern bool row_leaves_key(Store *store, TableRole role, const Datum *key,
+						   HeapTuple old, bool renamed);
+pg_noreturn extern void row_key_taken(Store *store, const Datum *key);
+extern void place_transaction_end(void);
 
 /* --- mailbox.c --------------------------------------------------------- */
 
 extern Mailbox *mailbox_find(Store *store, const Datum *key);
 extern Mailbox *mailbox_get(Store *store, const Datum *key);
 extern Mailbox *mailbox_with_key(Store *store, const Datum *key);
+extern void mailbox_leaves(Store *store, Mailbox *mailbox, const Datum *key);
 extern Counters *mailbox_counters(Mailbox *mailbox);
 extern Work *mailbox_work(Mailbox *mailbox);
 extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
 extern void mailbox_move_changes(Changes *from, Changes *to);
-extern void mailbox_move_waiting(Work *from, Work *to);
+extern void mailbox_merge_work(Work *from, Work *to);
 extern const Datum *mailbox_key(Mailbox *mailbox);
 extern bool mailbox_has_key(Store *store, Mailbox *mailbox, const Datum *key);
 extern bool mailbox_has_name(Mailbox *mailbox);
@@ -222,8 +235,8 @@ extern void mailbox_transaction_end(void);
 extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, Datum *key);
 extern void source_remove(Store *store, Datum *key);
-extern void source_leave(Store *store, Datum *key);
-extern void source_rename(Store *store, Datum *keys);
+extern void source_look(Store *store, Datum *key);
+extern void source_rename(Store *store, Datum *keys, bool counted);
 extern void source_clear(Store *store);
 
 /* --- notify.c ---------------------------------------------------------- */
@@ -312,8 +325,9 @@ extern void statement_follow(Store *store, const Datum *to, int64 uid);
 extern bool statement_has_followed(Mailbox *mailbox, int64 uid);
 extern void statement_forget_stamped(Work *work);
 extern void statement_wait(Mailbox *mailbox);
-extern void statement_hand_over(Work *from, Work *to);
 extern bool statement_is_nested(const Statement *statement);
+extern bool statement_is_contained(void);
+extern bool statement_updates(void);
 extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level, bool commit);
 extern void statement_transaction_end(void);
@@ -336,6 +350,8 @@ extern void counter_read_row(const Store *store, HeapTuple tuple,
 							 int64 *highestmodseq);
 extern void counter_know(Counters *counters, const RowPlace *place,
 						 int64 uidnext, int64 highestmodseq);
+extern void counter_check_vacant(Store *store, const Datum *key, bool renamed,
+								 int64 uidnext);
 extern bool counter_lock(Store *store, Mailbox *mailbox);
 extern bool counter_lock_existing(Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
@@ -386,6 +402,7 @@ extern void mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,
 extern bool mailbox_row_deleted(Store *store, const Datum *key,
 								const RowPlace *place);
 extern void mailbox_row_gone(Mailbox *mailbox);
+extern Mailbox *mailbox_lock(Store *store, const Datum *key);
 extern void mailbox_rows_gone(Store *store);
 
 /* --- crossing.c -------------------------------------------------------- */

@@ -10,11 +10,9 @@
  * before and after, and does not move (rule "moves").  When another mailbox
  * takes a key, then the name refers to that.
  *
- * We hear of a rename when its AFTER trigger fires.  By then the query may
- * have given other mailboxes other keys, too: then two may say that they have
- * one key.  The one that we have heard of has the name, and the other is
- * displaced, until we hear of its new key.  Which is which is told by the
- * places of their rows.
+ * We hear of a rename when its AFTER trigger fires.  By then the mailbox may
+ * have been used under its new key.  Whose row it is, is told by the places of
+ * its versions (place.c).
  *
  * Locks: none are taken here; Counters say which mailbox locks are held.
  *
@@ -50,7 +48,7 @@ typedef struct Undo
 {
 	int			level;
 	MailboxName *name;
-	MailboxName before;
+	Mailbox    *before;
 	struct Undo *older;
 } Undo;
 
@@ -106,6 +104,7 @@ push_level(Mailbox *mailbox, int level)
 	uidset_builder_init(&work->waiting.vanished);
 	uidset_builder_init(&work->waiting.undeleted);
 	uidset_builder_init(&work->followed);
+	uidset_builder_init(&work->missing);
 	uidset_builder_init(&work->arrivals);
 	uidset_builder_init(&work->unused);
 	uidset_builder_init(&work->returning);
@@ -134,6 +133,7 @@ pop_level(MailboxLevel *inner)
 	free_changes(&inner->work.owed);
 	free_changes(&inner->work.waiting);
 	uidset_builder_free(&inner->work.followed);
+	uidset_builder_free(&inner->work.missing);
 	uidset_builder_free(&inner->work.arrivals);
 	uidset_builder_free(&inner->work.unused);
 	uidset_builder_free(&inner->work.returning);
@@ -178,23 +178,17 @@ mailbox_move_changes(Changes *from, Changes *to)
 	mailbox_move_uids(&from->undeleted, &to->undeleted);
 }
 
-/* mailbox_move_waiting: what waits for messages to follow, and who did */
-void
-mailbox_move_waiting(Work *from, Work *to)
-{
-	mailbox_move_changes(&from->waiting, &to->waiting);
-	mailbox_move_uids(&from->followed, &to->followed);
-}
-
 /*
- * What the inner level owes is now the outer level's: a statement in progress
- * there contains those of the inner level, and completes them (statement.c).
- * They share its value, so only one of the two may have taken any.
+ * mailbox_merge_work: what is owed by one is now owed by the other, as when an
+ * inner level ends, or two prove to be the same mailbox
+ *
+ * If it is an inner level's, then a statement in progress in the outer one
+ * contains those of the inner level, and completes them (statement.c).  They
+ * share its value, so only one of the two may have taken any.
  */
-static void
-merge_work(Work *from, Work *to)
+void
+mailbox_merge_work(Work *from, Work *to)
 {
-	to->listed = to->listed || from->listed;
 	to->value = Max(to->value, from->value);
 	to->used = to->used || from->used;
 	to->landed = Max(to->landed, from->landed);
@@ -210,7 +204,12 @@ merge_work(Work *from, Work *to)
 	if (to->guess == 0)
 		to->guess = from->guess;
 	mailbox_move_changes(&from->owed, &to->owed);
-	mailbox_move_waiting(from, to);
+	mailbox_move_changes(&from->waiting, &to->waiting);
+	mailbox_move_uids(&from->followed, &to->followed);
+	mailbox_move_uids(&from->missing, &to->missing);
+	from->value = 0;
+	from->used = false;
+	from->landed = 0;
 }
 
 /* What the inner level learnt is now the outer level's */
@@ -223,7 +222,8 @@ merge_level(MailboxLevel *inner)
 
 	*outer = inner->counters;
 	outer->next_uid = next_uid;
-	merge_work(&inner->work, &inner->outer->work);
+	inner->outer->work.listed |= inner->work.listed;
+	mailbox_merge_work(&inner->work, &inner->outer->work);
 }
 
 /* Ends what mailboxes have of that nest level */
@@ -319,7 +319,7 @@ name_save(MailboxName *name)
 	undo = MemoryContextAlloc(mailbox_context, sizeof(Undo));
 	undo->level = level;
 	undo->name = name;
-	undo->before = *name;
+	undo->before = name->mailbox;
 	undo->older = undos;
 	undos = undo;
 }
@@ -340,10 +340,7 @@ end_names(int level, bool commit)
 		undo = undos;
 		undos = undo->older;
 		if (!commit)
-		{
-			undo->name->mailbox = undo->before.mailbox;
-			undo->name->displaced = undo->before.displaced;
-		}
+			undo->name->mailbox = undo->before;
 		pfree(undo);
 	}
 }
@@ -403,7 +400,8 @@ mailbox_get(Store *store, const Datum *key)
 }
 
 /*
- * mailbox_with_key: the mailbox that has that key now, if there is one
+ * mailbox_with_key: the mailbox that has that key now, if there is one, or is
+ * leaving it
  *
  * If we only know of one that has had it, then this is another.  It gets the
  * name when it is found to exist, see mailbox_claim_name().
@@ -413,8 +411,20 @@ mailbox_with_key(Store *store, const Datum *key)
 {
 	Mailbox    *mailbox = mailbox_get(store, key);
 
-	return is_named(mailbox, last_name) ? mailbox :
+	return is_named(mailbox, last_name) ||
+		mailbox->level->counters.leaving == last_name ? mailbox :
 		new_mailbox(store, last_name);
+}
+
+/* mailbox_leaves: it has another key, but is still to leave that one */
+void
+mailbox_leaves(Store *store, Mailbox *mailbox, const Datum *key)
+{
+	MailboxName *name = name_get(store, key, HASH_ENTER);
+
+	name_save(name);
+	name->mailbox = mailbox;
+	mailbox_counters(mailbox)->leaving = name;
 }
 
 const Datum *
@@ -467,8 +477,7 @@ mailbox_follows(Store *store, const Datum *from, const Datum *to)
 	MailboxName *new = name_get(store, to, HASH_FIND);
 
 	return old != NULL && new != NULL && new->mailbox != NULL &&
-		(old->mailbox == new->mailbox || old->displaced == new->mailbox) &&
-		is_named(new->mailbox, new);
+		old->mailbox == new->mailbox && is_named(new->mailbox, new);
 }
 
 /*
@@ -495,45 +504,30 @@ mailbox_locked(Store *store, bool any)
 /* --- rows -------------------------------------------------------------- */
 
 /*
- * Can the version at that place be the newest that we know of its row?  Or a
- * newer one: a nested statement has updated the row again, and we hear of that
- * first.
- */
-static bool
-may_be_row(Mailbox *mailbox, const MailboxName *name, const RowPlace *place)
-{
-	const RowPlace *known;
-	RowPlace	newest;
-
-	if (mailbox == NULL || !is_named(mailbox, name))
-		return false;
-	known = &mailbox->level->counters.place;
-	if (!row_place_is_known(known, place) || row_place_equal(known, place))
-		return true;
-	if (known->relid != place->relid)
-		return false;
-	newest = row_place_newest(known, place);
-	return row_place_equal(&newest, place);
-}
-
-/*
  * mailbox_of_row: the mailbox whose row a trigger has seen
  *
- * The trigger says that the version at that place had the key.  NULL: none
- * that we know of.
+ * The trigger says that the version at that place had the key.  NULL: none that
+ * we know of, for that cannot be the newest version that we know of, nor a
+ * newer one: a nested statement has updated the row again, and we hear of that
+ * first.
  */
 Mailbox *
 mailbox_of_row(Store *store, const Datum *key, const RowPlace *place)
 {
 	MailboxName *name = name_get(store, key, HASH_FIND);
+	const RowPlace *known;
+	RowPlace	newest;
 
-	if (name == NULL)
+	if (name == NULL || name->mailbox == NULL ||
+		!is_named(name->mailbox, name))
 		return NULL;
-	if (may_be_row(name->mailbox, name, place))
+	known = &name->mailbox->level->counters.place;
+	if (!row_place_is_known(known, place) || row_place_equal(known, place))
 		return name->mailbox;
-	if (may_be_row(name->displaced, name, place))
-		return name->displaced;
-	return NULL;
+	if (known->relid != place->relid)
+		return NULL;
+	newest = row_place_newest(known, place);
+	return row_place_equal(&newest, place) ? name->mailbox : NULL;
 }
 
 /*
@@ -563,8 +557,9 @@ mailbox_of_replaced(Store *store, const Datum *key, const RowPlace *place)
 /*
  * mailbox_take: a mailbox has that key now; if it is NULL, then a new one
  *
- * Whichever had the key is displaced, unless it is known to have another or to
- * be gone: its lock is ours, but under this key we would find another's row.
+ * If another one had the key, and is not known to have left it, then its lock
+ * is ours, but under this key we would find another's row.  That it has left is
+ * an error when we hear of it: see row_leaves_key().
  */
 Mailbox *
 mailbox_take(Store *store, const Datum *key, Mailbox *mailbox)
@@ -577,10 +572,7 @@ mailbox_take(Store *store, const Datum *key, Mailbox *mailbox)
 	name_save(name);
 	if (other != NULL && other != mailbox && is_named(other, name) &&
 		!mailbox_counters(other)->gone)
-	{
-		name->displaced = other;
 		mailbox_counters(other)->locked = false;
-	}
 	name->mailbox = mailbox;
 	mailbox_counters(mailbox)->name = name;
 	return mailbox;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * place.c
- *	  Where the versions of a mailbox's row are.
+ *	  Where the versions of a mailbox's row are, and which comes after which.
  *
  * Triggers tell of versions, one after the other, but those of a nested
  * statement are told before those of the one that contains it.  Versions that
@@ -11,7 +11,7 @@
  * Locks: AccessShareLock on the mailbox table, which this transaction has
  * written.
  *
- * Memory: none is kept.
+ * Memory: tuples are in the caller's context.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +24,10 @@
 #include "access/xact.h"
 #include "executor/tuptable.h"
 #include "utils/snapmgr.h"
+
+/* By which command a mailbox last got its key, as far as we have heard */
+static CommandId last_taker = FirstCommandId;
+static CommandId last_renamed = FirstCommandId;
 
 RowPlace
 row_place(Relation rel, HeapTuple row)
@@ -58,6 +62,15 @@ row_place_is_known(const RowPlace *place, const RowPlace *now)
 {
 	return OidIsValid(place->relid) &&
 		(place->relid != now->relid || place->file == now->file);
+}
+
+/* row_is_ours: has this transaction written that version? */
+bool
+row_is_ours(HeapTuple row)
+{
+	TransactionId xmin = HeapTupleHeaderGetXmin(row->t_data);
+
+	return TransactionIdIsCurrentTransactionId(xmin);
 }
 
 /*
@@ -120,4 +133,133 @@ row_place_newest(const RowPlace *place, const RowPlace *until)
 	}
 	relation_close(rel, AccessShareLock);
 	return result;
+}
+
+/* The version at that place, whoever can see it; NULL if there is none */
+static HeapTuple
+fetch_version(Relation rel, ItemPointer tid)
+{
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	HeapTuple	row = NULL;
+
+	if (table_tuple_fetch_row_version(rel, tid, SnapshotAny, slot))
+		row = ExecCopySlotHeapTuple(slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return row;
+}
+
+/* row_newest: the same, with what it says; NULL if it has been deleted */
+HeapTuple
+row_newest(Relation rel, ItemPointer tid)
+{
+	RowPlace	place;
+	HeapTuple	row;
+
+	place.relid = RelationGetRelid(rel);
+	place.file = rel->rd_rel->relfilenode;
+	place.tid = *tid;
+	place = row_place_newest(&place, NULL);
+	row = fetch_version(rel, &place.tid);
+	return row == NULL || row_was_replaced(row) ? NULL : row;
+}
+
+/* row_place_is_update: has this transaction updated the row to that version? */
+bool
+row_place_is_update(const RowPlace *place)
+{
+	Relation	rel = table_open(place->relid, NoLock);
+	ItemPointerData tid = place->tid;
+	HeapTuple	row = fetch_version(rel, &tid);
+
+	table_close(rel, NoLock);
+	return row != NULL && row_is_ours(row) &&
+		(row->t_data->t_infomask & HEAP_UPDATED) != 0;
+}
+
+/*
+ * row_takes_key: we hear that a row has its key by that version, and whether
+ * it had another before
+ */
+void
+row_takes_key(HeapTuple row, bool renamed)
+{
+	CommandId	command;
+
+	if (!row_is_ours(row))
+		return;
+	command = HeapTupleHeaderGetCmin(row->t_data);
+	last_taker = Max(last_taker, command);
+	if (renamed)
+		last_renamed = Max(last_renamed, command);
+}
+
+/*
+ * row_leaves_key: we hear that a row, of which that is the old version, has not
+ * that key any more
+ *
+ * Error 27000 if another has got it in a nested statement, of which we heard
+ * before, for then what was done under the key, in between, may be of either.
+ * But one that was made anew, when this had been deleted, may have it: then the
+ * result is true.  In a mailbox table that is looked for only if we have heard
+ * of any such statement.
+ */
+bool
+row_leaves_key(Store *store, TableRole role, const Datum *key, HeapTuple old,
+			   bool renamed)
+{
+	PlanId		plan = role == TABLE_SOURCE ? PLAN_FIND_SOURCE :
+		PLAN_FIND_MAILBOX;
+	CommandId	command;
+	bool		later = false;
+	bool		anew = false;
+
+	if (!row_was_replaced(old))
+		return false;
+	command = HeapTupleHeaderGetCmax(old->t_data);
+	if (command >= (renamed ? last_taker : last_renamed) &&
+		(renamed || role != TABLE_SOURCE))
+		return false;
+	SPI_connect();
+	if (plan_execute(store, plan, unconstify(Datum *, key), PLAN_AS_OWNER) > 0)
+	{
+		HeapTuple	place = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		relid = SPI_getbinval(place, desc, 1, &isnull);
+		Datum		tid = SPI_getbinval(place, desc, 2, &isnull);
+		Relation	rel = table_open(DatumGetObjectId(relid), NoLock);
+		HeapTuple	row = fetch_version(rel,
+										(ItemPointer) DatumGetPointer(tid));
+		CommandId	made = row != NULL && row_is_ours(row) ?
+			HeapTupleHeaderGetCmin(row->t_data) : FirstCommandId;
+
+		/* What the same query has renamed we are still to hear of */
+		anew = made != command ||
+			(row->t_data->t_infomask & HEAP_UPDATED) == 0;
+		later = made > command;
+		table_close(rel, NoLock);
+	}
+	SPI_finish();
+	if (later && (renamed || command < last_renamed))
+		row_key_taken(store, key);
+	return anew;
+}
+
+/* row_key_taken: the error of the above */
+void
+row_key_taken(Store *store, const Datum *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("key of mailbox %s is taken over before the statement that frees it is over",
+					key_text(store, key)),
+			 errdetail("A trigger or function has given it to another mailbox meanwhile."),
+			 errhint("Rename or delete the mailbox in a statement before the one that gives its key to another.")));
+}
+
+/* Commands are counted from the first in each transaction */
+void
+place_transaction_end(void)
+{
+	last_taker = last_renamed = FirstCommandId;
 }

@@ -18,13 +18,17 @@
  */
 #include "ledger/ledger.h"
 
+#include "access/table.h"
+
 /* Was that version of a row found before we heard of it? */
 static bool
 was_found(const Mailbox *mailbox, const RowPlace *place)
 {
 	const Counters *counters = &mailbox->level->counters;
 
-	return counters->locked && row_place_equal(&counters->first, place);
+	return counters->locked &&
+		(row_place_equal(&counters->first, place) ||
+		 row_place_equal(&counters->place, place));
 }
 
 /*
@@ -71,6 +75,7 @@ mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
 	{
 		Counters   *counters;
 
+		counter_check_vacant(store, key, false, PG_INT64_MAX);
 		mailbox = mailbox_take(store, key, NULL);
 		counters = mailbox_counters(mailbox);
 		counters->first = counters->place = *place;
@@ -145,8 +150,6 @@ absorb(Mailbox *found, Mailbox *mailbox)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	Counters   *newer = mailbox_counters(found);
-	Work	   *work = mailbox_work(mailbox);
-	Work	   *other = mailbox_work(found);
 
 	counters->first = newer->first;
 	counters->place = newer->place;
@@ -158,19 +161,7 @@ absorb(Mailbox *found, Mailbox *mailbox)
 	counters->given = Max(counters->given, newer->given);
 	counters->arrived = Max(counters->arrived, newer->arrived);
 	counters->locked = true;
-	work->value = Max(work->value, other->value);
-	work->issued = Max(work->issued, other->issued);
-	work->used = work->used || other->used;
-	work->landed = Max(work->landed, other->landed);
-	work->accounted = Max(work->accounted, other->accounted);
-	mailbox_move_uids(&other->arrivals, &work->arrivals);
-	mailbox_move_uids(&other->unused, &work->unused);
-	mailbox_move_uids(&other->returning, &work->returning);
-	work->appended = Max(work->appended, other->appended);
-	statement_hand_over(other, work);
-	other->value = 0;
-	other->used = false;
-	other->landed = 0;
+	mailbox_merge_work(mailbox_work(found), mailbox_work(mailbox));
 	mailbox_row_gone(found);
 	statement_list(mailbox);
 }
@@ -193,19 +184,69 @@ rename_mailbox(Store *store, const Datum *from, const Datum *to,
 	{
 		const Datum *key = mailbox_key(found);	/* perhaps yet another */
 
+		/* What it has had since it was found is its own */
+		if (mailbox_counters(found)->met != 0)
+			counter_check_vacant(store, to, true, mailbox_counters(found)->met);
 		notified = notified || found->notified != NULL;
 		if (mailbox == NULL)
+		{
+			mailbox_counters(found)->leaving = NULL;
 			return found;
+		}
 		absorb(found, mailbox);
 		mailbox_take(store, to, mailbox);
 		mailbox_take(store, key, mailbox);
 	}
 	else
+	{
+		counter_check_vacant(store, to, true, PG_INT64_MAX);
 		mailbox = mailbox_take(store, to, mailbox);
+	}
 	mailbox_counters(mailbox)->reserved = PG_INT64_MAX;
 	if (notified)
 		notify_note(store, mailbox);
 	return mailbox;
+}
+
+/*
+ * Has this transaction given another key to the row that had that one, to the
+ * query in progress?  If so, then which, and where the versions are.  The new
+ * key is in the caller's context.
+ */
+static bool
+find_renamed(Store *store, const Datum *key, RowPlace *old, Datum *to,
+			 RowPlace *new)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	bool		found = false;
+
+	SPI_connect();
+	if (plan_execute(store, PLAN_FIND_MAILBOX, unconstify(Datum *, key),
+					 PLAN_READ_AS_OWNER) > 0)
+	{
+		HeapTuple	place = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		tid = SPI_getbinval(place, desc, 2, &isnull);
+		Relation	rel;
+		HeapTuple	row;
+
+		old->relid = DatumGetObjectId(SPI_getbinval(place, desc, 1, &isnull));
+		old->file = relation_file(old->relid);
+		old->tid = *(ItemPointer) DatumGetPointer(tid);
+		rel = table_open(old->relid, NoLock);
+		MemoryContextSwitchTo(caller);
+		row = row_newest(rel, &old->tid);
+		found = row != NULL && row_is_ours(row) &&
+			row_get_key(shape_build(rel, TABLE_MAILBOX, store), row,
+						RelationGetDescr(rel), to) &&
+			!key_equal(store, key, to);
+		if (found)
+			*new = row_place(rel, row);
+		table_close(rel, NoLock);
+	}
+	SPI_finish();
+	return found;
 }
 
 /*
@@ -244,6 +285,84 @@ mailbox_row_updated(Store *store, const Datum *from, const Datum *to,
 	counter_know(counters, new, uidnext, highestmodseq);
 	counters->locked = mailbox_has_name(mailbox);
 	return mailbox;
+}
+
+/*
+ * The mailbox that the query in progress has renamed, which had that key when
+ * it began; NULL if there is none.
+ *
+ * For messages that arrive under a key that no row has.  We hear of the rename
+ * when they have, but the old version of the row says where the new one is.  As
+ * soon as we have heard of it, there is no such mailbox any more.
+ */
+static Mailbox *
+find_leaving(Store *store, const Datum *key)
+{
+	Mailbox    *mailbox = mailbox_find(store, key);
+	Datum		to[MODSEQ_MAX_KEYS];
+	RowPlace	old;
+	RowPlace	new;
+
+	if (mailbox != NULL && !mailbox_has_key(store, mailbox, key))
+		return NULL;
+	if (!find_renamed(store, key, &old, to, &new))
+		return NULL;
+	mailbox = rename_mailbox(store, key, to, &old, &new);
+	if (!counter_lock_existing(store, mailbox))
+		return NULL;
+	mailbox_leaves(store, mailbox, key);
+	return mailbox;
+}
+
+/*
+ * A mailbox was found under a key that we had not heard of.  If the query in
+ * progress has given it that, and its lock has been ours under the old key,
+ * then that mailbox is returned: there is one to hand out its numbers.
+ */
+static Mailbox *
+rejoin(Store *store, const Datum *key, Mailbox *found)
+{
+	Mailbox    *result = found;
+	RowPlace	place = mailbox_counters(found)->place;
+	List	   *locked;
+	ListCell   *lc;
+
+	if (OidIsValid(store->table[TABLE_SOURCE].relid) || !statement_updates() ||
+		!row_place_is_update(&place))
+		return found;
+	locked = mailbox_locked(store, false);
+	foreach(lc, locked)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+		RowPlace	old = mailbox_counters(mailbox)->place;
+		RowPlace	newest = row_place_newest(&old, &place);
+		const Datum *from = mailbox_key(mailbox);
+
+		if (mailbox == found || !row_place_equal(&newest, &place))
+			continue;
+		result = rename_mailbox(store, from, key, &old, &place);
+		mailbox_leaves(store, result, from);
+		break;
+	}
+	list_free(locked);
+	return result;
+}
+
+/*
+ * mailbox_lock: the mailbox with that key, its lock taken; NULL: there is none
+ *
+ * It is there also under a key that the query in progress has given it, or
+ * taken from it, before we hear of that.
+ */
+Mailbox *
+mailbox_lock(Store *store, const Datum *key)
+{
+	Mailbox    *mailbox = mailbox_with_key(store, key);
+	bool		known = counter_is_locked(mailbox);
+
+	if (!counter_lock_existing(store, mailbox))
+		return find_leaving(store, key);
+	return known ? mailbox : rejoin(store, key, mailbox);
 }
 
 /*

@@ -112,16 +112,11 @@ source_remove(Store *store, Datum *key)
 	check_row(store, key, false);
 }
 
-/*
- * source_leave: a row of the source with that key was deleted
- *
- * We may hear of it late, when a nested statement has made the mailbox anew.
- */
+/* source_look: the mailbox with that key is gone, if the source has no row */
 void
-source_leave(Store *store, Datum *key)
+source_look(Store *store, Datum *key)
 {
-	if (store->counters == NULL ||
-		run_query(store, PLAN_SEE_SOURCE, key) == 0)
+	if (run_query(store, PLAN_SEE_SOURCE, key) == 0)
 		source_remove(store, key);
 }
 
@@ -149,24 +144,27 @@ replace_remembered(Store *store, Datum *key, Datum *params)
  *
  * If messages of a mailbox that is gone are under that key, then they are in
  * this one now, under UIDs that it may have used itself: so it counts on above
- * both, and gets a new UIDVALIDITY.
+ * both, and gets a new UIDVALIDITY.  If this transaction has made the row, or
+ * written it before, then there are counters, or they are still under another
+ * key.
  */
 void
-source_rename(Store *store, Datum *keys)
+source_rename(Store *store, Datum *keys, bool counted)
 {
 	Datum	   *to = keys + store->nkeys;
 	Datum		params[MODSEQ_MAX_PARAMS];
 	bool		renew = false;
 
-	if (store->counters != NULL &&
-		run_query(store, PLAN_READ_MAILBOX, to) > 0)
+	if (run_query(store, PLAN_READ_MAILBOX, to) > 0)
 	{
 		memcpy(params, to, sizeof(Datum) * store->nkeys);
-		renew = replace_remembered(store, to, params + store->nkeys);
+		renew = store->counters != NULL &&
+			replace_remembered(store, to, params + store->nkeys);
 		if (!renew)
 			renamed_early(store, to);
 	}
-	run_query(store, PLAN_RENAME_MAILBOX, keys);
+	if (run_query(store, PLAN_RENAME_MAILBOX, keys) == 0 && counted)
+		renamed_early(store, to);
 	check_row(store, keys, false);
 	if (renew && run_query(store, PLAN_RENEW_MAILBOX, params) == 0)
 		ereport(ERROR,

@@ -317,16 +317,6 @@ statement_wait(Mailbox *mailbox)
 	statement_forget_stamped(work);
 }
 
-/* statement_hand_over: what a mailbox owes another does, for it is the same */
-void
-statement_hand_over(Work *from, Work *to)
-{
-	mailbox_move_changes(&from->owed, &to->owed);
-	mailbox_move_waiting(from, to);
-	to->lock_stamped = to->lock_stamped || from->lock_stamped;
-	to->restamp = true;
-}
-
 /*
  * statement_follow: a message follows its mailbox to another key
  *
@@ -346,6 +336,11 @@ statement_follow(Store *store, const Datum *to, int64 uid)
 			statement_stamp(store, to, uid);
 		if (contains_uid(&level->work.waiting.undeleted, uid))
 			statement_renumber(store, to, uid);
+		if (contains_uid(&level->work.missing, uid))
+		{
+			add_uid(&mailbox_work(mailbox)->arrivals, uid);
+			statement_list(mailbox);
+		}
 	}
 }
 
@@ -373,6 +368,29 @@ statement_is_nested(const Statement *statement)
 		if (statement_is_open(outer) || outer->completing)
 			return true;
 	return false;
+}
+
+/* statement_is_contained: can the one in progress be part of another? */
+bool
+statement_is_contained(void)
+{
+	const Statement *statement = statement_current();
+	int			open = 0;
+
+	for (StatementKind kind = 0; kind < STATEMENT_KINDS; kind++)
+		open += statement->open[kind];
+	return open > 1 || statement_is_nested(statement);
+}
+
+/* statement_updates: is an UPDATE in progress, at any level? */
+bool
+statement_updates(void)
+{
+	const Statement *statement = current;
+
+	while (statement != NULL && statement->open[STATEMENT_UPDATE] == 0)
+		statement = statement->outer;
+	return statement != NULL;
 }
 
 /* Is the mailbox in the list of the statement of the level outside of that? */

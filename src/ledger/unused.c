@@ -71,16 +71,18 @@ unused_is_due(Mailbox *mailbox)
 
 /*
  * The UIDs of the set have not vanished, as this transaction has written: only
- * it can have
+ * it can have.  Before it, another mailbox may have had the key.
  */
 static void
 recall(Store *store, Mailbox *mailbox, UidBuilder *set)
 {
+	int64		unseen = mailbox_counters(mailbox)->unseen;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] =
-		Int64GetDatum(counter_committed_modseq(store, mailbox));
+		Int64GetDatum(Min(counter_committed_modseq(store, mailbox),
+						  unseen - 1));
 	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(set));
 	SPI_connect();
 	plan_execute(store, PLAN_RECALL_ALL_VANISHED, params, PLAN_AS_OWNER);
@@ -154,6 +156,11 @@ unused_settle(Store *store, Mailbox *mailbox)
 		recall(store, mailbox, &recalled);
 	uidset_difference(open.ranges, open.n, live.ranges, live.n,
 					  &mailbox_work(mailbox)->owed.vanished);
+
+	/* Of a mailbox that was renamed messages may be still to follow */
+	if (mailbox_counters(mailbox)->reserved == PG_INT64_MAX)
+		uidset_difference(open.ranges, open.n, live.ranges, live.n,
+						  &mailbox_work(mailbox)->missing);
 	uidset_builder_free(&open);
 	uidset_builder_free(&late);
 	uidset_builder_free(&asked);

@@ -136,15 +136,25 @@ vanished_read(Store *store, const Datum *key, int64 since,
 	uidset_builder_finish(result);
 }
 
-/* vanished_rename: the mailbox has another key now */
+/*
+ * vanished_rename: the mailbox has another key now
+ *
+ * If there are rows under that, then they are another's, of which we are still
+ * to hear that it has left.
+ */
 void
 vanished_rename(Store *store, const Datum *from, const Datum *to)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
 
+	memcpy(params, to, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(0);
+	SPI_connect();
+	if (statement_is_contained() &&
+		plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) > 0)
+		row_key_taken(store, to);
 	memcpy(params, from, sizeof(Datum) * store->nkeys);
 	memcpy(params + store->nkeys, to, sizeof(Datum) * store->nkeys);
-	SPI_connect();
 	plan_execute(store, PLAN_RENAME_VANISHED, params, PLAN_AS_OWNER);
 	check_none_left(store, params);
 	SPI_finish();

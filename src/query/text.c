@@ -87,6 +87,10 @@ static const QueryText queries[] = {
 		" FROM {mailbox} AS b WHERE {b=$key}"
 		" FOR NO KEY UPDATE"
 	},
+	/* Where the row is */
+	[PLAN_FIND_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "ot", "key",
+		"SELECT b.tableoid, b.ctid FROM {mailbox} AS b WHERE {b=$key}"
+	},
 	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iii", "key",
 		"SELECT {b.counters} FROM {mailbox} AS b WHERE {b=$key}"
 	},
@@ -130,6 +134,9 @@ static const QueryText queries[] = {
 	},
 	[PLAN_SEE_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "", "key",
 		"SELECT FROM {source} AS s WHERE {s=$key}"
+	},
+	[PLAN_FIND_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "ot", "key",
+		"SELECT s.tableoid, s.ctid FROM {source} AS s WHERE {s=$key}"
 	},
 	/* Which of them are there, from 1 */
 	[PLAN_SEE_SOURCES] = {TABLE_SOURCE, ACCESS_RANGES, "i", "keys",
@@ -218,6 +225,11 @@ static const QueryText queries[] = {
 	/* Also one that is expunged: the unique index has its UID */
 	[PLAN_ANY_MESSAGE] = {TABLE_MESSAGE, ACCESS_INDEX, "", "key uid",
 		"SELECT FROM {message} AS m WHERE {m=$key} AND m.{uid} {=} {$uid}"
+	},
+	[PLAN_SEE_MESSAGE] = {TABLE_MESSAGE, ACCESS_INDEX, "", "key uidnext",
+		"SELECT FROM {message} AS m"
+		" WHERE {m=$key} AND {m.live} AND m.{uid} {<} {$uidnext}"
+		" LIMIT 1"
 	},
 	/* The order makes the index on (mailbox, modseq) the only choice */
 	[PLAN_CHANGED_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "ii", "key since",

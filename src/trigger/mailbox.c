@@ -157,6 +157,7 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	RowPlace	place = row_place(change->rel, change->new);
 	Mailbox    *mailbox;
 
+	row_takes_key(change->new, false);
 	check_numbers(change, key, none, numbers);
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->outlives &&
@@ -176,13 +177,17 @@ mailbox_deleted(const RowChange *change, const Datum *key)
 	RowNumbers	numbers = get_numbers(change, change->old);
 
 	refuse_crossing(change, key);
+	row_leaves_key(change->store, TABLE_MAILBOX, key, change->old, false);
 	if (!numbers.gone)
 		notify_gone(change->store, key);
 
 	/* A nested statement may have made it anew already */
-	if (!mailbox_row_deleted(change->store, key, &place) &&
-		change->store->outlives)
+	if (!mailbox_row_deleted(change->store, key, &place))
+	{
+		if (!change->store->outlives)
+			row_key_taken(change->store, key);
 		return;
+	}
 	if (change->store->outlives)
 		vanished_remember(change->store, key, numbers.uidnext,
 						  numbers.highestmodseq);
@@ -204,6 +209,19 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	Mailbox    *mailbox;
 	int64		unused;			/* UIDs from there on were passed over */
 
+	if (!key_equal(store, from, to))
+	{
+		row_takes_key(change->new, true);
+		row_leaves_key(store, TABLE_MAILBOX, from, change->old, true);
+		if (row_newest(change->rel, &change->new->t_self) == NULL)
+		{
+			/* A nested statement has deleted it, under its new key */
+			mailbox_row_deleted(store, from, &old_place);
+			vanished_drop(store, from);
+			notify_gone(store, from);
+			return;
+		}
+	}
 	not_lowered(store, from, "HIGHESTMODSEQ", old.highestmodseq,
 				new.highestmodseq, leave);
 	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext, leave);
@@ -311,21 +329,30 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	{
 		if (key_equal(change.store, from, to))
 			return PointerGetDatum(NULL);
+		row_leaves_key(change.store, TABLE_SOURCE, from, change.old, true);
 		memcpy(from + change.store->nkeys, to,
 			   sizeof(Datum) * change.store->nkeys);
-		source_rename(change.store, from);
+		source_rename(change.store, from, row_is_ours(change.old));
 	}
 	else if (has_old)
 	{
 		refuse_crossing(&change, from);
-		source_leave(change.store, from);
+		if (!row_leaves_key(change.store, TABLE_SOURCE, from, change.old,
+							false))
+			source_remove(change.store, from);
 	}
 
 	/*
 	 * One that is there already was renamed just now, or added by the
-	 * application, or by counter_lock() for a message that came first.
+	 * application, or by counter_lock() for a message that came first.  If we
+	 * have heard before that it is gone, then so it is.
 	 */
 	if (has_new)
+	{
+		row_takes_key(change.new, has_old);
 		source_add(change.store, to);
+		if (row_was_replaced(change.new))
+			source_look(change.store, to);
+	}
 	return PointerGetDatum(NULL);
 }

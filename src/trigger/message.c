@@ -183,12 +183,12 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 	   int64 uid)
 {
 	Store	   *store = change->store;
-	Mailbox    *mailbox = mailbox_with_key(store, key);
+	Mailbox    *mailbox = mailbox_lock(store, key);
 	UidVerdict	verdict = UID_ACCEPTED;
 	int64		modseq;
 	int64		created = 0;
 
-	if (!counter_lock_existing(store, mailbox))
+	if (mailbox == NULL)
 		counter_no_mailbox(store, key);
 	if (uid_given)
 		verdict = uid_accept(store, mailbox, uid, change->old == NULL,

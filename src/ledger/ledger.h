@@ -13,10 +13,10 @@
  *	statement.c	what one SQL statement changed
  *	counter.c	the mailbox lock; handing out mod-sequences
  *	uid.c		handing out UIDs, and judging those that were chosen
+ *	vanished.c	the table of vanished UIDs
  *	unused.c	UIDs below UIDNEXT that no message has had
  *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
- *	vanished.c	the table of vanished UIDs
  *	shared.c	a message arrives while its flags change: who waits for whom
  *	returned.c	messages that are taken out and put back
  *	flagged.c	from rows of a flag table to messages
@@ -450,6 +450,7 @@ extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
 						  const UidSet *uids, UidBuilder *result,
 						  int64 *first);
+extern void vanished_recall(Store *store, Mailbox *mailbox, UidBuilder *set);
 extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);
 extern void vanished_remember(Store *store, const Datum *key, int64 uidnext,

@@ -36,20 +36,44 @@ run_query(Store *store, PlanId id, Datum *params)
 	return rows;
 }
 
-/* Is there a row with that key, or is there none, as it should be? */
-static void
-check_row(Store *store, Datum *key, bool wanted)
+/* What there is under a key */
+typedef enum RowState
 {
+	ROW_NONE,
+	ROW_THERE,					/* of a mailbox that is there */
+	ROW_REMEMBERED				/* of one that is gone */
+} RowState;
+
+static void
+not_kept(Store *store, const Datum *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("row of mailbox %s could not be kept with that of table %s",
+					key_text(store, key), store->table[TABLE_SOURCE].name),
+			 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
+					   store->table[TABLE_MAILBOX].name),
+			 errhint("Let it leave the rows and columns of modseq as they are.")));
+}
+
+/* Is there what should be, if something of others may have changed it? */
+static void
+check_row(Store *store, Datum *key, RowState wanted)
+{
+	RowState	state = ROW_NONE;
+	bool		isnull;
+
 	if (!store->table[TABLE_MAILBOX].altered)
 		return;
-	if ((run_query(store, PLAN_READ_MAILBOX, key) > 0) != wanted)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("row of mailbox %s could not be kept with that of table %s",
-						key_text(store, key), store->table[TABLE_SOURCE].name),
-				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-						   store->table[TABLE_MAILBOX].name),
-				 errhint("Let it leave the rows and columns of modseq as they are.")));
+	SPI_connect();
+	if (plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0)
+		state = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+										   SPI_tuptable->tupdesc, 6,
+										   &isnull)) ?
+			ROW_REMEMBERED : ROW_THERE;
+	SPI_finish();
+	if (state != wanted)
+		not_kept(store, key);
 }
 
 /*
@@ -84,7 +108,7 @@ source_supply(Store *store, Mailbox *mailbox)
 		plan_execute(store, PLAN_SEE_SOURCE, key, PLAN_AS_OWNER) == 0)
 		return false;
 	plan_execute(store, PLAN_ADD_MAILBOX, key, PLAN_AS_OWNER);
-	check_row(store, key, true);
+	check_row(store, key, ROW_THERE);
 	return true;
 }
 
@@ -94,7 +118,17 @@ source_add(Store *store, Datum *key)
 {
 	run_query(store, store->counters != NULL ? PLAN_BRING_MAILBOX :
 			  PLAN_ADD_MAILBOX, key);
-	check_row(store, key, true);
+	check_row(store, key, ROW_THERE);
+}
+
+static bool
+has_messages(Store *store, const Datum *key)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(PG_INT64_MAX);
+	return run_query(store, PLAN_SEE_MESSAGE, params) > 0;
 }
 
 /* source_remove: the mailbox with that key is gone */
@@ -106,10 +140,15 @@ source_remove(Store *store, Datum *key)
 		/* Whoever has inserted messages there is waited for, and then looked */
 		run_query(store, PLAN_LOCK_MAILBOX, key);
 		if (run_query(store, PLAN_REMEMBER_MAILBOX, key) > 0)
+		{
+			check_row(store, key, ROW_REMEMBERED);
 			return;
+		}
+		if (store->table[TABLE_MAILBOX].altered && has_messages(store, key))
+			not_kept(store, key);
 	}
 	run_query(store, PLAN_REMOVE_MAILBOX, key);
-	check_row(store, key, false);
+	check_row(store, key, ROW_NONE);
 }
 
 /* source_look: the mailbox with that key is gone, if the source has no row */
@@ -139,6 +178,48 @@ replace_remembered(Store *store, Datum *key, Datum *params)
 	return found;
 }
 
+/* A number of the row with that key, by its place in the query; -1 for none */
+static int64
+read_number(Store *store, Datum *key, int number)
+{
+	bool		isnull = true;
+	Datum		value = 0;
+
+	SPI_connect();
+	if (plan_execute(store, PLAN_READ_MAILBOX, key, PLAN_AS_OWNER) > 0)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+							  number, &isnull);
+	SPI_finish();
+	return isnull ? -1 : DatumGetInt64(value);
+}
+
+/*
+ * The mailbox with the key that params begin with gets a new UIDVALIDITY, and
+ * numbers that are at least those behind the key
+ */
+static void
+renew(Store *store, Datum *params)
+{
+	const Datum *numbers = params + store->nkeys;
+	bool		altered = store->table[TABLE_MAILBOX].altered;
+	int64		uidvalidity = altered ? read_number(store, params, 1) : 0;
+
+	if (run_query(store, PLAN_RENEW_MAILBOX, params) == 0 &&
+		(!altered || uidvalidity >= PG_UINT32_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("UIDVALIDITY of mailbox %s cannot rise any more",
+						key_text(store, params)),
+				 errdetail("There are messages under its new key, so that it gets a higher one than it has."),
+				 errhint("Delete these messages, or give the mailbox another key.")));
+	if (!altered)
+		return;
+	if (read_number(store, params, 1) <= uidvalidity ||
+		read_number(store, params, 2) < DatumGetInt64(numbers[0]) ||
+		read_number(store, params, 3) < DatumGetInt64(numbers[1]))
+		not_kept(store, params);
+}
+
 /*
  * source_rename: it has another key now, which is behind the old one
  *
@@ -153,26 +234,26 @@ source_rename(Store *store, Datum *keys, bool counted)
 {
 	Datum	   *to = keys + store->nkeys;
 	Datum		params[MODSEQ_MAX_PARAMS];
-	bool		renew = false;
+	bool		renewed = false;
+	uint64		rows;
 
 	if (run_query(store, PLAN_READ_MAILBOX, to) > 0)
 	{
 		memcpy(params, to, sizeof(Datum) * store->nkeys);
-		renew = store->counters != NULL &&
+		renewed = store->counters != NULL &&
 			replace_remembered(store, to, params + store->nkeys);
-		if (!renew)
+		check_row(store, to, renewed ? ROW_NONE : ROW_THERE);
+		if (!renewed)
 			renamed_early(store, to);
 	}
-	if (run_query(store, PLAN_RENAME_MAILBOX, keys) == 0 && counted)
+	rows = run_query(store, PLAN_RENAME_MAILBOX, keys);
+	check_row(store, keys, ROW_NONE);
+	if (rows > 0)
+		check_row(store, to, ROW_THERE);
+	else if (counted)
 		renamed_early(store, to);
-	check_row(store, keys, false);
-	if (renew && run_query(store, PLAN_RENEW_MAILBOX, params) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("UIDVALIDITY of mailbox %s cannot rise any more",
-						key_text(store, to)),
-				 errdetail("There are messages under its new key, so that it gets a higher one than it has."),
-				 errhint("Delete these messages, or give the mailbox another key.")));
+	if (renewed)
+		renew(store, params);
 }
 
 /* source_clear: the mailboxes that the source does not have are gone */
@@ -183,4 +264,15 @@ source_clear(Store *store)
 		run_query(store, PLAN_REMEMBER_MAILBOXES, NULL);
 	run_query(store, store->counters != NULL ? PLAN_FORGET_MAILBOXES :
 			  PLAN_CLEAR_MAILBOXES, NULL);
+	if (!store->table[TABLE_MAILBOX].altered)
+		return;
+	SPI_connect();
+	if (plan_execute(store, PLAN_STRAY_MAILBOX, NULL, PLAN_AS_OWNER) > 0)
+	{
+		Datum		key[MODSEQ_MAX_KEYS];
+
+		plan_get_key(store, 0, key);
+		not_kept(store, key);
+	}
+	SPI_finish();
 }

@@ -70,27 +70,6 @@ unused_is_due(Mailbox *mailbox)
 }
 
 /*
- * The UIDs of the set have not vanished, as this transaction has written: only
- * it can have.  Before it, another mailbox may have had the key.
- */
-static void
-recall(Store *store, Mailbox *mailbox, UidBuilder *set)
-{
-	int64		unseen = mailbox_counters(mailbox)->unseen;
-	Datum		params[MODSEQ_MAX_PARAMS];
-
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] =
-		Int64GetDatum(Min(counter_committed_modseq(store, mailbox),
-						  unseen - 1));
-	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(set));
-	SPI_connect();
-	plan_execute(store, PLAN_RECALL_ALL_VANISHED, params, PLAN_AS_OWNER);
-	plan_execute(store, PLAN_RECALL_VANISHED, params, PLAN_AS_OWNER);
-	SPI_finish();
-}
-
-/*
  * The UIDs that are in question: those that may be neither live nor vanished,
  * in *open, and those that may be both, in *late.  From now on none is.
  */
@@ -153,7 +132,7 @@ unused_settle(Store *store, Mailbox *mailbox)
 	uid_find_live(store, mailbox, &asked, &live);
 	uidset_intersection(late.ranges, late.n, live.ranges, live.n, &recalled);
 	if (!uidset_builder_is_empty(&recalled))
-		recall(store, mailbox, &recalled);
+		vanished_recall(store, mailbox, &recalled);
 	uidset_difference(open.ranges, open.n, live.ranges, live.n,
 					  &mailbox_work(mailbox)->owed.vanished);
 

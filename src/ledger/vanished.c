@@ -49,6 +49,86 @@ check_none_left(Store *store, const Datum *key)
 		not_stored(store, key);
 }
 
+/* The same of all mailboxes that a query looks for: there must be none */
+static void
+check_found_none(Store *store, PlanId id, Datum *params)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	if (!store->table[TABLE_VANISHED].altered ||
+		plan_execute(store, id, params, PLAN_AS_OWNER) == 0)
+		return;
+	plan_get_key(store, 0, key);
+	not_stored(store, key);
+}
+
+/* The rows of a key above a mod-sequence, where others may change them */
+typedef struct VanishedRow
+{
+	int64		modseq;
+	UidSet	   *uids;
+} VanishedRow;
+
+static VanishedRow *
+read_rows(Store *store, const Datum *key, int64 since, uint64 *n)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	VanishedRow *result;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(since);
+	*n = plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER);
+	result = palloc(sizeof(VanishedRow) * (*n + 1));
+	for (uint64 i = 0; i < *n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		uids;
+
+		result[i].modseq = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		uids = SPI_getbinval(row, desc, 2, &isnull);
+		if (isnull)
+			not_stored(store, key);
+		result[i].uids = DatumGetUidSetP(uids);
+	}
+	return result;
+}
+
+/*
+ * Of rows that we have changed, there are those, without these UIDs, and no
+ * others; a row that has no other UIDs is gone
+ */
+static void
+check_rows(Store *store, const Datum *key, int64 since,
+		   const VanishedRow *rows, uint64 n, UidBuilder *without)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		left = 0;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	for (uint64 i = 0; i < n; i++)
+	{
+		UidBuilder	rest;
+
+		uidset_builder_init(&rest);
+		uidset_difference(uidset_ranges(rows[i].uids),
+						  uidset_nranges(rows[i].uids),
+						  without->ranges, without->n, &rest);
+		uidset_builder_finish(&rest);
+		if (uidset_builder_is_empty(&rest) && without->n > 0)
+			continue;
+		left++;
+		params[store->nkeys] = Int64GetDatum(rows[i].modseq);
+		params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(&rest));
+		if (!is_written(store, params))
+			not_stored(store, key);
+	}
+	params[store->nkeys] = Int64GetDatum(since);
+	if (plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) != left)
+		not_stored(store, key);
+}
+
 /*
  * vanished_append: remember the UIDs in owed.vanished under the statement's
  * value, and empty it
@@ -87,6 +167,35 @@ vanished_append(Store *store, Mailbox *mailbox)
 	SPI_finish();
 	work->appended = value;
 	counter_used(mailbox, value);
+}
+
+/*
+ * vanished_recall: the UIDs of the set have not vanished, as this transaction
+ * has written: only it can have.  Before it, another mailbox may have had the
+ * key.
+ */
+void
+vanished_recall(Store *store, Mailbox *mailbox, UidBuilder *set)
+{
+	bool		altered = store->table[TABLE_VANISHED].altered;
+	int64		since = Min(counter_committed_modseq(store, mailbox),
+							mailbox_counters(mailbox)->unseen - 1);
+	const Datum *key = mailbox_key(mailbox);
+	Datum		params[MODSEQ_MAX_PARAMS];
+	VanishedRow *rows = NULL;
+	uint64		n = 0;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(since);
+	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(set));
+	SPI_connect();
+	if (altered)
+		rows = read_rows(store, key, since, &n);
+	plan_execute(store, PLAN_RECALL_ALL_VANISHED, params, PLAN_AS_OWNER);
+	plan_execute(store, PLAN_RECALL_VANISHED, params, PLAN_AS_OWNER);
+	if (altered)
+		check_rows(store, key, since, rows, n, set);
+	SPI_finish();
 }
 
 /*
@@ -140,12 +249,16 @@ vanished_read(Store *store, const Datum *key, int64 since,
  * vanished_rename: the mailbox has another key now
  *
  * If there are rows under that, then they are another's, of which we are still
- * to hear that it has left.
+ * to hear that it has left; or somebody keeps them from being forgotten.
  */
 void
 vanished_rename(Store *store, const Datum *from, const Datum *to)
 {
+	bool		altered = store->table[TABLE_VANISHED].altered;
 	Datum		params[MODSEQ_MAX_PARAMS];
+	VanishedRow *rows = NULL;
+	uint64		n = 0;
+	UidBuilder	none;
 
 	memcpy(params, to, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(0);
@@ -153,10 +266,20 @@ vanished_rename(Store *store, const Datum *from, const Datum *to)
 	if (statement_is_contained() &&
 		plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) > 0)
 		row_key_taken(store, to);
+	if (altered)
+	{
+		check_none_left(store, to);
+		rows = read_rows(store, from, 0, &n);
+	}
 	memcpy(params, from, sizeof(Datum) * store->nkeys);
 	memcpy(params + store->nkeys, to, sizeof(Datum) * store->nkeys);
 	plan_execute(store, PLAN_RENAME_VANISHED, params, PLAN_AS_OWNER);
-	check_none_left(store, params);
+	if (altered)
+	{
+		uidset_builder_init(&none);
+		check_none_left(store, params);
+		check_rows(store, to, 0, rows, n, &none);
+	}
 	SPI_finish();
 }
 
@@ -214,6 +337,12 @@ vanished_remember_table(Store *store, Oid relid)
 	SPI_connect();
 	plan_execute(store, PLAN_DROP_TABLE, &param, PLAN_AS_OWNER);
 	plan_execute(store, PLAN_REMEMBER_TABLE, &param, PLAN_AS_OWNER);
+
+	/*
+	 * What is left of the other rows does no harm: their UIDs are in those of
+	 * now, too.
+	 */
+	check_found_none(store, PLAN_NOT_REMEMBERED, &param);
 	SPI_finish();
 }
 
@@ -256,7 +385,11 @@ vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
 	return found;
 }
 
-/* vanished_drop_remembered: another mailbox takes the key of one that went */
+/*
+ * vanished_drop_remembered: another mailbox takes the key of one that went
+ *
+ * vanished_rename() sees whether it has gone.
+ */
 void
 vanished_drop_remembered(Store *store, const Datum *key)
 {
@@ -277,5 +410,6 @@ vanished_clear(Store *store)
 	plan_execute(store,
 				 store->outlives ? PLAN_KEEP_VANISHED : PLAN_CLEAR_VANISHED,
 				 NULL, PLAN_AS_OWNER);
+	check_found_none(store, PLAN_STRAY_VANISHED, NULL);
 	SPI_finish();
 }

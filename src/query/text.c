@@ -165,6 +165,12 @@ static const QueryText queries[] = {
 		"DELETE FROM {mailbox} AS b WHERE NOT {b.outlived}"
 		" AND NOT EXISTS (SELECT FROM {source} AS s WHERE {s=b})"
 	},
+	/* Mailboxes that are there, and should not be: see source_clear() */
+	[PLAN_STRAY_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "k", "",
+		"SELECT {b.mailbox} FROM {mailbox} AS b WHERE NOT {b.gone}"
+		" AND NOT EXISTS (SELECT FROM {source} AS s WHERE {s=b})"
+		" LIMIT 1"
+	},
 	/* What is remembered under a key that a mailbox is about to get */
 	[PLAN_REPLACE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "ii", "key",
 		"DELETE FROM {mailbox} AS b WHERE {b=$key} AND {b.gone}"
@@ -324,6 +330,25 @@ static const QueryText queries[] = {
 		" FROM {mailbox} AS b"
 		" WHERE b.tableoid::pg_catalog.int8 {=} {$relid}"
 		" AND ({b.highestmodseq} {>} 1 OR {b.uidnext} {>} 1)"
+	},
+	/* What should have been forgotten, or remembered, and was not */
+	[PLAN_STRAY_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "k", "",
+		"SELECT {v.mailbox} FROM {vanished} AS v"
+		" WHERE v.vanished_at {<} 'infinity'"
+		" AND NOT EXISTS (SELECT FROM {mailbox} AS b WHERE {b=v})"
+		" LIMIT 1"
+	},
+	[PLAN_NOT_REMEMBERED] = {TABLE_VANISHED, ACCESS_ANY, "k", "relid",
+		"SELECT {b.mailbox} FROM {mailbox} AS b"
+		" WHERE b.tableoid::pg_catalog.int8 {=} {$relid}"
+		" AND ({b.highestmodseq} {>} 1 OR {b.uidnext} {>} 1)"
+		" AND NOT EXISTS (SELECT FROM {vanished} AS v WHERE {v=b}"
+		" AND v.modseq {=}"
+		" (LEAST({b.highestmodseq}, 9223372036854775806) {+} 1)"
+		" AND v.uids OPERATOR(modseq.=) modseq.uidset("
+		"pg_catalog.int8multirange(pg_catalog.int8range("
+		"1, GREATEST({b.uidnext}, 1)))))"
+		" LIMIT 1"
 	},
 	[PLAN_DROP_REMEMBERED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key",
 		"DELETE FROM {vanished} AS v"

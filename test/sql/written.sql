@@ -252,4 +252,103 @@ DROP TRIGGER zzz_keep ON counters;
 SELECT * FROM state('letter', 'id', 'uid', 'modseq');
 SELECT * FROM modseq.check('letter');
 
+--
+-- Counters in a table of ours: what is remembered of mailboxes that are gone, and brought back
+--
+CREATE TABLE crate (id bigint PRIMARY KEY);
+CREATE TABLE item (id bigint PRIMARY KEY, crate_id bigint NOT NULL, seen boolean);
+INSERT INTO crate VALUES (1), (2), (3), (4);
+SELECT modseq.attach('item', 'crate', message_mailbox => '{crate_id}');
+INSERT INTO item VALUES (1, 1), (2, 1), (3, 2), (4, 4);
+DELETE FROM item WHERE id = 2;
+DELETE FROM crate WHERE id = 4;
+CREATE FUNCTION each_crate() RETURNS TABLE (command text, result text)
+LANGUAGE sql AS $$
+	SELECT c, split_part(failure(format('DO %L', format('BEGIN %s; RAISE ''works'' USING ERRCODE = ''MS001''; END', c))), E'\n', 1)
+	FROM unnest(ARRAY['DELETE FROM crate WHERE id = 1', 'DELETE FROM crate WHERE id = 3', 'TRUNCATE crate',
+		'INSERT INTO crate VALUES (4)', 'UPDATE crate SET id = 4 WHERE id = 2', 'UPDATE crate SET id = 5 WHERE id = 1']) AS c
+$$;
+SELECT * FROM each_crate();
+-- The row is kept as it is; the change is suppressed; the row is not deleted
+CREATE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION keep_row();
+SELECT * FROM each_crate();
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT * FROM each_crate();
+CREATE OR REPLACE TRIGGER other BEFORE DELETE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT * FROM each_crate();
+-- A single column is: when it goes or comes back, the numbers, UIDVALIDITY, and the key
+CREATE FUNCTION keep_column() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	CASE tg_argv[0]
+		WHEN 'gone_at' THEN new.gone_at := old.gone_at;
+		WHEN 'uidnext' THEN new.uidnext := old.uidnext;
+		WHEN 'highestmodseq' THEN new.highestmodseq := old.highestmodseq;
+		WHEN 'uidvalidity' THEN new.uidvalidity := old.uidvalidity;
+		WHEN 'id' THEN new.id := new.id + 100;
+	END CASE;
+	RETURN new;
+END $$;
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION keep_column('gone_at');
+SELECT * FROM each_crate();
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION keep_column('uidvalidity');
+SELECT * FROM each_crate();
+INSERT INTO crate VALUES (6);
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION keep_column('uidnext');
+SELECT failure('UPDATE crate SET id = 4 WHERE id = 6');
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW EXECUTE FUNCTION keep_column('highestmodseq');
+SELECT failure('UPDATE crate SET id = 4 WHERE id = 6');
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_mailbox FOR EACH ROW WHEN (new.id <> old.id) EXECUTE FUNCTION keep_column('id');
+SELECT * FROM each_crate();
+DROP TRIGGER other ON item_mailbox;
+
+-- Vanished UIDs that go along, or are recalled: others, none, or more of them
+CREATE FUNCTION each_vanished() RETURNS TABLE (command text, result text)
+LANGUAGE sql AS $$
+	SELECT c, split_part(failure(format('DO %L', format('BEGIN %s; RAISE ''works'' USING ERRCODE = ''MS001''; END', c))), E'\n', 1)
+	FROM unnest(ARRAY['UPDATE crate SET id = 5 WHERE id = 1',
+		'UPDATE item_mailbox SET uidnext = uidnext + 2 WHERE id = 1; INSERT INTO item (id, crate_id, uid) VALUES (10, 1, 3)',
+		'UPDATE item_mailbox SET uidnext = uidnext + 1 WHERE id = 1; INSERT INTO item (id, crate_id, uid) VALUES (10, 1, 3)']) AS c
+$$;
+SELECT * FROM each_vanished();
+CREATE TRIGGER other BEFORE UPDATE ON item_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('uids');
+SELECT * FROM each_vanished();
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('modseq');
+SELECT * FROM each_vanished();
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE OR DELETE ON item_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('nothing');
+SELECT * FROM each_vanished();
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE ON item_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('old');
+SELECT * FROM each_vanished();
+CREATE FUNCTION drop_vanished() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM t_written.item_vanished; RETURN NULL; END';
+CREATE OR REPLACE TRIGGER other AFTER UPDATE ON item_vanished FOR EACH ROW EXECUTE FUNCTION drop_vanished();
+SELECT * FROM each_vanished();
+DROP TRIGGER other ON item_vanished;
+SELECT * FROM state('item', 'id', 'uid', 'modseq');
+SELECT * FROM modseq.check('item');
+
+-- Mailboxes that all go, or with a partition: what vanished is forgotten, or remembered where messages can stay
+CREATE TABLE rbox (id bigint PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE rbox1 PARTITION OF rbox FOR VALUES FROM (0) TO (10);
+CREATE TABLE rmail (id bigint PRIMARY KEY, box_id bigint NOT NULL, seen boolean);
+SELECT modseq.attach('rmail', 'rbox', counters => 'mailbox', message_mailbox => '{box_id}');
+INSERT INTO rbox (id) VALUES (1), (2);
+INSERT INTO rmail VALUES (1, 1), (2, 1), (3, 2);
+DELETE FROM rmail WHERE id = 2;
+CREATE FUNCTION each_table() RETURNS TABLE (command text, result text)
+LANGUAGE sql AS $$
+	SELECT c, split_part(failure(c || '; DO $x$BEGIN RAISE ''works'' USING ERRCODE = ''MS001''; END$x$'), E'\n', 1)
+	FROM unnest(ARRAY['TRUNCATE rbox CASCADE', 'ALTER TABLE rbox DETACH PARTITION rbox1', 'DELETE FROM rbox']) AS c
+$$;
+SELECT * FROM each_table();
+CREATE TRIGGER other BEFORE INSERT ON rmail_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('uids');
+SELECT * FROM each_table();
+CREATE OR REPLACE TRIGGER other BEFORE INSERT ON rmail_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('nothing');
+SELECT * FROM each_table();
+CREATE OR REPLACE TRIGGER other BEFORE UPDATE OR DELETE ON rmail_vanished FOR EACH ROW EXECUTE FUNCTION other_vanished('nothing');
+SELECT * FROM each_table();
+DELETE FROM rmail;
+ALTER TABLE rmail ADD FOREIGN KEY (box_id) REFERENCES rbox ON DELETE CASCADE;
+SELECT * FROM each_table();
+DROP TRIGGER other ON rmail_vanished;
+SELECT * FROM each_table();
+
 DROP SCHEMA t_written CASCADE;

@@ -48,7 +48,7 @@ COMMENT ON FUNCTION modseq_internal.mark_default IS
 
 CREATE FUNCTION modseq_internal.added_columns(tables regclass[])
 RETURNS TABLE (relation regclass, attribute name, is_not_null boolean, has_default boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT attrelid::regclass, attname, attnotnull, atthasdef
 	FROM pg_attribute
 	WHERE attrelid = ANY (tables) AND attnum > 0 AND NOT attisdropped
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION modseq_internal.added_columns IS
 -- default can stay NOT NULL.
 CREATE FUNCTION modseq_internal.not_null_while_attached(store modseq_internal.store)
 RETURNS TABLE (relation regclass, attribute name, is_not_null boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT c.relation, c.attribute, c.is_not_null
 	FROM added_columns(ARRAY[store.message, store.mailbox]) c
 	WHERE (c.relation, c.attribute) IN (

@@ -9,8 +9,7 @@ DECLARE
 BEGIN
 	FOR t IN
 		SELECT tgname, qualified_name(tgrelid) AS relation
-		FROM our_triggers()
-		WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables))
+		FROM our_triggers(ARRAY(SELECT with_partitions(VARIADIC tables)))
 	LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.relation);
 	END LOOP;
@@ -59,14 +58,14 @@ DECLARE
 		OR counter_table(store) <> 0 AND NOT has_default(counter_table(store), store.mailbox_uidvalidity)
 		OR EXISTS (SELECT FROM not_null_while_attached(store) WHERE NOT is_not_null)
 		OR EXISTS (SELECT FROM rules_to_disable(ARRAY[store.message, counter_table(store)]))
-		OR EXISTS (SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(VARIADIC tables)));
+		OR EXISTS (SELECT FROM our_triggers(ARRAY(SELECT with_partitions(VARIADIC tables))));
 	relation regclass;
 BEGIN
 	FOREACH relation IN ARRAY tables LOOP
 		EXECUTE format('LOCK TABLE %s IN %s MODE', qualified_name(relation),
 			CASE WHEN must_change AND NOT stays_as_it_is(store, relation)
 				AND NOT (store.counters IS NOT NULL AND relation = store.mailbox AND NOT EXISTS (
-					SELECT FROM our_triggers() WHERE tgrelid IN (SELECT with_partitions(relation))))
+					SELECT FROM our_triggers(ARRAY(SELECT with_partitions(relation)))))
 				THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END);
 	END LOOP;
 END

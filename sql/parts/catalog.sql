@@ -45,7 +45,7 @@ COMMENT ON FUNCTION modseq_internal.is_sortable IS
 
 CREATE FUNCTION modseq_internal.column_collation(relation regclass, attribute name)
 RETURNS TABLE (name text, is_deterministic boolean)
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('%I.%I', n.nspname, c.collname), c.collisdeterministic
 	FROM pg_attribute a
 	JOIN pg_collation c ON c.oid = a.attcollation
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION modseq_internal.column_definitions IS
 
 CREATE FUNCTION modseq_internal.usable_indexes(relation regclass)
 RETURNS TABLE (columns name[], is_unique boolean, is_primary boolean)
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 4 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT array_agg(a.attname ORDER BY k.place), i.indisunique AND i.indimmediate, i.indisprimary
 	FROM pg_index i
 	JOIN pg_class c ON c.oid = i.indexrelid
@@ -131,7 +131,7 @@ COMMENT ON FUNCTION modseq_internal.existing_column IS
 
 CREATE FUNCTION modseq_internal.references_of(child regclass)
 RETURNS TABLE (relation regclass, columns name[], referenced name[])
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT c.confrelid::regclass, array_agg(a.attname ORDER BY k.place), array_agg(r.attname ORDER BY k.place)
 	FROM pg_constraint c
 	CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (attnum, referenced, place)
@@ -153,7 +153,7 @@ COMMENT ON FUNCTION modseq_internal.foreign_keys IS
 
 CREATE FUNCTION modseq_internal.single_references(child regclass)
 RETURNS TABLE ("column" name, relation regclass, key name)
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT columns[1], relation, referenced[1] FROM references_of(child) WHERE cardinality(columns) = 1
 $$;
 COMMENT ON FUNCTION modseq_internal.single_references IS
@@ -196,7 +196,7 @@ COMMENT ON FUNCTION modseq_internal.referenced_mailbox_key IS
 	'primary.';
 
 CREATE FUNCTION modseq_internal.with_partitions(VARIADIC tables regclass[]) RETURNS SETOF regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT t FROM unnest(tables) AS t WHERE t IS NOT NULL
 	UNION
 	SELECT p.relid FROM unnest(tables) AS t, pg_partition_tree(t) AS p
@@ -215,7 +215,7 @@ COMMENT ON FUNCTION modseq_internal.is_inherited IS
 	'Does a table inherit, or is it inherited from? Partitions do, too; partitioned tables do not.';
 
 CREATE FUNCTION modseq_internal.partition_key(relation regclass) RETURNS SETOF name
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT a.attname
 	FROM with_partitions(relation) AS p (relation)
 	JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = p.relation AND d.objsubid > 0
@@ -239,14 +239,14 @@ $$;
 COMMENT ON FUNCTION modseq_internal.may_be_unique IS
 	'Can a unique index on these columns exist, going by how the table is partitioned?';
 
-CREATE FUNCTION modseq_internal.our_triggers() RETURNS SETOF pg_catalog.pg_trigger
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+CREATE FUNCTION modseq_internal.our_triggers(tables regclass[]) RETURNS SETOF pg_catalog.pg_trigger
+LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT t.*
 	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-	WHERE p.pronamespace = 'modseq'::regnamespace AND t.tgparentid = 0
+	WHERE t.tgrelid = ANY (tables) AND p.pronamespace = 'modseq'::regnamespace AND t.tgparentid = 0
 $$;
 COMMENT ON FUNCTION modseq_internal.our_triggers IS
-	'All triggers of modseq, whatever they are called, without their clones on partitions.';
+	'The triggers of modseq on tables, whatever they are called, without their clones on partitions.';
 
 CREATE FUNCTION modseq_internal.is_partition_of_store(relation regclass) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -256,3 +256,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION modseq_internal.is_partition_of_store IS
 	'Has a table row triggers of modseq, all of them from the table that it is a partition of?';
+
+CREATE FUNCTION modseq_internal.has_trigger_for(relation regclass, message regclass) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT EXISTS (
+		SELECT FROM our_triggers(ARRAY[relation]) t WHERE trigger_options(t.oid) = ARRAY[qualified_name(message)])
+$$;
+COMMENT ON FUNCTION modseq_internal.has_trigger_for IS
+	'Has a table a trigger of its own that says that it is a part of the store with that message table?';

@@ -189,8 +189,8 @@ DECLARE
 BEGIN
 	PERFORM wait_for_attach(store);
 	-- Without the trigger that makes it a store, others of ours on the table tell that it was one
-	IF NOT EXISTS (SELECT FROM modseq.stores WHERE message = store)
-		AND EXISTS (SELECT FROM our_triggers() WHERE tgrelid = store) AND NOT is_partition_of_store(store)
+	IF NOT EXISTS (SELECT FROM store_of(store))
+		AND EXISTS (SELECT FROM our_triggers(ARRAY[store])) AND NOT is_partition_of_store(store)
 	THEN
 		problem := format('trigger "zz_modseq_assign" on table %s is missing', qualified_name(store));
 		RETURN NEXT;

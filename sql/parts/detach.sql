@@ -13,8 +13,7 @@ BEGIN
 			SELECT FROM pg_class v JOIN pg_class m ON m.relowner = v.relowner
 			WHERE v.oid = ours AND m.oid = store.message)
 		AND NOT EXISTS (
-			SELECT FROM modseq.stores s
-			WHERE ours IN (s.vanished, s.counters, s.mailbox) AND s.message <> store.message)
+			SELECT FROM stores_of(ours) AS s WHERE s.message <> store.message)
 	THEN
 		EXECUTE format('DROP TABLE %s', name);
 		RETURN format('dropped table %s', name);
@@ -50,10 +49,21 @@ $$;
 COMMENT ON FUNCTION modseq_internal.remove IS
 	'Drops all that attach() has added to a store, and says so. Error 2BP01 if something else needs it.';
 
+CREATE FUNCTION modseq_internal.knows_all_parts(store modseq_internal.store) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT store.message IS NOT NULL AND NOT EXISTS (
+		SELECT FROM store_options(store.message)
+		WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'counters')
+			AND NOT has_trigger_for(table_named(value), store.message))
+$$;
+COMMENT ON FUNCTION modseq_internal.knows_all_parts IS
+	'Is each table that a store names there, with a trigger that names the store? Else one may have another name now.';
+
 CREATE FUNCTION modseq.detach(message regclass, remove boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	store modseq_internal.store;
+	renamed regclass[];
 	tables regclass[];
 	own regclass[];
 	c record;
@@ -61,23 +71,23 @@ BEGIN
 	PERFORM hold_message(message);
 	-- Partitions may come, and it may be another table's store, while we wait for the locks: so once more when we have them
 	FOR pass IN 1 .. 2 LOOP
-		SELECT * INTO store FROM modseq.stores s WHERE s.message = detach.message;
+		SELECT * INTO store FROM store_of(message);
 
 		-- The mailbox and flag tables by their names in the store, or, where these were renamed, by the name of the
-		-- message table in their triggers
+		-- message table in their triggers; but others may name this store in triggers by hand
+		IF NOT knows_all_parts(store) THEN
+			renamed := ARRAY(
+				SELECT oid FROM pg_class WHERE oid = ANY (tables_naming(message)) AND pg_has_role(relowner, 'USAGE'));
+		END IF;
 		SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
-		FROM our_triggers() t
-		WHERE t.tgrelid IN (
-				SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag, store.counters))
-			-- Others may name this store in triggers by hand
-			OR trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]
-				AND pg_has_role((SELECT r.relowner FROM pg_class r WHERE r.oid = t.tgrelid), 'USAGE');
+		FROM our_triggers(renamed || ARRAY(
+			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag, store.counters))) AS t;
 		-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name.
 		-- A partition goes with the whole, unless it has row triggers that somebody made by hand.
 		IF tables IS NULL
 			OR EXISTS (
-				SELECT FROM modseq.stores s
-				WHERE s.message <> detach.message AND detach.message IN (s.mailbox, s.mailbox_source, s.flag, s.counters))
+				SELECT FROM stores_of(detach.message) AS s
+				WHERE s.message <> detach.message AND detach.message IS DISTINCT FROM s.vanished)
 			OR is_partition_of_store(detach.message)
 		THEN
 			RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
@@ -102,9 +112,7 @@ BEGIN
 	FROM pg_class o
 	WHERE o.oid = ANY (tables) AND NOT o.relispartition
 		AND (o.relowner = (SELECT relowner FROM pg_class m WHERE m.oid = detach.message)
-			OR EXISTS (
-				SELECT FROM our_triggers() t
-				WHERE t.tgrelid = o.oid AND trigger_options(t.oid) = ARRAY[qualified_name(detach.message)]));
+			OR has_trigger_for(o.oid, detach.message));
 
 	PERFORM drop_triggers(tables);
 	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE relation = ANY (own) AND is_not_null LOOP

@@ -5,14 +5,24 @@
 
 -- Where a store's table has the triggers, whatever it is called now; but what names itself a part of a stranger's store
 -- could be anybody's
-CREATE FUNCTION modseq_internal.find_part(message regclass, named regclass, function text) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT coalesce(CASE WHEN count(DISTINCT c.oid) = 1 THEN min(c.oid)::regclass END, named)
-	FROM our_triggers() t
+CREATE FUNCTION modseq_internal.find_part(message regclass, named regclass, option text, function text) RETURNS regclass
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	found regclass;
+BEGIN
+	-- It is looked for among all tables only where it is not what the store names
+	IF has_trigger_for(named, message) OR NOT EXISTS (SELECT FROM store_options(message) o WHERE o.option = find_part.option)
+	THEN
+		RETURN named;
+	END IF;
+	SELECT CASE WHEN count(DISTINCT c.oid) = 1 THEN min(c.oid) END INTO found
+	FROM our_triggers(tables_naming(message)) t
 	JOIN pg_class c ON c.oid = t.tgrelid
 	JOIN pg_class m ON m.oid = find_part.message AND m.relowner = c.relowner
 	WHERE t.tgfoid = to_regproc('modseq.' || function)
-		AND trigger_options(t.oid) = ARRAY[qualified_name(find_part.message)]
+		AND trigger_options(t.oid) = ARRAY[qualified_name(find_part.message)];
+	RETURN coalesce(found, named);
+END
 $$;
 COMMENT ON FUNCTION modseq_internal.find_part IS
 	'A table of a store: the one whose trigger calls that function for it, else the one that the store names.';
@@ -24,17 +34,18 @@ DECLARE
 	beside boolean;
 	counters regclass;
 BEGIN
-	SELECT * INTO store FROM modseq.stores s WHERE s.message = find_before.message;
+	SELECT * INTO store FROM store_of(message);
 	IF FOUND THEN
 		SELECT count(*) > 0, table_named(min(value)) INTO beside, counters FROM store_options(message) WHERE option = 'counters';
 		IF beside THEN
-			store.mailbox := find_part(message, store.mailbox, 'trigger_source');
-			store.counters := coalesce(find_part(message, coalesce(store.counters, counters), 'trigger_mailbox'), 0);
+			store.mailbox := find_part(message, store.mailbox, 'mailbox', 'trigger_source');
+			store.counters := coalesce(
+				find_part(message, coalesce(store.counters, counters), 'counters', 'trigger_mailbox'), 0);
 		ELSE
-			store.mailbox := find_part(message, store.mailbox, 'trigger_mailbox');
-			store.mailbox_source := find_part(message, store.mailbox_source, 'trigger_source');
+			store.mailbox := find_part(message, store.mailbox, 'mailbox', 'trigger_mailbox');
+			store.mailbox_source := find_part(message, store.mailbox_source, 'mailbox_source', 'trigger_source');
 		END IF;
-		store.flag := find_part(message, store.flag, 'trigger_collect_flag');
+		store.flag := find_part(message, store.flag, 'flag', 'trigger_collect_flag');
 		-- Also one that is not believed: attach() refuses it, and does not begin another one in silence
 		store.vanished := coalesce(store.vanished,
 			(SELECT table_named(value) FROM store_options(message) WHERE option = 'vanished'));
@@ -276,7 +287,7 @@ COMMENT ON FUNCTION modseq_internal.infer_message IS
 -- these tables, to a third one, that of the messages
 CREATE FUNCTION modseq_internal.flag_references(store modseq_internal.store)
 RETURNS TABLE (rank int, columns name[], key name[])
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WITH reference AS (
 		SELECT 1 AS rank, f.columns, f.referenced AS key
 		FROM foreign_keys(store.flag, store.message) f

@@ -6,7 +6,7 @@
 
 CREATE FUNCTION modseq_internal.rules_to_disable(tables regclass[])
 RETURNS TABLE (relation regclass, name name, enabled "char")
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT ev_class::regclass, rulename, ev_enabled
 	FROM pg_rewrite
 	WHERE ev_class = ANY (tables) AND ev_enabled <> 'D' AND ev_type <> '1'		-- SELECT

@@ -138,9 +138,8 @@ BEGIN
 	END LOOP;
 
 	SELECT s.message, relation INTO other, taken
-	FROM modseq.stores s, with_partitions(VARIADIC tables) AS t (relation)
+	FROM with_partitions(VARIADIC tables) AS t (relation), stores_of(relation) AS s
 	WHERE s.message <> store.message
-		AND relation IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters)
 	ORDER BY array_position(tables, relation), relation LIMIT 1;
 	IF FOUND THEN
 		RAISE 'table % serves another store already', qualified_name(taken) USING
@@ -222,7 +221,7 @@ COMMENT ON FUNCTION modseq_internal.refuse_columns IS
 
 CREATE FUNCTION modseq_internal.key_mismatches(a regclass, a_columns name[], b regclass, b_columns name[])
 RETURNS TABLE (mismatch text)
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('%s against %s.',
 		CASE WHEN x IS NULL THEN 'Nothing'
 				ELSE format('Column "%s" of table %s, type %s,', x, qualified_name(a), column_type(a, x)) END,

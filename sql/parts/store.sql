@@ -66,13 +66,8 @@ LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'modseq_option_names';
 COMMENT ON FUNCTION modseq_internal.option_names IS
 	'The names in an option of a store that is an array of them; NULL if the text is no such array.';
 
--- With the suffix in front, the cast to name leaves of the table's name what fits
 CREATE FUNCTION modseq_internal.name_with_suffix(message regclass, suffix text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT format('%I.%I', n.nspname, substr((suffix || c.relname)::name::text, length(suffix) + 1) || suffix)
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.oid = message
-$$;
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_name_with_suffix';
 COMMENT ON FUNCTION modseq_internal.name_with_suffix IS
 	'A name for a table of ours, in the schema of the message table and after it.';
 
@@ -111,22 +106,12 @@ COMMENT ON FUNCTION modseq_internal.source_table IS
 -- are believed where the table named is the same owner's, or has a trigger that names the store itself. The owner of the
 -- message table may be another one now: then the vanished table is known by its name.
 CREATE FUNCTION modseq_internal.table_of_store(message oid, name text) RETURNS regclass
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT c.oid::regclass
-	FROM pg_class c JOIN pg_class m ON m.oid = message
-	CROSS JOIN LATERAL (
-		SELECT count(*) > 0 AS any, bool_or(trigger_options(t.oid) = ARRAY[qualified_name(m.oid)]) IS TRUE AS of_store
-		FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-		WHERE t.tgrelid = c.oid AND p.pronamespace = 'modseq'::regnamespace) AS triggers
-	WHERE c.oid = table_named(name)
-		AND (c.relowner = m.relowner OR triggers.of_store
-			OR NOT triggers.any AND c.oid = table_named(vanished_name(m.oid)))
-$$;
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_table_of_store';
 COMMENT ON FUNCTION modseq_internal.table_of_store IS
 	'The table of that name, if it can be a part of the store with that message table; else NULL.';
 
 CREATE FUNCTION modseq_internal.store_options(message oid) RETURNS TABLE (option text, value text)
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 12 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
 	FROM (
 		SELECT t.oid
@@ -165,23 +150,55 @@ CREATE VIEW modseq.stores AS
 		modseq_internal.option_names(o ->> 'flag_columns') AS flag_columns,
 		(o ? 'notify') IS TRUE AS notify
 	FROM (
-		SELECT DISTINCT tgrelid
+		-- Of several triggers on one table the first, as for the functions in C
+		SELECT DISTINCT ON (tgrelid) tgrelid, oid
 		FROM pg_catalog.pg_trigger
-		WHERE tgfoid = 'modseq.trigger_assign'::regproc AND tgparentid = 0) AS t
+		WHERE tgfoid = 'modseq.trigger_assign'::regproc AND tgparentid = 0
+		ORDER BY tgrelid, tgname) AS t
 	CROSS JOIN LATERAL (
-		SELECT jsonb_object_agg(option, value) AS o FROM modseq_internal.store_options(t.tgrelid)) AS options;
+		SELECT jsonb_object_agg(split_part(a, '=', 1), substr(a, strpos(a, '=') + 1)) AS o
+		FROM unnest(modseq_internal.trigger_options(t.oid)) AS a
+		WHERE strpos(a, '=') > 0) AS options;
 GRANT SELECT ON modseq.stores TO PUBLIC;
 COMMENT ON VIEW modseq.stores IS
 	'The attached message tables, each with its other tables and with the columns that attach() was given or '
 	'found, read from the arguments of the triggers. A table that was renamed since shows as null: attach() the '
 	'store again. So does one of another owner that has no trigger of the store, and what is no valid argument.';
 
+CREATE FUNCTION modseq_internal.store_of(message regclass) RETURNS SETOF modseq_internal.store
+LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT * FROM modseq.stores s WHERE s.message = store_of.message
+$$;
+COMMENT ON FUNCTION modseq_internal.store_of IS
+	'The store with that message table; no row if there is none.';
+
+CREATE FUNCTION modseq_internal.stores_naming(part regclass) RETURNS regclass[]
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_stores_naming';
+COMMENT ON FUNCTION modseq_internal.stores_naming IS
+	'The message tables of the stores that name a table as another part of theirs: found by its triggers, its foreign '
+	'keys and its name. Takes no lock.';
+
+-- What a view of all stores would say, at a cost that does not grow with them
+CREATE FUNCTION modseq_internal.stores_of(part regclass) RETURNS SETOF modseq_internal.store
+LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT s.*
+	FROM unnest(stores_naming(part) || part) AS named (message), store_of(named.message) AS s
+	WHERE part IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters)
+$$;
+COMMENT ON FUNCTION modseq_internal.stores_of IS
+	'The stores that a table is a part of.';
+
+CREATE FUNCTION modseq_internal.tables_naming(message regclass) RETURNS regclass[]
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_tables_naming';
+COMMENT ON FUNCTION modseq_internal.tables_naming IS
+	'The tables that have a trigger of modseq whose only argument is the name of that message table, whether or not the '
+	'store knows them. Takes no lock, and reads all triggers of the database.';
+
 CREATE FUNCTION modseq_internal.store_hint(part regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('A store is named by its message table, which is %s here.', qualified_name(s.message))
-	FROM coalesce(pg_partition_root(part), part) AS whole, modseq.stores s
-	WHERE whole IN (s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters)
-		OR whole = s.message AND whole <> part
+	FROM coalesce(pg_partition_root(part), part) AS whole, stores_of(whole) AS s
+	WHERE whole <> part OR s.message <> whole
 	ORDER BY s.message LIMIT 1
 $$;
 COMMENT ON FUNCTION modseq_internal.store_hint IS
@@ -203,7 +220,7 @@ BEGIN
 			ERRCODE = 'null_value_not_allowed',
 			HINT = 'A store is named by its message table.';
 	END IF;
-	SELECT * INTO store FROM modseq.stores s WHERE s.message = find_store.message;
+	SELECT * INTO store FROM store_of(message);
 	IF NOT FOUND THEN
 		RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text) USING
 			ERRCODE = 'object_not_in_prerequisite_state',

@@ -30,7 +30,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_tem
 	FROM pg_attribute a
 	CROSS JOIN LATERAL (SELECT plain_name(a.attname) AS name, column_type(relation, a.attname) AS type) AS plain
 	JOIN pg_type t ON t.oid = plain.type
-	LEFT JOIN pg_type element ON element.typarray = t.oid
+	LEFT JOIN pg_type element ON element.oid = t.typelem AND element.typarray = t.oid
 	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 		AND (
 			t.typname IN ('bool', 'int2', 'int4', 'int8', 'numeric', 'bit', 'bpchar', 'char')

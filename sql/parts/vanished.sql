@@ -53,7 +53,7 @@ BEGIN
 		AND (v.oid = store.vanished AND v.oid = table_named(vanished_name(store.message))
 			OR v.oid = store.counters AND v.oid = table_named(counters_name(store)))
 		AND NOT EXISTS (
-			SELECT FROM modseq.stores s WHERE v.oid IN (s.vanished, s.counters, s.mailbox) AND s.message <> store.message);
+			SELECT FROM stores_of(ours) AS s WHERE s.message <> store.message);
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
@@ -77,7 +77,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	store modseq_internal.store;
 BEGIN
-	SELECT * INTO store FROM modseq.stores s WHERE s.message = follow_owner.message;
+	SELECT * INTO store FROM store_of(message);
 	IF FOUND THEN
 		PERFORM follow_owner(store, store.vanished);
 		PERFORM follow_owner(store, store.counters);
@@ -108,8 +108,7 @@ BEGIN
 				SELECT attname FROM pg_attribute
 				WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum))
 			AND NOT EXISTS (
-				SELECT FROM modseq.stores s
-				WHERE relation IN (s.vanished, s.counters, s.mailbox) AND s.message <> store.message))
+				SELECT FROM stores_of(relation) AS s WHERE s.message <> store.message))
 	THEN
 		RAISE 'table % exists and is not what modseq needs', qualified_name(relation) USING
 			ERRCODE = 'duplicate_table',

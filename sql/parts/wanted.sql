@@ -4,7 +4,7 @@
 
 CREATE FUNCTION modseq_internal.wanted_columns(store modseq_internal.store)
 RETURNS TABLE (option text, relation regclass, attribute name, types regtype[], definition text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT c.option, c.relation, attribute, c.types::regtype[], c.definition
 	FROM (VALUES
 		('mailbox_key', store.mailbox, store.mailbox_key, NULL, NULL),
@@ -42,7 +42,7 @@ COMMENT ON FUNCTION modseq_internal.wanted_columns IS
 
 CREATE FUNCTION modseq_internal.missing_columns(store modseq_internal.store)
 RETURNS TABLE (option text, relation regclass, attribute name, definition text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT option, relation, attribute, definition
 	FROM wanted_columns(store)
 	WHERE definition IS NOT NULL AND column_type(relation, attribute) IS NULL AND relation <> 0
@@ -54,7 +54,7 @@ COMMENT ON FUNCTION modseq_internal.missing_columns IS
 -- out under the mailbox's lock.
 CREATE FUNCTION modseq_internal.wanted_indexes(store modseq_internal.store)
 RETURNS TABLE (relation regclass, columns name[], is_unique boolean, is_sorted boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 5 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT *
 	FROM (VALUES
 		(store.mailbox, store.mailbox_key, true, false),
@@ -77,7 +77,7 @@ COMMENT ON FUNCTION modseq_internal.wanted_indexes IS
 CREATE FUNCTION modseq_internal.wanted_triggers(store modseq_internal.store)
 RETURNS TABLE (
 	relation regclass, name name, timing text, events text, level text, function name, arguments text[], cloned boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT p.relation, t.name, timing, events, level, function,
 		CASE WHEN function = 'trigger_assign' THEN options_of_store(store)
 				WHEN t.relation <> store.message THEN ARRAY[qualified_name(store.message)]
@@ -109,12 +109,13 @@ COMMENT ON FUNCTION modseq_internal.wanted_triggers IS
 
 CREATE FUNCTION modseq_internal.unsound_triggers(store modseq_internal.store)
 RETURNS TABLE (relation regclass, name name, problem text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT w.relation, w.name,
 		CASE WHEN t.oid IS NULL THEN 'is missing'
 				WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
 				ELSE 'is not as modseq.attach() creates it' END
-	FROM wanted_triggers(store) w
+	FROM wanted_triggers(store) WITH ORDINALITY
+		AS w (relation, name, timing, events, level, function, arguments, cloned, place)
 	LEFT JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgname = w.name
 	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
 		OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
@@ -125,6 +126,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 			CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
 			+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END
 			+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END
+	ORDER BY place
 $$;
 COMMENT ON FUNCTION modseq_internal.unsound_triggers IS
 	'The triggers of a store that are missing, disabled or changed.';
@@ -136,7 +138,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WITH part AS (
 		SELECT p.oid FROM with_partitions(store.mailbox) AS p (oid))
 	SELECT store.counters IS NOT NULL AND relation IN (SELECT oid FROM part)
-		AND (SELECT count(*) FROM our_triggers() t JOIN part ON part.oid = t.tgrelid)
+		AND (SELECT count(*) FROM our_triggers(ARRAY(SELECT oid FROM part)))
 			= (SELECT count(*) FROM wanted_triggers(store) w JOIN part ON part.oid = w.relation WHERE NOT w.cloned)
 		AND NOT EXISTS (SELECT FROM unsound_triggers(store) u JOIN part ON part.oid = u.relation)
 $$;

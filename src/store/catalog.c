@@ -433,11 +433,11 @@ equality_operator(Oid column, Oid param, Oid *param_type)
 }
 
 /*
- * modseq.<function>(), if the extension is there
+ * our_function: modseq.<function>(), if the extension is there
  *
  * Whoever fires a trigger, or runs DDL, needs no right to use our schema.
  */
-static Oid
+Oid
 our_function(const char *function)
 {
 	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
@@ -521,88 +521,6 @@ TableRole
 partition_role(Oid relid)
 {
 	return role_by_triggers(relid, TRIGGER_CLONED);
-}
-
-/* Does a trigger's tuple have that argument? */
-static bool
-has_argument(HeapTuple tuple, TupleDesc desc, const char *argument)
-{
-	int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
-	bool		isnull;
-	bytea	   *args = DatumGetByteaPP(heap_getattr(tuple,
-													Anum_pg_trigger_tgargs,
-													desc, &isnull));
-	const char *arg = VARDATA_ANY(args);
-
-	for (int i = 0; i < n; i++, arg += strlen(arg) + 1)
-		if (strcmp(arg, argument) == 0)
-			return true;
-	return false;
-}
-
-/*
- * relation_is_vanished: is that the vanished table of a store?
- *
- * It has no trigger, so that is only known by the message table of its owner
- * that names it.  This reads all of pg_trigger: for DDL that is rare.
- */
-bool
-relation_is_vanished(Oid relid)
-{
-	Oid			funcid = our_function(role_triggers[TABLE_MESSAGE]);
-	Oid			owner = relation_owner(relid);
-	char	   *argument = psprintf("vanished=%s", relation_name(relid));
-	Relation	catalog;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found = false;
-
-	if (!OidIsValid(funcid))
-		return false;
-	catalog = table_open(TriggerRelationId, AccessShareLock);
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while (!found && (tuple = systable_getnext(scan)) != NULL)
-	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		found = trigger->tgfoid == funcid &&
-			has_argument(tuple, RelationGetDescr(catalog), argument) &&
-			relation_owner(trigger->tgrelid) == owner;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return found;
-}
-
-/*
- * relations_with_trigger: the tables that have a trigger of their own, and no
- * partition's clone, that calls modseq.<function>()
- *
- * They are not locked.  This reads all of pg_trigger, as the above.
- */
-List *
-relations_with_trigger(const char *function)
-{
-	Oid			funcid = our_function(function);
-	Relation	catalog;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *relids = NIL;
-
-	if (!OidIsValid(funcid))
-		return NIL;
-	catalog = table_open(TriggerRelationId, AccessShareLock);
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		if (trigger->tgfoid == funcid && !OidIsValid(trigger->tgparentid))
-			relids = list_append_unique_oid(relids, trigger->tgrelid);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return relids;
 }
 
 /* relation_find_trigger: the trigger that calls modseq.<function>(), or NULL */

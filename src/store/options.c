@@ -271,6 +271,22 @@ check_options(Store *store)
 						  "message_key");
 }
 
+/* option_table: the name of a table in that option, or NULL if it has none */
+const char *
+option_table(const char *option)
+{
+	for (size_t k = 0; k < lengthof(known_options); k++)
+	{
+		size_t		len = strlen(known_options[k].name);
+
+		if (strncmp(option, known_options[k].name, len) == 0 &&
+			option[len] == '=')
+			return known_options[k].kind == OPTION_TABLE ||
+				known_options[k].kind == OPTION_NAME ? option + len + 1 : NULL;
+	}
+	return NULL;
+}
+
 /*
  * options_parse: the names of tables and columns, from the configuration
  *

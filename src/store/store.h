@@ -15,6 +15,7 @@
  *	key.c		reading rows: mailbox keys, numbers, the soft-delete column
  *	options.c	the configuration that attach() wrote
  *	catalog.c	what the system catalogs say of a table
+ *	find.c		from a table to the stores that name it
  *	shape.c		where rows have what we read and write
  *	build.c		configuration -> Store
  *	cache.c		the caches of Stores and of RowShapes
@@ -254,8 +255,7 @@ extern bool relation_has_trigger(Oid relid, const char *function);
 extern TableRole relation_role(Oid relid);
 extern TableRole relation_own_role(Oid relid);
 extern TableRole partition_role(Oid relid);
-extern bool relation_is_vanished(Oid relid);
-extern List *relations_with_trigger(const char *function);
+extern Oid	our_function(const char *function);
 extern Trigger *relation_find_trigger(Relation rel, const char *function);
 extern char *relation_message_table(Relation rel);
 extern Oid	table_named(const char *name);
@@ -270,8 +270,15 @@ extern bool relation_refers(Oid child, List *columns, Oid parent,
 							List *referenced);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 
+/* --- find.c ------------------------------------------------------------ */
+
+extern List *stores_naming(Oid relid);
+extern bool relation_is_vanished(Oid relid);
+extern List *relations_of_type(Oid type);
+
 /* --- options.c --------------------------------------------------------- */
 
+extern const char *option_table(const char *option);
 extern void options_parse(Store *store, char **options, int n);
 extern void store_out_of_date(Oid message_relid, const char *detail,
 							  const char *name);

@@ -485,38 +485,33 @@ flags_changed(Oid relid, TableRole role)
 static void
 after_rename_value(AlterEnumStmt *alter)
 {
-	static const TableRole roles[] = {TABLE_MESSAGE, TABLE_FLAG};
 	TypeName   *name = makeTypeNameFromNameList(alter->typeName);
 	Oid			type = typenameTypeId(NULL, name);
 	Oid			owner = type_owner(type);
+	ListCell   *lc;
 
-	for (size_t i = 0; i < lengthof(roles); i++)
+	foreach(lc, relations_of_type(type))
 	{
-		List	   *relids = relations_with_trigger(role_triggers[roles[i]]);
-		ListCell   *lc;
+		Oid			relid = lfirst_oid(lc);
+		TableRole	role = relation_own_role(relid);
+		Relation	rel;
+		bool		strangers;
+		bool		has_flag;
 
-		foreach(lc, relids)
-		{
-			Relation	rel = try_relation_open(lfirst_oid(lc),
-												AccessShareLock);
-			bool		strangers;
-			bool		has_flag;
-
-			if (rel == NULL)
-				continue;
-			strangers = rel->rd_rel->relowner != owner;
-			has_flag = alter_has_flag_of(rel, roles[i], type, strangers);
-			if (has_flag && strangers)
-				ereport(WARNING,
-						(errcode(ERRCODE_WARNING),
-						 errmsg("clients of table %s are not told what its values of type %s are now",
-								relation_name(lfirst_oid(lc)),
-								format_type_be(type)),
-						 errdetail("It belongs to another role than the type.")));
-			else if (has_flag)
-				flags_changed(lfirst_oid(lc), roles[i]);
-			relation_close(rel, AccessShareLock);
-		}
+		if ((role != TABLE_MESSAGE && role != TABLE_FLAG) ||
+			(rel = try_relation_open(relid, AccessShareLock)) == NULL)
+			continue;
+		strangers = rel->rd_rel->relowner != owner;
+		has_flag = alter_has_flag_of(rel, role, type, strangers);
+		if (has_flag && strangers)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("clients of table %s are not told what its values of type %s are now",
+							relation_name(relid), format_type_be(type)),
+					 errdetail("It belongs to another role than the type.")));
+		else if (has_flag)
+			flags_changed(relid, role);
+		relation_close(rel, AccessShareLock);
 	}
 }
 

@@ -145,7 +145,7 @@ COMMENT ON FUNCTION modseq_internal.references_of IS
 
 CREATE FUNCTION modseq_internal.foreign_keys(child regclass, parent regclass)
 RETURNS TABLE (columns name[], referenced name[])
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT columns, referenced FROM references_of(child) WHERE relation = parent
 $$;
 COMMENT ON FUNCTION modseq_internal.foreign_keys IS

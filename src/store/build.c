@@ -13,7 +13,8 @@
  *
  * Locks: AccessShareLock on the store's tables, while it is built.
  *
- * Memory: the caller's context.
+ * Memory: a Store has a context; what is needed only to build it is in the
+ * caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,7 +78,8 @@ build_tables(Store *store, bool attached)
 			store_out_of_date(store->message_relid,
 							  _("Table %s is unlogged or temporary now."),
 							  table->name);
-		watch_table(table->relid);
+		if (store->watch != NULL)
+			watch_table(store->watch, table->relid);
 		if (role == TABLE_MAILBOX || role == TABLE_VANISHED)
 			table->altered = relation_alters_rows(table->relid,
 												  role == TABLE_VANISHED);
@@ -103,7 +105,8 @@ build_column(Store *store, TableRole role, Column *column)
 						  _("Column \"%s\" does not exist."), column->name);
 	get_atttypetypmodcoll(relid, attnum, &type, &typmod, &column->collation);
 	column->type = getBaseType(type);
-	column->quoted = pstrdup(quote_identifier(column->name));
+	column->quoted = MemoryContextStrdup(store->context,
+										 quote_identifier(column->name));
 }
 
 /*
@@ -144,8 +147,8 @@ build_key_column(Store *store, const Column *column, KeyColumn *key)
 						  column->name);
 	key->typlen = typcache->typlen;
 	key->typbyval = typcache->typbyval;
-	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, CurrentMemoryContext);
-	fmgr_info_cxt(typcache->hash_proc, &key->hash, CurrentMemoryContext);
+	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, store->context);
+	fmgr_info_cxt(typcache->hash_proc, &key->hash, store->context);
 }
 
 /* What names a mailbox elsewhere must compare with the key just as it is */
@@ -379,16 +382,29 @@ build_counters(Store *store)
 										   source->relid, key_names(source));
 }
 
+/* An empty Store; what it points to is in the same context */
 static Store *
-build_store(Relation rel, char **options, int noptions, bool attached)
+new_store(Oid message_relid, MemoryContext context)
 {
-	Store	   *store = palloc0(sizeof(Store));
+	Store	   *store = MemoryContextAllocZero(context, sizeof(Store));
+
+	store->context = context;
+	store->message_relid = message_relid;
+	return store;
+}
+
+/* watch is NULL for a Store that is not kept */
+static Store *
+build_store(Relation rel, char **options, int noptions, bool attached,
+			Watch *watch, MemoryContext context)
+{
+	Store	   *store = new_store(RelationGetRelid(rel), context);
 	StoreTable *message = &store->table[TABLE_MESSAGE];
 	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
 
-	store->context = CurrentMemoryContext;
-	store->message_relid = message->relid = RelationGetRelid(rel);
-	message->name = relation_name(message->relid);
+	store->watch = watch;
+	message->relid = store->message_relid;
+	message->name = MemoryContextStrdup(context, relation_name(message->relid));
 	options_parse(store, options, noptions);
 	build_tables(store, attached);
 
@@ -443,10 +459,13 @@ flag_function(const Store *store)
 }
 
 /*
- * store_build: a store from its trigger, as a Store in CurrentMemoryContext
+ * store_build: a store from its trigger, as a Store in that context
+ *
+ * What is needed only meanwhile is in CurrentMemoryContext.
  */
 Store *
-store_build(Relation rel, Trigger *trigger)
+store_build(Relation rel, Trigger *trigger, Watch *watch,
+			MemoryContext context)
 {
 	Oid			trigger_oid = trigger->tgoid;
 	Oid			trigger_function = trigger->tgfoid;
@@ -457,7 +476,7 @@ store_build(Relation rel, Trigger *trigger)
 	/* A look-up in a catalog may free the trigger, which is the relcache's */
 	for (int i = 0; i < n; i++)
 		options[i] = pstrdup(trigger->tgargs[i]);
-	store = build_store(rel, options, n, true);
+	store = build_store(rel, options, n, true, watch, context);
 	store->trigger_oid = trigger_oid;
 	store->assign_function = trigger_function;
 	trigger = relation_find_trigger(rel, "trigger_collect");
@@ -476,7 +495,7 @@ store_build(Relation rel, Trigger *trigger)
 Store *
 store_describe(Relation rel, char **options, int n)
 {
-	return build_store(rel, options, n, false);
+	return build_store(rel, options, n, false, NULL, CurrentMemoryContext);
 }
 
 /*
@@ -499,8 +518,7 @@ store_outline(Oid relid, TableRole role)
 
 		for (int i = 0; i < n; i++)
 			options[i] = pstrdup(trigger->tgargs[i]);
-		store = palloc0(sizeof(Store));
-		store->message_relid = relid;
+		store = new_store(relid, CurrentMemoryContext);
 		options_parse(store, options, n);
 	}
 	else if (trigger != NULL && trigger->tgnargs == 1)

@@ -5,11 +5,11 @@
  *
  * Locks: AccessShareLock on the store's tables, while a Store is built.
  *
- * Memory: a Store lives in a context below CacheMemoryContext, and so does a
- * RowShape.
- * A relcache invalidation of any table that we looked at makes all of them
- * stale; they are rebuilt when next asked for.  Callers further up the stack
- * may still hold the old ones, so these are freed when the transaction ends.
+ * Memory: a Store lives in a context below CacheMemoryContext, with its
+ * RowShapes and plans.  It is stale when something that it depends on has
+ * changed, and another one is built when it is next asked for.  Callers further
+ * up the stack may still hold the old one, so it is freed when the transaction
+ * ends, as are stale ones that nobody has asked for.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,14 +21,13 @@
 #include "commands/trigger.h"
 #include "utils/catcache.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 typedef struct StoreEntry
 {
 	Oid			message_relid;	/* hash key */
-	uint64		generation;
 	Store	   *store;			/* NULL: not built */
-	MemoryContext context;
 } StoreEntry;
 
 typedef struct ShapeKey
@@ -40,9 +39,7 @@ typedef struct ShapeKey
 typedef struct ShapeEntry
 {
 	ShapeKey	key;			/* hash key */
-	uint64		generation;
-	RowShape   *shape;			/* NULL: not built */
-	MemoryContext context;
+	RowShape   *shape;
 } ShapeEntry;
 
 static HTAB *stores = NULL;
@@ -51,9 +48,7 @@ static HTAB *shapes = NULL;
 
 static uint64 last_epoch = 0;
 
-/* Stale entries, with plans that hang on them; freed at transaction end */
-static List *retired_contexts = NIL;
-
+/* Stale Stores that another one has taken the place of */
 static List *retired_stores = NIL;
 
 void
@@ -76,44 +71,103 @@ store_init(void)
 	watch_init();
 }
 
-/* Frees what is stale; by now nobody can hold a pointer into it */
-void
-store_at_transaction_end(void)
+/* --- what becomes stale ------------------------------------------------ */
+
+/* Do the names of the store lead where they led when it was built? */
+static bool
+names_hold(const Store *store)
+{
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+	{
+		const StoreTable *table = &store->table[role];
+
+		if (table->name != NULL && table_named(table->name) != table->relid)
+			return false;
+	}
+	return our_function(role_triggers[TABLE_MESSAGE]) == store->assign_function;
+}
+
+/*
+ * Schemas come and go, and most are nobody's.  So when one has, it is asked
+ * where the names lead; tables tell by themselves what else has changed.
+ */
+static bool
+is_current(Store *store)
+{
+	uint64		names = watch_names;
+
+	if (store->names != names)
+	{
+		if (!names_hold(store))
+			return false;
+		store->names = names;
+	}
+	return store->changes == store->watch->changes;
+}
+
+/* No shape of that store is found any more */
+static void
+forget_shapes(const Store *store)
 {
 	ListCell   *lc;
 
-	foreach(lc, retired_stores)
+	foreach(lc, store->shapes)
 	{
-		Store	   *store = lfirst(lc);
+		ShapeEntry *entry = hash_search(shapes, lfirst(lc), HASH_FIND, NULL);
 
-		for (int i = 0; i < store->nplans; i++)
-			if (store->plans[i] != NULL)
-				SPI_freeplan(store->plans[i]);
+		if (entry != NULL && entry->shape->store == store)
+			hash_search(shapes, lfirst(lc), HASH_REMOVE, NULL);
 	}
-	list_free(retired_stores);
-	retired_stores = NIL;
-	foreach(lc, retired_contexts)
-		MemoryContextDelete((MemoryContext) lfirst(lc));
-	list_free(retired_contexts);
-	retired_contexts = NIL;
 }
 
-/* Adds to one of the lists above */
-static List *
-retire(List *list, void *pointer)
+/* Another one takes its place; free it when that is safe */
+static void
+retire(Store *store)
 {
 	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
 
-	list = lappend(list, pointer);
+	retired_stores = lappend(retired_stores, store);
 	MemoryContextSwitchTo(old);
-	return list;
+	forget_shapes(store);
 }
 
-/* What it holds is stale; free it when that is safe */
 static void
-retire_context(MemoryContext context)
+free_store(Store *store)
 {
-	retired_contexts = retire(retired_contexts, context);
+	for (int i = 0; i < store->nplans; i++)
+		if (store->plans[i] != NULL)
+			SPI_freeplan(store->plans[i]);
+	MemoryContextDelete(store->context);
+}
+
+/*
+ * store_at_transaction_end: frees what is stale; by now nobody can hold a
+ * pointer into it
+ */
+void
+store_at_transaction_end(void)
+{
+	HASH_SEQ_STATUS status;
+	StoreEntry *entry;
+	ListCell   *lc;
+
+	foreach(lc, retired_stores)
+		free_store(lfirst(lc));
+	list_free(retired_stores);
+	retired_stores = NIL;
+	if (!watch_news)
+		return;
+	watch_news = false;
+	hash_seq_init(&status, stores);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->store == NULL ||
+			entry->store->changes == entry->store->watch->changes)
+			continue;
+		forget_shapes(entry->store);
+		free_store(entry->store);
+		hash_search(stores, &entry->message_relid, HASH_REMOVE, NULL);
+	}
 }
 
 /*
@@ -220,16 +274,18 @@ store_get(Oid message_relid)
 {
 	bool		found;
 	StoreEntry *entry;
-	uint64		started;
+	Watch	   *watch;
+	uint64		changes;
+	uint64		names = watch_names;
 	Relation	rel;
 	Trigger    *trigger;
 	MemoryContext context;
+	MemoryContext build;
 	MemoryContext old;
 	Store	   *store;
 
 	entry = hash_search(stores, &message_relid, HASH_FIND, NULL);
-	if (entry != NULL && entry->store != NULL &&
-		entry->generation == store_generation)
+	if (entry != NULL && entry->store != NULL && is_current(entry->store))
 		return entry->store;
 
 	rel = try_relation_open(message_relid, AccessShareLock);
@@ -237,30 +293,35 @@ store_get(Oid message_relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", message_relid)));
-	watch_table(message_relid);
-	started = store_generation;
+	watch = watch_of(message_relid);
+	watch_table(watch, message_relid);
+	changes = watch->changes;
 	trigger = relation_find_trigger(rel, role_triggers[TABLE_MESSAGE]);
 	if (trigger == NULL || trigger->tgisclone)
 		not_attached(rel);
-	context = AllocSetContextCreate(CurrentMemoryContext, "modseq store",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	store = store_build(rel, trigger);
+	build = AllocSetContextCreate(CurrentMemoryContext, "modseq build",
+								  ALLOCSET_DEFAULT_SIZES);
+	context = GenerationContextCreate(CurrentMemoryContext, "modseq store",
+									  ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(build);
+	store = store_build(rel, trigger, watch, context);
 	MemoryContextSwitchTo(old);
+	MemoryContextDelete(build);
 	relation_close(rel, AccessShareLock);
 
+	/* What has changed meanwhile makes it stale already */
+	store->changes = changes;
+	store->names = names;
 	store->epoch = ++last_epoch;
 	entry = hash_search(stores, &message_relid, HASH_ENTER, &found);
 	if (found && entry->store != NULL)
 	{
-		retired_stores = retire(retired_stores, entry->store);
-		retire_context(entry->context);
+		retire(entry->store);
 		take_epoch(store);
 	}
+	MemoryContextSetIdentifier(context, store->table[TABLE_MESSAGE].name);
 	MemoryContextSetParent(context, CacheMemoryContext);
-	entry->context = context;
 	entry->store = store;
-	entry->generation = started;
 	return store;
 }
 
@@ -320,8 +381,7 @@ find_shape(Relation rel, TableRole role, ShapeKey *key)
 	key->relid = RelationGetRelid(rel);
 	key->role = role;
 	entry = hash_search(shapes, key, HASH_FIND, NULL);
-	return entry != NULL && entry->shape != NULL &&
-		entry->generation == store_generation ? entry : NULL;
+	return entry != NULL && is_current(entry->shape->store) ? entry : NULL;
 }
 
 /*
@@ -334,20 +394,18 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 	ShapeKey	key = {0};
 	ShapeEntry *entry;
 	bool		found;
-	uint64		started;
-	MemoryContext context;
-	MemoryContext old;
 	RowShape   *shape;
 	Store	   *store;
+	MemoryContext build;
+	MemoryContext old;
 
 	entry = find_shape(rel, role, &key);
 	if (entry != NULL)
 		return entry->shape;
 
-	watch_table(key.relid);
-	started = store_generation;
 	store = store_get(role == TABLE_MESSAGE ? message_table_of(rel) :
 					  named_message_table(rel, trigger));
+	watch_table(store->watch, key.relid);
 	check_role(rel, role, store);
 	if (rel->rd_rel->relispartition &&
 		rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
@@ -358,19 +416,19 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 				 errdetail("Its rows would be lost in a crash without a client ever being told."),
 				 errhint("Use ALTER TABLE %s SET LOGGED.",
 						 relation_name(key.relid))));
-	context = AllocSetContextCreate(CurrentMemoryContext, "modseq row shape",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
+	build = AllocSetContextCreate(CurrentMemoryContext, "modseq build",
+								  ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(build);
 	shape = shape_build(rel, role, store);
-	MemoryContextSwitchTo(old);
 
+	/* It goes with its Store */
+	MemoryContextSwitchTo(store->context);
+	store->shapes = lappend(store->shapes, memcpy(palloc(sizeof(ShapeKey)),
+												  &key, sizeof(ShapeKey)));
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(build);
 	entry = hash_search(shapes, &key, HASH_ENTER, &found);
-	if (found && entry->shape != NULL)
-		retire_context(entry->context);
-	MemoryContextSetParent(context, CacheMemoryContext);
-	entry->context = context;
 	entry->shape = shape;
-	entry->generation = started;
 	return shape;
 }
 

@@ -7,7 +7,7 @@
  * calls modseq.trigger_assign(), as name=value.  No other file knows the names
  * of the options: here they become fields of the Store.
  *
- * Locks: none.  Memory: the caller's context.
+ * Locks: none.  Memory: the Store's context; else the caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -148,15 +148,30 @@ parse_names(const char *value, List **names)
 	}
 }
 
+/* A text that lives as long as the Store */
+static char *
+keep(const Store *store, const char *text)
+{
+	return MemoryContextStrdup(store->context, text);
+}
+
+/* The names live as long as the Store */
 static List *
 parse_columns(const Store *store, const char *option, const char *value)
 {
 	List	   *names;
+	List	   *result = NIL;
+	ListCell   *lc;
+	MemoryContext old;
 
 	if (!parse_names(value, &names))
 		store_out_of_date(store->message_relid, _("Its %s is not valid."),
 						  option);
-	return names;
+	old = MemoryContextSwitchTo(store->context);
+	foreach(lc, names)
+		result = lappend(result, pstrdup(lfirst(lc)));
+	MemoryContextSwitchTo(old);
+	return result;
 }
 
 /* Returns how many there are, perhaps more than there is room for */
@@ -182,7 +197,7 @@ parse_option(Store *store, const Option *option, const char *value)
 	switch (option->kind)
 	{
 		case OPTION_TABLE:
-			table->name = pstrdup(value);
+			table->name = keep(store, value);
 			break;
 		case OPTION_KEY:
 			table->nkeys = parse_key(table->key, names);
@@ -193,13 +208,13 @@ parse_option(Store *store, const Option *option, const char *value)
 		case OPTION_LAST_UID:
 		case OPTION_COLUMN:
 			store->has_last_uid |= option->kind == OPTION_LAST_UID;
-			((Column *) field)->name = pstrdup(value);
+			((Column *) field)->name = keep(store, value);
 			break;
 		case OPTION_COLUMNS:
 			*((List **) field) = names;
 			break;
 		case OPTION_NAME:
-			*((const char **) field) = pstrdup(value);
+			*((const char **) field) = keep(store, value);
 			break;
 		case OPTION_SWITCH:
 			*((bool *) field) = true;

@@ -10,7 +10,8 @@
  * Locks: AccessShareLock on ancestors of a partition, while they are looked
  * at; the table itself is locked by the statement that fires a trigger.
  *
- * Memory: the caller's context.
+ * Memory: a RowShape lives in its Store's context; what is needed only to build
+ * it, in the caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -112,7 +113,7 @@ shape_key(Relation rel, RowShape *shape, TableRole role)
 				if (get_func_nargs(cast) != 1)
 					break;
 				key->convert = true;
-				fmgr_info_cxt(cast, &key->cast, CurrentMemoryContext);
+				fmgr_info_cxt(cast, &key->cast, store->context);
 				continue;
 			default:
 				break;
@@ -140,9 +141,11 @@ shape_expunged(Relation rel, RowShape *shape)
 static void
 shape_flags(Relation rel, RowShape *shape, List *names)
 {
+	MemoryContext context = shape->store->context;
 	ListCell   *lc;
 
-	shape->flags = palloc0(sizeof(FlagAttribute) * Max(list_length(names), 1));
+	shape->flags = MemoryContextAllocZero(context, sizeof(FlagAttribute) *
+										  Max(list_length(names), 1));
 	foreach(lc, names)
 	{
 		FlagAttribute *flag = &shape->flags[shape->nflags++];
@@ -157,8 +160,7 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 			/* Without an order they cannot be compared as sets */
 			element = lookup_type_cache(flag->element, TYPECACHE_CMP_PROC);
 			if (OidIsValid(element->cmp_proc))
-				fmgr_info_cxt(element->cmp_proc, &flag->cmp,
-							  CurrentMemoryContext);
+				fmgr_info_cxt(element->cmp_proc, &flag->cmp, context);
 			else
 				flag->element = InvalidOid;
 		}
@@ -170,8 +172,7 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 			store_out_of_date(shape->store->message_relid,
 							  _("Column \"%s\" has a type without equality."),
 							  lfirst(lc));
-		fmgr_info_cxt(typcache->eq_opr_finfo.fn_oid, &flag->eq,
-					  CurrentMemoryContext);
+		fmgr_info_cxt(typcache->eq_opr_finfo.fn_oid, &flag->eq, context);
 	}
 }
 
@@ -250,10 +251,12 @@ shape_message_key(Relation rel, RowShape *shape, const Columns *columns)
 	}
 }
 
+/* shape_build: the RowShape of a table, in its Store's context */
 RowShape *
 shape_build(Relation rel, TableRole role, Store *store)
 {
-	RowShape   *shape = palloc0(sizeof(RowShape));
+	RowShape   *shape = MemoryContextAllocZero(store->context,
+											   sizeof(RowShape));
 
 	shape->store = store;
 	if (store->table[role].nkeys > 0)

@@ -120,16 +120,28 @@ typedef struct KeyColumn
 	FmgrInfo	hash;
 } KeyColumn;
 
+/* Counts the changes of what a store depends on; it stays when that goes */
+typedef struct Watch
+{
+	Oid			message_relid;	/* hash key */
+	uint64		changes;
+} Watch;
+
 /*
  * What attach() set up, read from the arguments of the store's triggers.  A
- * Store never changes: when one of its tables does, a new one is built, and
- * the old one remains readable until the end of the transaction.
+ * Store never changes, but for the first three fields: when one of its tables
+ * does, a new one is built, and the old one remains readable until the end of
+ * the transaction.
  */
 typedef struct Store
 {
 	uint64		epoch;			/* another one when its keys mean something
 								 * else: see store_get() */
-	MemoryContext context;		/* that it lives in */
+	uint64		names;			/* watch_names, when its names were asked for */
+	List	   *shapes;			/* the keys of its RowShapes, in cache.c */
+	MemoryContext context;		/* that it lives in, with its RowShapes */
+	Watch	   *watch;			/* what it depends on ... */
+	uint64		changes;		/* ... and how often that had changed */
 	Oid			message_relid;	/* what the store is known by */
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			assign_function;	/* that it calls */
@@ -232,7 +244,8 @@ extern void store_init(void);
 
 /* --- build.c ----------------------------------------------------------- */
 
-extern Store *store_build(Relation rel, Trigger *trigger);
+extern Store *store_build(Relation rel, Trigger *trigger, Watch *watch,
+						  MemoryContext context);
 extern Store *store_describe(Relation rel, char **options, int n);
 extern Store *store_outline(Oid relid, TableRole role);
 
@@ -311,9 +324,14 @@ extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 
 /* --- watch.c ----------------------------------------------------------- */
 
-extern uint64 store_generation;
+/* Counts the schemas that were renamed, or created or dropped */
+extern uint64 watch_names;
 
-extern void watch_table(Oid relid);
+/* Has a store changed, since somebody set this to false? */
+extern bool watch_news;
+
+extern Watch *watch_of(Oid message_relid);
+extern void watch_table(Watch *watch, Oid relid);
 extern void watch_init(void);
 
 #endif							/* MODSEQ_STORE_H */

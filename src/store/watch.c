@@ -1,11 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * watch.c
- * 	  Which tables a cached Store depends on.
+ * 	  What a cached Store depends on.
  *
- * Locks: none.
+ * A Store is stale when one of its tables, or a table or function that its
+ * plans use, has changed.  Other stores are not concerned: a session may use
+ * a thousand.
  *
- * Memory: CacheMemoryContext.
+ * Locks: none.  Invalidations are told at any time that a lock is taken or a
+ * transaction begins or ends, so here nothing may fail or look at catalogs.
+ *
+ * Memory: CacheMemoryContext.  A table is forgotten when it has changed, for
+ * the next Store will ask for it again.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,30 +22,94 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-static HTAB *watched = NULL;	/* relids that stores and shapes depend on */
+typedef struct WatchedTable
+{
+	Oid			relid;			/* hash key */
+	List	   *watches;		/* of the stores that depend on it */
+} WatchedTable;
 
-uint64		store_generation = 1;	/* what is of an older one is stale */
+static HTAB *tables = NULL;
+
+static HTAB *watches = NULL;
+
+uint64		watch_names = 1;
+
+bool		watch_news = false;
+
+static void
+changed(Watch *watch)
+{
+	watch->changes++;
+	watch_news = true;
+}
+
+static void
+all_changed(void)
+{
+	HASH_SEQ_STATUS status;
+	Watch	   *watch;
+
+	hash_seq_init(&status, watches);
+	while ((watch = hash_seq_search(&status)) != NULL)
+		changed(watch);
+}
 
 static void
 relation_changed(Datum arg, Oid relid)
 {
-	if (!OidIsValid(relid) ||
-		hash_search(watched, &relid, HASH_FIND, NULL) != NULL)
-		store_generation++;
+	WatchedTable *table;
+	ListCell   *lc;
+
+	if (!OidIsValid(relid))
+	{
+		all_changed();
+		return;
+	}
+	table = hash_search(tables, &relid, HASH_FIND, NULL);
+	if (table == NULL)
+		return;
+	foreach(lc, table->watches)
+		changed(lfirst(lc));
+	list_free(table->watches);
+	hash_search(tables, &relid, HASH_REMOVE, NULL);
 }
 
-/* A schema may have another name now, which no table's invalidation tells */
+/*
+ * A schema may have another name now, which no table's invalidation tells.
+ * Whose it is does not show here; cache.c asks again what the names lead to.
+ */
 static void
 namespace_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
-	store_generation++;
+	watch_names++;
 }
 
-/* watch_table: an invalidation of that table makes everything stale */
-void
-watch_table(Oid relid)
+/* watch_of: where the changes of the store with that message table are noted */
+Watch *
+watch_of(Oid message_relid)
 {
-	hash_search(watched, &relid, HASH_ENTER, NULL);
+	bool		found;
+	Watch	   *watch;
+
+	watch = hash_search(watches, &message_relid, HASH_ENTER, &found);
+	if (!found)
+		watch->changes = 0;
+	return watch;
+}
+
+/* watch_table: a change of that table is one of the store, from now on */
+void
+watch_table(Watch *watch, Oid relid)
+{
+	bool		found;
+	WatchedTable *table;
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	table = hash_search(tables, &relid, HASH_ENTER, &found);
+	if (!found)
+		table->watches = NIL;
+	table->watches = list_append_unique_ptr(table->watches, watch);
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -49,8 +119,11 @@ watch_init(void)
 
 	ctl.hcxt = CacheMemoryContext;
 	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(Oid);
-	watched = hash_create("modseq watched tables", 16, &ctl,
+	ctl.entrysize = sizeof(WatchedTable);
+	tables = hash_create("modseq watched tables", 16, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.entrysize = sizeof(Watch);
+	watches = hash_create("modseq watches", 8, &ctl,
 						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_changed, (Datum) 0);

@@ -104,5 +104,67 @@ SELECT command, f.rows AS few, m.rows AS many
 FROM cost f JOIN cost m USING (command, pass)
 WHERE pass = 2 AND f.few AND NOT m.few AND m.rows > 1.2 * f.rows + 20 + CASE
 	WHEN command ~ 'attach\(.*(mail''\)|again)|remove' THEN (SELECT count(*) FROM pg_trigger) ELSE 0 END;
+
+-- A session that uses all of them
+CREATE PROCEDURE use_stores() LANGUAGE plpgsql AS $$
+DECLARE
+	tenant text;
+BEGIN
+	FOR i IN 1 .. 300 LOOP
+		tenant := 't_many_stores_' || i;
+		EXECUTE format('INSERT INTO %I.mailbox VALUES (1), (2)', tenant);
+		EXECUTE format('INSERT INTO %I.mail SELECT i, 1, false FROM generate_series(1, 4) AS i', tenant);
+		EXECUTE format('UPDATE %I.mail SET seen = true WHERE id < 3', tenant);
+		EXECUTE format('UPDATE %I.mail SET mailbox_id = 2 WHERE id = 3', tenant);
+		EXECUTE format('DELETE FROM %I.mail WHERE id = 1', tenant);
+		EXECUTE format('SELECT modseq.lock(%L, 1::bigint)', tenant || '.mail');
+		EXECUTE format('SELECT modseq.changed_since(%L, 1::bigint, 1)', tenant || '.mail');
+		EXECUTE format('SELECT modseq.vanished_since(%L, 1::bigint, 1)', tenant || '.mail');
+		COMMIT;
+	END LOOP;
+END $$;
+CREATE PROCEDURE look_at_stores() LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 300 LOOP
+		PERFORM modseq.status(format('t_many_stores_%s.mail', i), 1::bigint);
+	END LOOP;
+END $$;
+CREATE FUNCTION cached() RETURNS TABLE (store text, bytes bigint) LANGUAGE sql AS $$
+	SELECT ident, used_bytes FROM pg_backend_memory_contexts WHERE name = 'modseq store'
+$$;
+\c -
+SET client_min_messages = warning;
+SET search_path = t_many_stores;
+CALL use_stores();
+CALL look_at_stores();
+-- What changes elsewhere makes none anew, what changes in one only that one: it has no plans then but those of
+-- what was asked since
+CREATE TABLE before AS SELECT * FROM cached();
+CREATE SCHEMA t_many_stores_other;
+CREATE TABLE t_many_stores_other.mail (id int, kind kind);
+CREATE FUNCTION t_many_stores_other.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+ALTER SCHEMA t_many_stores_other RENAME TO t_many_stores_another;
+ANALYZE plain;
+CALL look_at_stores();
+SELECT store FROM before FULL JOIN cached() AS now USING (store) WHERE now.bytes IS DISTINCT FROM before.bytes;
+ALTER TABLE t_many_stores_7.mail ADD COLUMN size int;
+CREATE INDEX ON t_many_stores_9.mail_vanished (vanished_at);
+ALTER TABLE t_many_stores_11.mail_mailbox SET (fillfactor = 40);
+CALL look_at_stores();
+SELECT store FROM before FULL JOIN cached() AS now USING (store) WHERE now.bytes IS DISTINCT FROM before.bytes ORDER BY 1;
+-- A name that leads elsewhere, or nowhere
+ALTER SCHEMA t_many_stores_5 RENAME TO t_many_stores_five;
+UPDATE t_many_stores_five.mail SET seen = NOT seen;
+CREATE SCHEMA t_many_stores_5;
+CREATE TABLE t_many_stores_5.mailbox (id bigint PRIMARY KEY);
+UPDATE t_many_stores_five.mail SET seen = NOT seen;
+DROP SCHEMA t_many_stores_5 CASCADE;
+ALTER SCHEMA t_many_stores_five RENAME TO t_many_stores_5;
+UPDATE t_many_stores_5.mail SET seen = NOT seen;
+SELECT uidnext, highestmodseq FROM modseq.status('t_many_stores_5.mail', 1::bigint);
+-- Those that are gone are not kept
+DROP SCHEMA t_many_stores_3 CASCADE;
+SELECT modseq.detach('t_many_stores_4.mail');
+SELECT count(*) FROM cached();
 \c :database
 DROP DATABASE regress_many_stores;

@@ -117,4 +117,20 @@
 #define RELATION_HOOK_RELID relid
 #endif
 
+/* 17 has another name for a search_path that was in force */
+#if PG_VERSION_NUM < 170000
+#define SearchPathMatcher				OverrideSearchPath
+#define CopySearchPathMatcher			CopyOverrideSearchPath
+#define SearchPathMatchesCurrentEnvironment OverrideSearchPathMatchesCurrent
+#endif
+
+/* 18 runs a query whole or in parts without being told before */
+#if PG_VERSION_NUM >= 180000
+#define ExecutorRun_compat(query, direction, count) \
+	ExecutorRun(query, direction, count)
+#else
+#define ExecutorRun_compat(query, direction, count) \
+	ExecutorRun(query, direction, count, true)
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

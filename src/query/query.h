@@ -9,7 +9,8 @@
  *	text.c		the queries
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours
- *	run.c		cached plans of them, and as whom they run
+ *	keep.c		plans that a session keeps, and how they run
+ *	run.c		our queries, and as whom they run
  *
  *-------------------------------------------------------------------------
  */
@@ -138,6 +139,15 @@ extern void planner_init(void);
 extern void omit_row_triggers(const Store *store, TriggerDesc *desc);
 extern void omit_statement_triggers(const Store *store, TriggerDesc *desc);
 extern void omit_start_cascade(QueryDesc *query);
+
+/* --- keep.c ------------------------------------------------------------ */
+
+extern bool keep_plan(Store *store, StorePlan *plan, SPIPlanPtr spi,
+					  int nparams, const Oid *types);
+extern bool kept_plan_holds(const Store *store, const StorePlan *plan);
+extern void kept_plan_run(const StorePlan *plan, const Datum *params,
+						  Snapshot snapshot, bool read_only,
+						  bool fire_triggers);
 
 /* --- run.c ------------------------------------------------------------- */
 

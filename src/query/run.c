@@ -20,7 +20,7 @@
  *
  * Locks: those of the statements, see text.c.
  *
- * Memory: plans are saved in the Store and live as long as it does.
+ * Memory: plans are kept in the Store and live as long as it does.
  *
  *-------------------------------------------------------------------------
  */
@@ -176,19 +176,28 @@ restrict_end(const Restriction *before)
 	SetUserIdAndSecContext(before->user, before->security);
 }
 
+/* Has SPI prepare a query of ours, for a table other than its own perhaps */
 static SPIPlanPtr
-prepare_plan(Store *store, PlanId id, const char *table)
+prepare_plan(Store *store, PlanId id, const char *table, int *nparams,
+			 Oid *types)
 {
-	Oid			params[MODSEQ_MAX_PARAMS];
 	char	   *text;
-	int			nparams = plan_text(store, id, table, &text, params);
 	SPIPlanPtr	plan;
 
-	plan = SPI_prepare_cursor(text, nparams, params, CURSOR_OPT_GENERIC_PLAN);
+	*nparams = plan_text(store, id, table, &text, types);
+	plan = SPI_prepare_cursor(text, *nparams, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor returned %s for %s",
 			 SPI_result_code_string(SPI_result), text);
 	return plan;
+}
+
+/* What makes the planner and the executor know a query of ours: its text */
+static const char *
+text_of(SPIPlanPtr plan)
+{
+	return ((CachedPlanSource *)
+			linitial(SPI_plan_get_plan_sources(plan)))->query_string;
 }
 
 /* Is it that type, or a domain over it? */
@@ -243,54 +252,112 @@ check_result(const Store *store, PlanId id, uint64 rows)
 						  store->table[plan_table(id)].name);
 }
 
-/*
- * Has SPI run a plan of ours, and tells our hooks which it is.  A runner of our
- * own, with SPI_plan_get_cached_plan() and ExecutorStart(), would need one hook
- * less, but would have to repeat what SPI does about snapshots, rules, results
- * and the context of errors.
- */
+/* In that snapshot, or where it is NULL in the one that SPI would take */
+static void
+run_in_snapshot(const StorePlan *plan, Datum *params, Snapshot snapshot,
+				bool read_only, bool fire_triggers)
+{
+	int			result;
+
+	if (plan->spi == NULL)
+	{
+		kept_plan_run(plan, params, snapshot, read_only, fire_triggers);
+		return;
+	}
+	if (snapshot == NULL)
+		result = SPI_execute_plan(plan->spi, params, NULL, read_only, 0);
+	else
+		result = SPI_execute_snapshot(plan->spi, params, NULL, snapshot,
+									  InvalidSnapshot, read_only,
+									  fire_triggers, 0);
+	if (result < 0)
+		elog(ERROR, "SPI returned %s for %s", SPI_result_code_string(result),
+			 text_of(plan->spi));
+}
+
+/* Runs a plan of ours, and tells our hooks which it is */
 static uint64
-run_plan(const Store *store, PlanId id, SPIPlanPtr plan, Datum *params,
+run_plan(const Store *store, PlanId id, const StorePlan *plan, Datum *params,
 		 PlanMode mode)
 {
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 	PlanRun    *outer = plan_running;
-	PlanRun		run = {store, id, source->query_string, true};
-	int			result;
+	PlanRun		run = {store, id,
+	plan->spi != NULL ? text_of(plan->spi) : plan->text, true};
 
 	plan_running = &run;
 	PG_TRY();
 	{
 		if (id > PLAN_COUNT || mode == PLAN_LATEST) /* or of plan_scan() */
-			result = SPI_execute_snapshot(plan, params, NULL,
-										  GetLatestSnapshot(), InvalidSnapshot,
-										  false, true, 0);
+			run_in_snapshot(plan, params, GetLatestSnapshot(), false, true);
 		else if (mode == PLAN_READ_COMMITTED)
 		{
 			/* To a snapshot before the first command nothing is done yet */
 			Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
 			snapshot->curcid = FirstCommandId;
-			result = SPI_execute_snapshot(plan, params, NULL, snapshot,
-										  InvalidSnapshot, true, false, 0);
+			run_in_snapshot(plan, params, snapshot, true, false);
 			UnregisterSnapshot(snapshot);
 		}
 		else
-			result = SPI_execute_plan(plan, params, NULL,
-									  mode == PLAN_READ_AS_CALLER ||
-									  mode == PLAN_READ_AS_OWNER, 0);
+			run_in_snapshot(plan, params, NULL, mode == PLAN_READ_AS_CALLER ||
+							mode == PLAN_READ_AS_OWNER, true);
 	}
 	PG_FINALLY();
 	{
 		plan_running = outer;
 	}
 	PG_END_TRY();
-	if (result < 0)
-		elog(ERROR, "SPI returned %s for %s", SPI_result_code_string(result),
-			 source->query_string);
 	plan_altered = run.altered;
 	check_result(store, id, SPI_processed);
 	return SPI_processed;
+}
+
+/* Keeps a plan that SPI has prepared, by itself or by SPI */
+static void
+plan_and_keep(Store *store, PlanId id, StorePlan *plan, SPIPlanPtr spi,
+			  int nparams, const Oid *types)
+{
+	PlanRun    *outer = plan_running;
+	PlanRun		run = {store, id, text_of(spi), true};
+
+	plan_running = &run;
+	PG_TRY();
+	{
+		if (keep_plan(store, plan, spi, nparams, types))
+			SPI_freeplan(spi);
+		else
+		{
+			SPI_keepplan(spi);
+			plan->spi = spi;
+		}
+	}
+	PG_FINALLY();
+	{
+		plan_running = outer;
+	}
+	PG_END_TRY();
+}
+
+/* The plan of a query for one of the two that it can run as */
+static StorePlan *
+get_plan(Store *store, PlanId id, bool as_owner)
+{
+	int			number = as_owner ? PLAN_COUNT + id : id;
+	Oid			types[MODSEQ_MAX_PARAMS];
+	int			nparams;
+	SPIPlanPtr	spi;
+	StorePlan  *plan;
+
+	for (plan = store->plans; plan != NULL; plan = plan->next)
+		if (plan->id == number)
+			return plan;
+	spi = prepare_plan(store, id, NULL, &nparams, types);
+	plan = MemoryContextAllocZero(store->context, sizeof(StorePlan));
+	plan->id = number;
+	plan_and_keep(store, id, plan, spi, nparams, types);
+	plan->next = store->plans;
+	store->plans = plan;
+	return plan;
 }
 
 /*
@@ -312,7 +379,9 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 		mode != PLAN_READ_AS_CALLER;
 	Oid			user;
 	int			security;
-	SPIPlanPtr *plan;
+	StorePlan  *plan;
+	StorePlan	use;
+	Oid			types[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
 	GetUserIdAndSecContext(&user, &security);
@@ -322,20 +391,18 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 							   SECURITY_NOFORCE_RLS);
 	else						/* perhaps a trigger, within our bookkeeping */
 		SetUserIdAndSecContext(user, security & ~SECURITY_NOFORCE_RLS);
-	if (store->plans == NULL)
+	plan = get_plan(store, id, as_owner);
+	use = *plan;
+	if (kept_plan_holds(store, plan))
+		use.spi = NULL;
+	else if (use.spi == NULL)
 	{
-		store->nplans = 2 * PLAN_COUNT;
-		store->plans = MemoryContextAllocZero(store->context,
-											  sizeof(SPIPlanPtr) *
-											  store->nplans);
+		/* For a Store that has become stale, which somebody still uses */
+		use.spi = prepare_plan(store, id, NULL, &use.nparams, types);
+		SPI_keepplan(use.spi);
+		plan->spi = use.spi;
 	}
-	plan = &store->plans[as_owner ? PLAN_COUNT + id : id];
-	if (*plan == NULL)
-	{
-		*plan = prepare_plan(store, id, NULL);
-		SPI_keepplan(*plan);
-	}
-	rows = run_plan(store, id, *plan, params, mode);
+	rows = run_plan(store, id, &use, params, mode);
 	SetUserIdAndSecContext(user, security);
 	return rows;
 }
@@ -349,7 +416,8 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 uint64
 plan_scan(Store *store, PlanId id, Oid relid)
 {
-	SPIPlanPtr	plan;
+	StorePlan	plan = {0};
+	Oid			types[MODSEQ_MAX_PARAMS];
 	Oid			user;
 	int			security;
 	uint64		rows;
@@ -358,10 +426,11 @@ plan_scan(Store *store, PlanId id, Oid relid)
 	SetUserIdAndSecContext(relation_owner(relid),
 						   security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
-	plan = prepare_plan(store, id, relation_name(relid));
-	rows = run_plan(store, id, plan, NULL, PLAN_AS_OWNER);
+	plan.spi = prepare_plan(store, id, relation_name(relid), &plan.nparams,
+							types);
+	rows = run_plan(store, id, &plan, NULL, PLAN_AS_OWNER);
 	SetUserIdAndSecContext(user, security);
-	SPI_freeplan(plan);
+	SPI_freeplan(plan.spi);
 	return rows;
 }
 

@@ -134,9 +134,9 @@ retire(Store *store)
 static void
 free_store(Store *store)
 {
-	for (int i = 0; i < store->nplans; i++)
-		if (store->plans[i] != NULL)
-			SPI_freeplan(store->plans[i]);
+	for (StorePlan *plan = store->plans; plan != NULL; plan = plan->next)
+		if (plan->spi != NULL)
+			SPI_freeplan(plan->spi);
 	MemoryContextDelete(store->context);
 }
 
@@ -295,6 +295,7 @@ store_get(Oid message_relid)
 				 errmsg("relation with OID %u does not exist", message_relid)));
 	watch = watch_of(message_relid);
 	watch_table(watch, message_relid);
+	watch_no_object(watch);
 	changes = watch->changes;
 	trigger = relation_find_trigger(rel, role_triggers[TABLE_MESSAGE]);
 	if (trigger == NULL || trigger->tgisclone)

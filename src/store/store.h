@@ -30,6 +30,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
+#include "nodes/plannodes.h"
 #include "type/uidset.h"
 #include "utils/rel.h"
 
@@ -125,7 +126,21 @@ typedef struct Watch
 {
 	Oid			message_relid;	/* hash key */
 	uint64		changes;
+	List	   *objects;		/* hash values of functions and types */
 } Watch;
+
+/* One of our queries on a store, ready to run: see query/keep.c */
+typedef struct StorePlan
+{
+	struct StorePlan *next;		/* of the same store */
+	int			id;				/* as query/run.c counts them */
+	SPIPlanPtr	spi;			/* NULL: not needed */
+	PlannedStmt *statement;		/* NULL: SPI must keep it */
+	const char *text;			/* of the statement */
+	int			nparams;
+	Oid		   *types;			/* of its parameters */
+	struct SearchPathMatcher *path; /* that it holds for, or NULL for any */
+} StorePlan;
 
 /*
  * What attach() set up, read from the arguments of the store's triggers.  A
@@ -179,8 +194,7 @@ typedef struct Store
 	Column		flag_uid;		/* goes with a mailbox key, or none */
 	List	   *flag_columns;	/* names; NIL: every column counts */
 	bool		notify;			/* send a notification at commit? */
-	int			nplans;			/* of its queries, as query/run.c counts them */
-	SPIPlanPtr *plans;			/* NULL until the first of them runs */
+	StorePlan  *plans;			/* of the queries that have run */
 } Store;
 
 /* Where a key column stands in some table, and how its value is converted */
@@ -332,6 +346,8 @@ extern bool watch_news;
 
 extern Watch *watch_of(Oid message_relid);
 extern void watch_table(Watch *watch, Oid relid);
+extern void watch_object(Watch *watch, int cacheid, uint32 hashvalue);
+extern void watch_no_object(Watch *watch);
 extern void watch_init(void);
 
 #endif							/* MODSEQ_STORE_H */

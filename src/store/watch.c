@@ -74,6 +74,26 @@ relation_changed(Datum arg, Oid relid)
 	hash_search(tables, &relid, HASH_REMOVE, NULL);
 }
 
+/* A function or a type */
+static void
+object_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	HASH_SEQ_STATUS status;
+	Watch	   *watch;
+
+	hash_seq_init(&status, watches);
+	while ((watch = hash_seq_search(&status)) != NULL)
+		if (hashvalue == 0 || list_member_oid(watch->objects, hashvalue))
+			changed(watch);
+}
+
+/* What could be part of any plan */
+static void
+operator_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	all_changed();
+}
+
 /*
  * A schema may have another name now, which no table's invalidation tells.
  * Whose it is does not show here; cache.c asks again what the names lead to.
@@ -93,7 +113,10 @@ watch_of(Oid message_relid)
 
 	watch = hash_search(watches, &message_relid, HASH_ENTER, &found);
 	if (!found)
+	{
 		watch->changes = 0;
+		watch->objects = NIL;
+	}
 	return watch;
 }
 
@@ -112,6 +135,25 @@ watch_table(Watch *watch, Oid relid)
 	MemoryContextSwitchTo(old);
 }
 
+/* watch_object: the same of a function or type, by the cache that has it */
+void
+watch_object(Watch *watch, int cacheid, uint32 hashvalue)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	Assert(cacheid == PROCOID || cacheid == TYPEOID);
+	watch->objects = list_append_unique_oid(watch->objects, hashvalue);
+	MemoryContextSwitchTo(old);
+}
+
+/* watch_no_object: a Store that is built anew has no plans yet */
+void
+watch_no_object(Watch *watch)
+{
+	list_free(watch->objects);
+	watch->objects = NIL;
+}
+
 void
 watch_init(void)
 {
@@ -127,4 +169,8 @@ watch_init(void)
 						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(OPEROID, operator_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AMOPOPID, operator_changed, (Datum) 0);
 }

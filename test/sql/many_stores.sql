@@ -137,6 +137,12 @@ SET client_min_messages = warning;
 SET search_path = t_many_stores;
 CALL use_stores();
 CALL look_at_stores();
+-- All that is ours, and the plans of the foreign keys' checks with it, but not what PostgreSQL knows of the tables
+SELECT count(*) FILTER (WHERE name = 'modseq store') AS stores,
+	sum(total_bytes) / 300 < 60000 AS enough, CASE WHEN sum(total_bytes) / 300 >= 60000 THEN sum(total_bytes) / 300 END AS bytes
+FROM pg_backend_memory_contexts
+WHERE name ~ '^modseq' OR name ~ '^CachedPlan' OR name = 'SPI Plan';
+
 -- What changes elsewhere makes none anew, what changes in one only that one: it has no plans then but those of
 -- what was asked since
 CREATE TABLE before AS SELECT * FROM cached();

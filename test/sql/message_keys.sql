@@ -341,3 +341,4 @@ SELECT pg_stat_get_xact_tuples_updated('mail'::regclass) AS before \gset
 INSERT INTO flag VALUES (7, 2, 'y'), (8, 2, 'y');
 SELECT pg_stat_get_xact_tuples_updated('mail'::regclass) - :before AS written;
 COMMIT;
+DROP TABLE box, mail, flag, mail_vanished, mail_mailbox;

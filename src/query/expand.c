@@ -281,7 +281,7 @@ expand_same_column(Expansion *query, const char *other, int i)
 		right = psprintf("f.%s", flag->quoted);
 	generate_operator_clause(&query->text, psprintf("m.%s", key->quoted),
 							 key->type, operator, right, type);
-	if (other[0] != '$' || right[0] == 'i')
+	if (other[0] != '$')
 		expand_collation(query, key->collation);
 }
 

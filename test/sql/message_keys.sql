@@ -40,7 +40,7 @@ END $$;
 CREATE FUNCTION play() RETURNS TABLE (step text, messages text) LANGUAGE plpgsql SET search_path = t_message_keys AS $$
 BEGIN
 	INSERT INTO box (id) VALUES (1), (2), (3);
-	INSERT INTO mail (tenant, id, box_id) VALUES (1, 1, 1), (1, 2, 1), (2, 1, 2), (2, 2, 2), (1, 3, 3), (2, 3, 3), (1, 4, 3), (2, 4, 3);
+	INSERT INTO mail (tenant, id, box_id) VALUES (1, 1, 1), (1, 2, 1), (2, 1, 2), (2, 2, 2), (1, 3, 3), (2, 3, 3), (1, 4, 3), (2, 4, 3), (2, 0, 2);
 	FOR step IN
 		SELECT s FROM unnest(ARRAY[
 			$s$INSERT INTO flag (tenant, mail_id, flag) VALUES (1, 1, 'a')$s$,

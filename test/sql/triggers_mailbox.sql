@@ -139,7 +139,7 @@ SELECT verdict, uidnext, highestmodseq, vanished FROM modseq.resync('mail', 7, 7
 CREATE TABLE box (id int PRIMARY KEY);
 CREATE TABLE post (id int PRIMARY KEY, box_id int NOT NULL);
 CREATE TABLE flag (post_id int, name text);
-SELECT modseq.attach('post', 'box', 'flag', counters => 'mailbox', message_mailbox => '{box_id}', flag_message => 'post_id', message_key => 'id');
+SELECT modseq.attach('post', 'box', 'flag', counters => 'mailbox', message_mailbox => '{box_id}', flag_message => '{post_id}', message_key => '{id}');
 INSERT INTO box VALUES (1), (2);
 INSERT INTO post VALUES (1, 1), (2, 1), (10, 2);
 CREATE FUNCTION delete_post() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM post WHERE id = 2; RETURN NULL; END';

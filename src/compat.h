@@ -89,6 +89,19 @@
 #define rd_firstRelfilelocatorSubid rd_firstRelfilenodeSubid
 #endif
 
+/* 16 tells of summarizing indexes which need an entry; 19 adds options */
+#if PG_VERSION_NUM < 160000
+#define TU_UpdateIndexes bool
+#define TU_None false
+#endif
+#if PG_VERSION_NUM >= 190000
+#define table_tuple_update_compat(rel, tid, slot, cid, ...) \
+	table_tuple_update(rel, tid, slot, cid, 0, __VA_ARGS__)
+#else
+#define table_tuple_update_compat(rel, tid, slot, cid, ...) \
+	table_tuple_update(rel, tid, slot, cid, __VA_ARGS__)
+#endif
+
 /* 19 tells the planner for which EXPLAIN it works */
 #if PG_VERSION_NUM >= 190000
 #define PLANNER_PARAMS_COMPAT , struct ExplainState *es

@@ -31,23 +31,6 @@
 
 /* --- the lock ---------------------------------------------------------- */
 
-/* The counters as the row has them; NULL and 0 count as never used */
-int64
-counter_effective_uidnext(const Store *store, bool isnull, int64 value)
-{
-	if (isnull)
-		value = 0;
-	else if (store->has_last_uid)
-		value++;
-	return Max(value, 1);
-}
-
-int64
-counter_effective_highestmodseq(bool isnull, int64 value)
-{
-	return isnull ? MODSEQ_UNUSED : Max(value, MODSEQ_UNUSED);
-}
-
 /*
  * counter_read_row: the counters of the row that a query of ours returned
  */
@@ -61,10 +44,10 @@ counter_read_row(const Store *store, HeapTuple tuple, TupleDesc desc,
 
 	value = SPI_getbinval(tuple, desc, 2, &isnull);
 	number = isnull ? 0 : DatumGetInt64(value);
-	*uidnext = counter_effective_uidnext(store, isnull, number);
+	*uidnext = effective_uidnext(store, isnull, number);
 	value = SPI_getbinval(tuple, desc, 3, &isnull);
 	number = isnull ? 0 : DatumGetInt64(value);
-	*highestmodseq = counter_effective_highestmodseq(isnull, number);
+	*highestmodseq = effective_highestmodseq(isnull, number);
 }
 
 /* counter_know: the row at that place is locked, and has that much or more */
@@ -487,6 +470,32 @@ is_written(Store *store, Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
 	return row_uidnext >= uidnext && row_highest >= highestmodseq;
 }
 
+/* Writes the counters of the row that has the mailbox's key, by SQL */
+static void
+write_by_key(Store *store, Mailbox *mailbox, int64 uidnext,
+			 int64 highestmodseq)
+{
+	Work	   *work = mailbox_work(mailbox);
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
+	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
+	work->settling = uidnext;
+	SPI_connect();
+	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
+		!is_written(store, mailbox, uidnext, highestmodseq))
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("counters of mailbox %s could not be written",
+						key_text(store, mailbox_key(mailbox))),
+				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
+						   store->table[TABLE_MAILBOX].name),
+				 errhint("Let it leave the columns of modseq as they are.")));
+	SPI_finish();
+	work->settling = 0;
+}
+
 /*
  * counter_settle: the statement is over; write what it took into the row
  *
@@ -499,7 +508,6 @@ counter_settle(Store *store, Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	int64		uidnext;
 	int64		highestmodseq;
-	Datum		params[MODSEQ_MAX_PARAMS];
 
 	/* What is displaced is written when we hear of its new key */
 	if (!mailbox_has_name(mailbox))
@@ -534,23 +542,14 @@ counter_settle(Store *store, Mailbox *mailbox)
 						uidnext, key_text(store, mailbox_key(mailbox)),
 						store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
-	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
-	work->settling = uidnext;
-	SPI_connect();
-	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
-		!is_written(store, mailbox, uidnext, highestmodseq))
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("counters of mailbox %s could not be written",
-						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-						   store->table[TABLE_MAILBOX].name),
-				 errhint("Let it leave the columns of modseq as they are.")));
-	SPI_finish();
-
-	work->settling = 0;
+	if (direct_write(store, mailbox, uidnext - store->has_last_uid,
+					highestmodseq))
+	{
+		if (highestmodseq > counters->highestmodseq)
+			notify_note(store, mailbox);
+	}
+	else
+		write_by_key(store, mailbox, uidnext, highestmodseq);
 
 	/* Triggers of the mailbox table may have written more, and settled that */
 	counters->uidnext = Max(counters->uidnext, uidnext);

@@ -11,6 +11,7 @@
  *	notify.c	wake-ups for clients that wait
  *	keys.c		keys of messages, as a statement collects them
  *	statement.c	what one SQL statement changed
+ *	direct.c		writing the counters where we know their row to be
  *	counter.c	the mailbox lock; handing out mod-sequences
  *	uid.c		handing out UIDs, and judging those that were chosen
  *	vanished.c	the table of vanished UIDs
@@ -332,6 +333,11 @@ extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level, bool commit);
 extern void statement_transaction_end(void);
 
+/* --- direct.c ----------------------------------------------------------  */
+
+extern bool direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
+						int64 highestmodseq);
+
 /* --- counter.c --------------------------------------------------------- */
 
 /* What becomes of a UID that the application chose */
@@ -342,9 +348,6 @@ typedef enum UidVerdict
 	UID_RETURNS					/* with its message, which was taken out */
 } UidVerdict;
 
-extern int64 counter_effective_uidnext(const Store *store, bool isnull,
-									   int64 value);
-extern int64 counter_effective_highestmodseq(bool isnull, int64 value);
 extern void counter_read_row(const Store *store, HeapTuple tuple,
 							 TupleDesc desc, int64 *uidnext,
 							 int64 *highestmodseq);

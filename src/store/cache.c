@@ -388,6 +388,8 @@ find_shape(Relation rel, TableRole role, ShapeKey *key)
 /*
  * shape_get: the shape of a store's table, or of a partition of one, in the
  * role that it has in the store that its trigger belongs to
+ *
+ * The trigger is that of the role; NULL if it is still to be found.
  */
 RowShape *
 shape_get(Relation rel, TableRole role, Trigger *trigger)
@@ -404,6 +406,10 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 	if (entry != NULL)
 		return entry->shape;
 
+	if (trigger == NULL)
+		trigger = relation_find_trigger(rel, role_triggers[role]);
+	if (trigger == NULL)
+		not_attached(rel);
 	store = store_get(role == TABLE_MESSAGE ? message_table_of(rel) :
 					  named_message_table(rel, trigger));
 	watch_table(store->watch, key.relid);

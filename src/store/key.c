@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- * 	  Reading rows: keys, integers, and the soft-delete column.
+ * 	  Reading rows: keys, numbers, and the soft-delete column.
  *
  * Locks: none.  Memory: results are in the caller's context.
  *
@@ -196,6 +196,40 @@ row_make_int64(int64 value, Oid type)
 {
 	return type == INT4OID ? Int32GetDatum((int32) value) :
 		Int64GetDatum(value);
+}
+
+/* --- counters ---------------------------------------------------------- */
+
+/* What a counter is, as it is stored; NULL and 0 count as never used */
+int64
+effective_uidnext(const Store *store, bool isnull, int64 value)
+{
+	if (isnull)
+		value = 0;
+	else if (store->has_last_uid)
+		value++;
+	return Max(value, 1);
+}
+
+int64
+effective_highestmodseq(bool isnull, int64 value)
+{
+	return isnull ? MODSEQ_UNUSED : Max(value, MODSEQ_UNUSED);
+}
+
+/* The counters in a row of the mailbox table */
+void
+row_get_counters(const RowShape *shape, HeapTuple tuple, TupleDesc desc,
+				 int64 *uidnext, int64 *highestmodseq)
+{
+	int64		value = 0;
+	bool		isnull;
+
+	isnull = !row_get_int64(tuple, desc, shape->uidnext, shape->uidnext_type,
+							&value);
+	*uidnext = effective_uidnext(shape->store, isnull, value);
+	isnull = !row_get_int64(tuple, desc, shape->highestmodseq, INT8OID, &value);
+	*highestmodseq = effective_highestmodseq(isnull, value);
 }
 
 /* --- soft delete ------------------------------------------------------- */

@@ -17,8 +17,12 @@
  */
 #include "store/store.h"
 
+#include "access/genam.h"
 #include "access/table.h"
 #include "catalog/partition.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "parser/parse_coerce.h"
 #include "utils/lsyscache.h"
@@ -251,6 +255,75 @@ shape_message_key(Relation rel, RowShape *shape, const Columns *columns)
 	}
 }
 
+/* Does a trigger of somebody else fire for an UPDATE? */
+static bool
+has_others_trigger(Relation rel, const Store *store)
+{
+	const Trigger *ours = relation_find_trigger(rel,
+												role_triggers[TABLE_MAILBOX]);
+	Oid			mailbox = ours == NULL ? InvalidOid : ours->tgfoid;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+			trigger->tgfoid != mailbox &&
+			trigger->tgfoid != store->open_function &&
+			trigger->tgfoid != store->flush_function)
+			return true;
+	}
+	return false;
+}
+
+/* Are all indexes plain B-trees, without the columns of the counters? */
+static bool
+has_plain_indexes(Relation rel, const RowShape *shape)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	bool		result = true;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		const Form_pg_index form = index->rd_index;
+
+		result = result && index->rd_rel->relam == BTREE_AM_OID &&
+			RelationGetIndexPredicate(index) == NIL &&
+			RelationGetIndexExpressions(index) == NIL;
+		for (int i = 0; i < form->indnatts; i++)
+			if (form->indkey.values[i] == shape->uidnext ||
+				form->indkey.values[i] == shape->highestmodseq)
+				result = false;
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return result;
+}
+
+/*
+ * Can UIDNEXT and HIGHESTMODSEQ be written without SQL?  Nobody else has a say
+ * in it then, by a trigger, a rule, a check, or a column or index that is made
+ * of them.
+ */
+static bool
+is_plain(Relation rel, const RowShape *shape)
+{
+	const TupleConstr *constraints = rel->rd_att->constr;
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	return rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rules == NULL &&
+		(constraints == NULL ||
+		 (constraints->num_check == 0 && !constraints->has_generated_stored)) &&
+		TupleDescAttr(desc, shape->uidnext - 1)->atttypid ==
+		shape->uidnext_type &&
+		TupleDescAttr(desc, shape->highestmodseq - 1)->atttypid == INT8OID &&
+		!has_others_trigger(rel, shape->store) &&
+		has_plain_indexes(rel, shape);
+}
+
 /* shape_build: the RowShape of a table, in its Store's context */
 RowShape *
 shape_build(Relation rel, TableRole role, Store *store)
@@ -285,6 +358,7 @@ shape_build(Relation rel, TableRole role, Store *store)
 													NULL);
 			if (store->counters != NULL)
 				shape->gone_at = get_attnum(RelationGetRelid(rel), "gone_at");
+			shape->plain = is_plain(rel, shape);
 			break;
 		case TABLE_FLAG:
 			shape->uid = number_attribute(rel, store, &store->flag_uid,

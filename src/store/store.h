@@ -243,6 +243,7 @@ typedef struct RowShape
 	Oid			uidnext_type;
 	AttrNumber	highestmodseq;
 	AttrNumber	gone_at;
+	bool		plain;			/* the counters can be written without SQL */
 	int			nflags;
 	FlagAttribute *flags;
 } RowShape;
@@ -318,6 +319,11 @@ extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 						TupleDesc desc, Datum *key);
 extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
 						  Oid type, int64 *value);
+extern int64 effective_uidnext(const Store *store, bool isnull, int64 value);
+extern int64 effective_highestmodseq(bool isnull, int64 value);
+extern void row_get_counters(const RowShape *shape, HeapTuple tuple,
+							 TupleDesc desc, int64 *uidnext,
+							 int64 *highestmodseq);
 extern Datum row_make_int64(int64 value, Oid type);
 extern bool row_is_expunged(const RowShape *shape, HeapTuple tuple,
 							TupleDesc desc);

@@ -69,15 +69,9 @@ get_numbers(const RowChange *change, HeapTuple tuple)
 {
 	const RowShape *shape = change->shape;
 	RowNumbers	numbers = {0};
-	int64		value = 0;
-	bool		isnull;
 
-	isnull = !row_get_int64(tuple, change->desc, shape->uidnext,
-							shape->uidnext_type, &value);
-	numbers.uidnext = counter_effective_uidnext(change->store, isnull, value);
-	isnull = !row_get_int64(tuple, change->desc, shape->highestmodseq,
-							INT8OID, &value);
-	numbers.highestmodseq = counter_effective_highestmodseq(isnull, value);
+	row_get_counters(shape, tuple, change->desc, &numbers.uidnext,
+					 &numbers.highestmodseq);
 	row_get_int64(tuple, change->desc, shape->uidvalidity,
 				  shape->uidvalidity_type, &numbers.uidvalidity);
 	numbers.gone = shape->gone_at != InvalidAttrNumber &&

@@ -65,9 +65,9 @@ status_read(Store *store, const Datum *key, PlanMode mode, Status *status)
 	SPI_connect();
 	if (store->counters != NULL)
 		found = plan_execute(store, PLAN_SEE_SOURCE, params, mode) > 0 &&
-			plan_execute(store, PLAN_READ_MAILBOX, params, beside(mode)) > 0;
+			direct_read(store, key, beside(mode));
 	else
-		found = plan_execute(store, PLAN_READ_MAILBOX, params, mode) > 0;
+		found = direct_read(store, key, mode);
 	if (found)
 		get_status(store, 0, status);
 	SPI_finish();

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * direct.c
- *	  Writing the counters where we know their row to be.
+ *	  The counters where we know their row to be: writing and reading them.
  *
  * Each statement writes a version of the row, so a long transaction leaves many
  * that are dead to itself only.  Nobody can remove them yet; whoever looks for
@@ -184,4 +184,29 @@ direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
 	return result == TM_Ok;
+}
+
+/*
+ * direct_read: the row of the mailbox with that key, into SPI_tuptable
+ *
+ * As PLAN_READ_MAILBOX, and in what snapshot ever: if that sees the version at
+ * the place that we know, then it sees no other.
+ */
+bool
+direct_read(Store *store, const Datum *key, PlanMode mode)
+{
+	const Mailbox *mailbox = mailbox_find(store, key);
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	if (mailbox != NULL && mailbox->level != NULL &&
+		OidIsValid(mailbox->level->counters.place.relid))
+	{
+		ItemPointerData place = mailbox->level->counters.place.tid;
+
+		params[store->nkeys] = PointerGetDatum(&place);
+		if (plan_execute(store, PLAN_READ_PLACE, params, mode) > 0)
+			return true;
+	}
+	return plan_execute(store, PLAN_READ_MAILBOX, params, mode) > 0;
 }

@@ -337,6 +337,7 @@ extern void statement_transaction_end(void);
 
 extern bool direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
 						int64 highestmodseq);
+extern bool direct_read(Store *store, const Datum *key, PlanMode mode);
 
 /* --- counter.c --------------------------------------------------------- */
 
@@ -453,6 +454,8 @@ extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
 						  const UidSet *uids, UidBuilder *result,
 						  int64 *first);
+extern int64 vanished_find_written(Store *store, Mailbox *mailbox,
+								   UidBuilder *set, UidBuilder *written);
 extern void vanished_recall(Store *store, Mailbox *mailbox, UidBuilder *set);
 extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
 extern void vanished_drop(Store *store, const Datum *key);

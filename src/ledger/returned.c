@@ -33,35 +33,6 @@ difference(UidBuilder *a, UidBuilder *b, UidBuilder *result)
 	uidset_builder_finish(result);
 }
 
-/* The UIDs that this transaction has written into the vanished table */
-static void
-find_vanished(Store *store, Mailbox *mailbox, UidBuilder *vanished)
-{
-	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
-
-	uidset_builder_init(vanished);
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] =
-		Int64GetDatum(counter_committed_modseq(store, mailbox));
-	SPI_connect();
-	rows = plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(SPI_tuptable->vals[i],
-										  SPI_tuptable->tupdesc, 2, &isnull);
-		UidSet	   *set;
-
-		if (isnull)
-			continue;
-		set = DatumGetUidSetP(value);
-		uidset_builder_add_ranges(vanished, uidset_ranges(set),
-								  uidset_nranges(set));
-	}
-	SPI_finish();
-}
-
 /*
  * returned_settle: the messages in work->returning are back, or it is an error
  *
@@ -93,7 +64,8 @@ returned_settle(Store *store, Mailbox *mailbox)
 	difference(&live, &work->owed.vanished, &rest);
 	if (!uidset_builder_is_empty(&rest))
 	{
-		find_vanished(store, mailbox, &written);
+		uidset_builder_init(&written);
+		vanished_find_written(store, mailbox, &rest, &written);
 		difference(&rest, &written, &unknown);
 		if (!uidset_builder_is_empty(&unknown))
 			uid_is_used(store, mailbox, unknown.ranges[0].lo);

@@ -169,22 +169,98 @@ vanished_append(Store *store, Mailbox *mailbox)
 	counter_used(mailbox, value);
 }
 
+/* Adds the UIDs in the rows of SPI_tuptable; returns the last mod-sequence */
+static int64
+read_vanished(uint64 rows, UidBuilder *result)
+{
+	int64		modseq = 0;
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		value = SPI_getbinval(tuple, desc, 2, &isnull);
+		UidSet	   *set = DatumGetUidSetP(value);
+
+		uidset_builder_add_ranges(result, uidset_ranges(set),
+								  uidset_nranges(set));
+		modseq = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+	}
+	return modseq;
+}
+
+/*
+ * vanished_find_written: which UIDs of a set this transaction has written into
+ * the table of vanished ones
+ *
+ * Adds them to *written, with others that vanished with them.  Returns the
+ * lowest mod-sequence under which they are there, or 0.  Looks from the newest
+ * row on, for what a transaction takes back it has written just before, and
+ * reads twice as many each time: so it need not read all that it has written.
+ * Before it, another mailbox may have had the key.
+ */
+int64
+vanished_find_written(Store *store, Mailbox *mailbox, UidBuilder *set,
+					  UidBuilder *written)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	int64		lowest = 0;
+	int64		last = MODSEQ_MAX;
+	int64		limit = 1;
+	uint64		rows;
+	bool		done;
+
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] =
+		Int64GetDatum(Min(counter_committed_modseq(store, mailbox),
+						  mailbox_counters(mailbox)->unseen - 1));
+	params[store->nkeys + 2] = PointerGetDatum(uidset_from_builder(set));
+	do
+	{
+		UidBuilder	rest;
+
+		params[store->nkeys + 1] = Int64GetDatum(last);
+		params[store->nkeys + 3] = Int64GetDatum(limit);
+		SPI_connect();
+		rows = plan_execute(store, PLAN_NEWEST_VANISHED, params, PLAN_AS_OWNER);
+		if (rows > 0)
+		{
+			lowest = read_vanished(rows, written);
+			last = lowest - 1;
+		}
+		SPI_finish();
+		uidset_builder_finish(written);
+		uidset_builder_init(&rest);
+		uidset_difference(set->ranges, set->n, written->ranges, written->n,
+						  &rest);
+		done = (int64) rows < limit || uidset_builder_is_empty(&rest);
+		uidset_builder_free(&rest);
+		limit *= 2;
+	} while (!done);
+	return lowest;
+}
+
 /*
  * vanished_recall: the UIDs of the set have not vanished, as this transaction
- * has written: only it can have.  Before it, another mailbox may have had the
- * key.
+ * has written: only it can have
  */
 void
 vanished_recall(Store *store, Mailbox *mailbox, UidBuilder *set)
 {
 	bool		altered = store->table[TABLE_VANISHED].altered;
-	int64		since = Min(counter_committed_modseq(store, mailbox),
-							mailbox_counters(mailbox)->unseen - 1);
 	const Datum *key = mailbox_key(mailbox);
 	Datum		params[MODSEQ_MAX_PARAMS];
 	VanishedRow *rows = NULL;
 	uint64		n = 0;
+	UidBuilder	written;
+	int64		since;
 
+	uidset_builder_init(&written);
+	since = vanished_find_written(store, mailbox, set, &written) - 1;
+	uidset_builder_free(&written);
+	if (since < 0)
+		return;
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(since);
 	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(set));

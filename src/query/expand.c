@@ -105,6 +105,8 @@ declare_param(Expansion *query, const char *name)
 		}
 	else if (strcmp(name, "uids") == 0)
 		add_param(query, name, uidset_oid());
+	else if (strcmp(name, "place") == 0)
+		add_param(query, name, TIDOID);
 	else
 		add_param(query, name, INT8OID);
 }

@@ -63,6 +63,7 @@
  * ids			{m.id=$ids}: it has one of those, an array for each column;
  *				{ids}, before {message} in FROM, goes with that
  * uids			{$uids}: a set of UIDs
+ * place		{$place}: the place of a row, a ctid
  * any other	{$name}: a bigint
  *
  * The columns of a result that we read have a letter each, for run.c:
@@ -82,7 +83,7 @@ static const QueryText queries[] = {
 	/* --- mailboxes ------------------------------------------------------- */
 
 	/* The mailbox lock, and where the row is: see counter.c */
-	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiotb", "key",
+	[PLAN_LOCK_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotb", "key",
 		"SELECT {b.counters}, b.tableoid, b.ctid, {b.gone}"
 		" FROM {mailbox} AS b WHERE {b=$key}"
 		" FOR NO KEY UPDATE"
@@ -91,8 +92,13 @@ static const QueryText queries[] = {
 	[PLAN_FIND_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "ot", "key",
 		"SELECT b.tableoid, b.ctid FROM {mailbox} AS b WHERE {b=$key}"
 	},
-	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iii", "key",
+	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iii", "key",
 		"SELECT {b.counters} FROM {mailbox} AS b WHERE {b=$key}"
+	},
+	/* The same, if it is there that the row is: see direct.c */
+	[PLAN_READ_PLACE] = {TABLE_MAILBOX, ACCESS_INDEX, "iii", "key place",
+		"SELECT {b.counters} FROM {mailbox} AS b"
+		" WHERE b.ctid {=} {$place} AND {b=$key}"
 	},
 	/* And which of them it is, from 1; each is looked up by the index */
 	[PLAN_READ_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "iiii", "keys",
@@ -101,14 +107,14 @@ static const QueryText queries[] = {
 		" {mailbox} AS b WHERE {b=k}"
 		" ORDER BY k._n"
 	},
-	[PLAN_WRITE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "",
+	[PLAN_WRITE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "",
 		"key uidnext highestmodseq",
 		"UPDATE {mailbox} AS b"
 		" SET {uidnext} = {$uidnext}, {highestmodseq} = {$highestmodseq}"
 		" WHERE {b=$key}"
 	},
 	/* The lock, and the next mod-sequence with it, unless none is left */
-	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "iiiotb", "key",
+	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotb", "key",
 		"UPDATE {mailbox} AS b SET {highestmodseq} = {b.highestmodseq} {+} 1"
 		" WHERE {b=$key}"
 		" AND (b.{highestmodseq} {=} 9223372036854775807) IS NOT TRUE"
@@ -285,6 +291,14 @@ static const QueryText queries[] = {
 		"SELECT v.modseq, v.uids FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
 		" ORDER BY v.modseq"
+	},
+	/* The newest rows with any of these UIDs, between two mod-sequences */
+	[PLAN_NEWEST_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iu",
+		"key since last uids limit",
+		"SELECT v.modseq, v.uids FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {>} {$since} AND v.modseq {<=} {$last}"
+		" AND v.uids OPERATOR(modseq.&&) {$uids}"
+		" ORDER BY v.modseq DESC LIMIT {$limit}"
 	},
 	/* UIDs that have not vanished after all: a row of nothing else goes */
 	[PLAN_RECALL_ALL_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",

@@ -302,6 +302,15 @@ has_plain_indexes(Relation rel, const RowShape *shape)
 	return result;
 }
 
+/* Is it a column of that very type, no domain, which an UPDATE may set? */
+static bool
+is_plain_number(Relation rel, AttrNumber attnum, Oid type)
+{
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+
+	return column->atttypid == type && column->attidentity == '\0';
+}
+
 /*
  * Can UIDNEXT and HIGHESTMODSEQ be written without SQL?  Nobody else has a say
  * in it then, by a trigger, a rule, a check, or a column or index that is made
@@ -311,15 +320,13 @@ static bool
 is_plain(Relation rel, const RowShape *shape)
 {
 	const TupleConstr *constraints = rel->rd_att->constr;
-	TupleDesc	desc = RelationGetDescr(rel);
 
 	return rel->rd_rel->relkind == RELKIND_RELATION &&
 		rel->rd_rules == NULL &&
 		(constraints == NULL ||
 		 (constraints->num_check == 0 && !constraints->has_generated_stored)) &&
-		TupleDescAttr(desc, shape->uidnext - 1)->atttypid ==
-		shape->uidnext_type &&
-		TupleDescAttr(desc, shape->highestmodseq - 1)->atttypid == INT8OID &&
+		is_plain_number(rel, shape->uidnext, shape->uidnext_type) &&
+		is_plain_number(rel, shape->highestmodseq, INT8OID) &&
 		!has_others_trigger(rel, shape->store) &&
 		has_plain_indexes(rel, shape);
 }

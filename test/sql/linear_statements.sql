@@ -1,6 +1,8 @@
 -- A long transaction of small statements: what each of them costs does not grow with how many there were before. Each
 -- leaves a dead version of the counters' row, which nobody can remove yet. Counted are the blocks that are read.
 \set ECHO errors
+\getenv test PG_ABS_SRCDIR
+\set linear :test /include/linear.sql
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
 CREATE SCHEMA linear_statements;
@@ -19,9 +21,9 @@ SELECT modseq.attach('mail', 'box', 'flag', message_flags => '{seen}', message_e
 INSERT INTO box SELECT generate_series(1, 5);
 INSERT INTO mail (id, box_id) SELECT i, 1 FROM generate_series(1, 3000) AS i;
 
-CREATE FUNCTION loop(sql text, n int, block boolean) RETURNS void LANGUAGE plpgsql AS $$
+CREATE PROCEDURE loop(sql text, block boolean) LANGUAGE plpgsql AS $$
 BEGIN
-	FOR i IN 1 .. n LOOP
+	FOR i IN 1 .. 2000 LOOP
 		IF block THEN
 			BEGIN
 				EXECUTE sql USING i;
@@ -31,36 +33,13 @@ BEGIN
 			EXECUTE sql USING i;
 		END IF;
 	END LOOP;
+	ROLLBACK;
 END
 $$;
--- Once before, so that the catalogs are read and the plans made
-CREATE FUNCTION blocks(sql text, n int, block boolean) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-	plan json;
-BEGIN
-	EXECUTE sql USING 0;
-	EXECUTE format('EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT loop(%L, %s, %L)', sql, n, block) INTO plan;
-	RETURN (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
-END
-$$;
--- So often in one transaction, without and with an EXCEPTION block around each; $1 is its number
-CREATE PROCEDURE linear(sql text, INOUT plain text DEFAULT NULL, INOUT blocks text DEFAULT NULL) LANGUAGE plpgsql AS $$
-DECLARE
-	block boolean;
-	few bigint;
-	many bigint;
-	result text;
-BEGIN
-	FOREACH block IN ARRAY ARRAY[false, true] LOOP
-		few := blocks(sql, 300, block);
-		ROLLBACK;
-		many := blocks(sql, 2400, block);
-		ROLLBACK;
-		result := CASE WHEN many / 2400.0 < 1.25 * few / 300.0 + 1 THEN 'linear' ELSE format('%s, %s', few, many) END;
-		IF block THEN blocks := result; ELSE plain := result; END IF;
-	END LOOP;
-END
-$$;
+CREATE VIEW blocks AS
+	SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) AS n
+	FROM pg_statio_user_tables
+	WHERE relid IN ('mail_mailbox'::regclass, 'mail_vanished'::regclass);
 
 -- One function that counts, and then all that tell of it, each by a snapshot of its own
 CREATE FUNCTION asked() RETURNS void LANGUAGE plpgsql AS $$
@@ -83,23 +62,49 @@ BEGIN
 	INSERT INTO mail SELECT message.*;
 END
 $$;
+\pset format unaligned
+\pset tuples_only on
 \set ECHO all
 
-CALL linear('INSERT INTO mail (id, box_id) VALUES (10000 + $1, 1)');
+\set sql 'INSERT INTO mail (id, box_id) VALUES (10000 + $1, 1)'
+\set limit 4
+\i :linear
 -- Several mailboxes in turn
-CALL linear('INSERT INTO mail (id, box_id) VALUES (10000 + $1, 1 + $1 % 4)');
-CALL linear('UPDATE mail SET seen = true WHERE id = $1 + 1');
-CALL linear('INSERT INTO flag VALUES ($1 + 1, ''x'')');
-CALL linear('DELETE FROM mail WHERE id = $1 + 1');
-CALL linear('UPDATE mail SET gone = now() WHERE id = $1 + 1');
-CALL linear('UPDATE mail SET box_id = 2 WHERE id = $1 + 1');
+\set sql 'INSERT INTO mail (id, box_id) VALUES (10000 + $1, 1 + $1 % 4)'
+\set limit 4
+\i :linear
+\set sql 'UPDATE mail SET seen = true WHERE id = $1 + 1'
+\set limit 4
+\i :linear
+\set sql 'INSERT INTO flag VALUES ($1 + 1, ''x'')'
+\set limit 4
+\i :linear
+\set sql 'DELETE FROM mail WHERE id = $1 + 1'
+\set limit 10
+\i :linear
+\set sql 'UPDATE mail SET gone = now() WHERE id = $1 + 1'
+\set limit 10
+\i :linear
+\set sql 'UPDATE mail SET box_id = 2 WHERE id = $1 + 1'
+\set limit 12
+\i :linear
 -- A UID that is handed out in vain vanishes
-CALL linear('INSERT INTO mail (id, box_id) VALUES (1, 1), (10000 + $1, 1) ON CONFLICT DO NOTHING');
+\set sql 'INSERT INTO mail (id, box_id) VALUES (1, 1), (10000 + $1, 1) ON CONFLICT DO NOTHING'
+\set limit 10
+\i :linear
 -- Functions of ours
-CALL linear('SELECT modseq.touch(''mail'', 1)');
-CALL linear('SELECT asked()');
+\set sql 'SELECT modseq.touch(''mail'', 1)'
+\set limit 6
+\i :linear
+\set sql 'SELECT asked()'
+\set limit 25
+\i :linear
 -- Messages that are taken out and put back, in one query or two
-CALL linear('WITH d AS (DELETE FROM mail WHERE id = $1 + 1 RETURNING *) INSERT INTO mail SELECT d.* FROM d');
-CALL linear('SELECT put_back($1 + 1)');
+\set sql 'WITH d AS (DELETE FROM mail WHERE id = $1 + 1 RETURNING *) INSERT INTO mail SELECT d.* FROM d'
+\set limit 13
+\i :linear
+\set sql 'SELECT put_back($1 + 1)'
+\set limit 60
+\i :linear
 
 DROP SCHEMA linear_statements CASCADE;

@@ -23,7 +23,7 @@
 Options		options = {
 	.writers = 8,.replicas = 8,.mailboxes = 20,.seconds = 0,.round = 3,
 	.mode = MODE_MIXED,.flag_table = true,.flag_columns = true,
-	.foreign_keys = true,.messages = 120,.schema = "modseq"
+	.foreign_keys = true,.steps = 4,.messages = 120,.schema = "modseq"
 };
 Totals		totals;
 atomic_bool stopping;
@@ -51,6 +51,7 @@ usage(void)
 		 "                                              flags in a table or shared, not with triggers or partitions\n"
 		 "  --no-foreign-keys\n"
 		 "  --counters beside|mailbox                   where they are: beside the mailbox table\n"
+		 "  --steps N                                   in a transaction, at most: 4\n"
 		 "  --messages N                                that a mailbox should have: 120\n"
 		 "  --triggers                                  the application has triggers of its own\n"
 		 "  --truncate                                  also TRUNCATE, now and then\n"
@@ -141,6 +142,7 @@ parse_options(int argc, char **argv)
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
 		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'},
 		{"tenants", 0, NULL, 'i'},
+		{"steps", 1, NULL, 'l'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
@@ -179,6 +181,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'k':
 				options.foreign_keys = false;
+				break;
+			case 'l':
+				options.steps = atoi(optarg);
 				break;
 			case 'x':
 				options.shared = true;
@@ -370,7 +375,7 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "", options.tenants ? "tenants' " : "",
@@ -381,6 +386,7 @@ scenario(char *buffer, size_t size)
 			 kinds[options.soft_delete],
 			 options.partitioned ? ", partitions" : "",
 			 options.returned ? ", messages that return" : "",
+			 options.steps > 20 ? ", long transactions" : "",
 			 options.triggers ? ", triggers" : "",
 			 options.truncate ? ", TRUNCATE" : "",
 			 options.crash ? ", crashes" : "");

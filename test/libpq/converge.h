@@ -65,6 +65,7 @@ typedef struct Options
 	bool		returned;		/* some are taken out and put back */
 	bool		prepared;		/* the server allows PREPARE TRANSACTION */
 	bool		verbose;
+	int			steps;			/* statements in a transaction, at most */
 	int			messages;		/* about how many a mailbox should have */
 	const char *crash;			/* shell command that restarts the server */
 	const char *broken;			/* the mistake of the store, or NULL */

@@ -100,15 +100,18 @@ pick_uids(Writer *w, int mailbox)
 	return true;
 }
 
+/* As status() tells them, and as the row has them: one snapshot sees both */
 static bool
 read_counters(Writer *w, int mailbox, Counters *counters)
 {
-	PGresult   *result;
-
-	result = query(&w->client, "SELECT uidnext, highestmodseq FROM %s.status('mw_mail', %d::bigint)",
-				   options.schema, mailbox);
+	PGresult   *result = query(&w->client, "SELECT s.uidnext, s.highestmodseq, b.uidnext = s.uidnext"
+				   " AND b.highestmodseq = s.highestmodseq FROM %s.status('mw_mail', %d::bigint) AS s, %s AS b"
+				   " WHERE b.id = %d", options.schema, mailbox,
+				   options.in_mailbox || options.broken ? "mw_mailbox" : "mw_mail_mailbox", mailbox);
 	if (result == NULL)
 		return false;
+	if (*PQgetvalue(result, 0, 2) != 't')
+		diverged(&w->client, mailbox, 0, "the counters' row says something else than status()");
 	counters->uidnext = atoll(PQgetvalue(result, 0, 0));
 	counters->highestmodseq = atoll(PQgetvalue(result, 0, 1));
 	PQclear(result);
@@ -139,9 +142,9 @@ check_law(Writer *w, int mailbox, const Law *law, const char *sql, long rows,
 				 (long long) before->uidnext, (long long) after.uidnext, rows, sql);
 }
 
-/* A mailbox to move to; the transaction has locked some, or none */
+/* A mailbox: one that the transaction has locked, if there is any */
 static int
-other_mailbox(Writer *w)
+pick_mailbox(Writer *w)
 {
 	if (w->nlocked > 0)
 		return w->locked[random_number(&w->client, w->nlocked)];
@@ -177,7 +180,7 @@ one_statement(Writer *w, int mailbox, bool single, bool as_block)
 		return false;
 	target = (Target)
 	{
-		mailbox, single ? mailbox : other_mailbox(w), w->picked, single
+		mailbox, single ? mailbox : pick_mailbox(w), w->picked, single
 	};
 	do
 		statement_random(&w->client, &target, sql, &law);
@@ -314,14 +317,6 @@ nap(Writer *w)
 			   random_number(&w->client, 30) / 1000.0);
 }
 
-static int
-pick_mailbox(Writer *w)
-{
-	if (w->nlocked > 0)
-		return w->locked[random_number(&w->client, w->nlocked)];
-	return 1 + random_number(&w->client, options.mailboxes);
-}
-
 /* Statements in a savepoint, which is then released or rolled back */
 static bool
 savepoint(Writer *w, int mailbox, int depth)
@@ -385,7 +380,7 @@ step(Writer *w)
 		return conditional_store(w, mailbox);
 	if (pick < 84)
 		return savepoint(w, mailbox, 1);
-	if (pick < 92)
+	if (pick < 92 || options.steps > 20)
 		return one_statement(w, mailbox, false, true);
 	return nap(w);
 }
@@ -435,7 +430,6 @@ commit(Writer *w)
 {
 	Counters	counters[MAX_LOCKED];
 	char		xid[32] = "";
-	PGresult   *result;
 	bool		ok;
 
 	for (int i = 0; i < w->nlocked; i++)
@@ -443,7 +437,8 @@ commit(Writer *w)
 			return false;
 	if (options.crash)
 	{
-		result = query(&w->client, "SELECT pg_current_xact_id_if_assigned()");
+		PGresult   *result = query(&w->client, "SELECT pg_current_xact_id_if_assigned()");
+
 		if (result == NULL)
 			return false;
 		snprintf(xid, sizeof(xid), "%s", PQgetvalue(result, 0, 0));
@@ -512,7 +507,7 @@ static void
 transaction(Writer *w, bool lock)
 {
 	char		mailboxes[MAX_LOCKED * 12];
-	int			steps = 1 + random_number(&w->client, 4);
+	int			steps = 1 + random_number(&w->client, options.steps);
 	const char *isolation = "READ COMMITTED";
 	bool		ok;
 

@@ -287,26 +287,22 @@ vanished_read(Store *store, const Datum *key, int64 since,
 			  const UidSet *uids, UidBuilder *result, int64 *first)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
+	Datum		value;
+	bool		isnull;
 
-	*first = 0;
 	uidset_builder_init(result);
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(since);
+	params[store->nkeys + 1] = PointerGetDatum(uids);
 	SPI_connect();
-	rows = plan_execute(store, PLAN_READ_VANISHED, params, PLAN_READ_AS_OWNER);
-	for (uint64 i = 0; i < rows; i++)
+	plan_execute(store, uids == NULL ? PLAN_UNITE_VANISHED :
+				 PLAN_UNITE_VANISHED_IN, params, PLAN_READ_AS_OWNER);
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2,
+						  &isnull);
+	if (!isnull)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-		Datum		value = SPI_getbinval(tuple, desc, 2, &isnull);
-		UidSet	   *set;
+		UidSet	   *set = DatumGetUidSetP(value);
 
-		/* Somebody has dropped NOT NULL: nothing vanished with that row */
-		if (isnull)
-			continue;
-		set = DatumGetUidSetP(value);
 		if (uids == NULL)
 			uidset_builder_add_ranges(result, uidset_ranges(set),
 									  uidset_nranges(set));
@@ -314,9 +310,10 @@ vanished_read(Store *store, const Datum *key, int64 since,
 			uidset_intersection(uidset_ranges(set), uidset_nranges(set),
 								uidset_ranges(uids), uidset_nranges(uids),
 								result);
-		if (*first == 0 && !uidset_builder_is_empty(result))
-			*first = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 	}
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						  &isnull);
+	*first = isnull ? 0 : DatumGetInt64(value);
 	SPI_finish();
 	uidset_builder_finish(result);
 }

@@ -300,6 +300,20 @@ static const QueryText queries[] = {
 		" AND v.uids OPERATOR(modseq.&&) {$uids}"
 		" ORDER BY v.modseq DESC LIMIT {$limit}"
 	},
+	/*
+	 * All of them, and the lowest mod-sequence; of many small rows it is
+	 * three times as quick to unite them here as to fetch them.
+	 */
+	[PLAN_UNITE_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iu", "key since",
+		"SELECT pg_catalog.min(v.modseq), modseq.uidset_agg(v.uids)"
+		" FROM {vanished} AS v WHERE {v=$key} AND v.modseq {>} {$since}"
+	},
+	[PLAN_UNITE_VANISHED_IN] = {TABLE_VANISHED, ACCESS_INDEX, "iu",
+		"key since uids",
+		"SELECT pg_catalog.min(v.modseq), modseq.uidset_agg(v.uids)"
+		" FROM {vanished} AS v WHERE {v=$key} AND v.modseq {>} {$since}"
+		" AND v.uids OPERATOR(modseq.&&) {$uids}"
+	},
 	/* UIDs that have not vanished after all: a row of nothing else goes */
 	[PLAN_RECALL_ALL_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",
 		"key since uids",

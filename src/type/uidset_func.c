@@ -416,15 +416,28 @@ Datum
 modseq_uidset_agg_set(PG_FUNCTION_ARGS)
 {
 	UidBuilder *builder;
-	UidSet	   *set;
+	struct varlena *packed;
+	UidRange	range;
 
 	if (PG_ARGISNULL(1))
 		return agg_unchanged(fcinfo);
 
-	set = PG_GETARG_UIDSET_P(1);
 	builder = agg_builder(fcinfo);
-	uidset_builder_add_ranges(builder, uidset_ranges(set),
-							  uidset_nranges(set));
+	packed = PG_GETARG_VARLENA_PP(1);
+
+	/* Of one range, as most sets of a table are: no copy to align it */
+	if (VARSIZE_ANY_EXHDR(packed) == sizeof(UidRange))
+	{
+		memcpy(&range, VARDATA_ANY(packed), sizeof(UidRange));
+		uidset_builder_add(builder, range.lo, range.hi);
+	}
+	else
+	{
+		UidSet	   *set = DatumGetUidSetP(PointerGetDatum(packed));
+
+		uidset_builder_add_ranges(builder, uidset_ranges(set),
+								  uidset_nranges(set));
+	}
 
 	PG_RETURN_POINTER(builder);
 }

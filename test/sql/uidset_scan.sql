@@ -108,6 +108,21 @@ FETCH BACKWARD 1 FROM there_and_back;
 FETCH LAST FROM there_and_back;
 ROLLBACK;
 
+-- System columns, whole rows, expressions, none at all; compiled too
+SELECT tableoid::regclass, ctid IS NOT NULL AS ctid, xmin::text::bigint > 0 AS xmin, m FROM message m WHERE mailbox = 3 AND uid <@ '2,4';
+SELECT s.id, coalesce(m.double, 0) AS double, m.message IS NULL AS none FROM sets s LEFT JOIN
+	(SELECT mailbox, uid, 2 * size AS double, message FROM message) m ON m.mailbox = s.mailbox AND m.uid <@ s.uids AND m.uid > 4000 AND s.id <> 6 ORDER BY 1, 2;
+SELECT 'here' AS there FROM message WHERE mailbox = 3 AND uid <@ '2,4,6000';
+SELECT s.id FROM sets s WHERE EXISTS (SELECT FROM message m WHERE m.mailbox = s.mailbox AND m.uid <@ s.uids) ORDER BY 1;
+SET jit_above_cost = 0;
+SELECT mailbox * uid + 1 AS sum, flags FROM message WHERE mailbox = 3 AND uid <@ '2,4,6000' AND size > 6;
+RESET jit_above_cost;
+BEGIN;
+WITH gone AS (DELETE FROM message WHERE mailbox = 3 AND uid <@ '2,4' RETURNING *) INSERT INTO message SELECT 4, uid, small, flags, size FROM gone RETURNING *;
+MERGE INTO message m USING sets s ON m.mailbox = s.mailbox AND m.uid <@ s.uids AND s.id = 1 WHEN MATCHED AND m.uid > 8 THEN UPDATE SET size = -5;
+SELECT uid FROM message WHERE size = -5 ORDER BY 1;
+ROLLBACK;
+
 -- Where the mailbox is not known, or the UID is, a scan for each range would not help
 EXPLAIN (COSTS OFF) SELECT size FROM message WHERE mailbox = 1 AND uid = 100 AND uid <@ '7:9,100,4990';
 SET enable_seqscan = off;

@@ -204,7 +204,10 @@ begin_range(RangeScanState *state)
 static TupleTableSlot *
 scan_ranges(RangeScanState *state)
 {
-	/* Another version of one row is judged: that is for the scan to do */
+	/*
+	 * Another version of one row is judged, by the scan's conditions: to go
+	 * through all ranges for each such row would be right, but quadratic.
+	 */
 	if (state->css.ss.ps.state->es_epq_active != NULL)
 		return ExecProcNode(state->scan);
 

@@ -237,7 +237,7 @@ extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, Datum *key);
 extern void source_remove(Store *store, Datum *key);
 extern void source_look(Store *store, Datum *key);
-extern void source_rename(Store *store, Datum *keys, bool counted);
+extern bool source_rename(Store *store, Datum *keys, bool counted);
 extern void source_clear(Store *store);
 
 /* --- notify.c ---------------------------------------------------------- */

@@ -220,6 +220,16 @@ renew(Store *store, Datum *params)
 		not_kept(store, params);
 }
 
+/* Our trigger has told of the row just now: are only its counters there? */
+static bool
+is_remembered(Store *store, const Datum *key)
+{
+	Mailbox    *mailbox = mailbox_find(store, key);
+
+	return mailbox == NULL || mailbox_counters(mailbox)->gone ||
+		mailbox_counters(mailbox)->remembered;
+}
+
 /*
  * source_rename: it has another key now, which is behind the old one
  *
@@ -227,9 +237,10 @@ renew(Store *store, Datum *params)
  * this one now, under UIDs that it may have used itself: so it counts on above
  * both, and gets a new UIDVALIDITY.  If this transaction has made the row, or
  * written it before, then there are counters, or they are still under another
- * key.
+ * key.  False if there is still to be a row under the new key: it had none, or a
+ * remembered one.
  */
-void
+bool
 source_rename(Store *store, Datum *keys, bool counted)
 {
 	Datum	   *to = keys + store->nkeys;
@@ -254,6 +265,7 @@ source_rename(Store *store, Datum *keys, bool counted)
 		renamed_early(store, to);
 	if (renewed)
 		renew(store, params);
+	return rows > 0 && !is_remembered(store, to);
 }
 
 /* source_clear: the mailboxes that the source does not have are gone */

@@ -38,7 +38,7 @@ not_lowered(Store *store, const Datum *key, const char *what, int64 old,
 						" to " INT64_FORMAT,
 						what, key_text(store, key), old, new),
 				 errdetail("Clients rely on it to rise only (RFC 7162, RFC 9051)."),
-				 errhint("%s", hint)));
+				 errhint("%s", _(hint))));
 }
 
 /* What a client could not be told, nor rise from there */
@@ -199,7 +199,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	RowPlace	old_place = row_place(change->rel, change->old);
 	RowPlace	new_place = row_place(change->rel, change->new);
 	const char *leave =
-		_("modseq counts it; leave the column out of the UPDATE.");
+		gettext_noop("modseq counts it; leave the column out of the UPDATE.");
 	Mailbox    *mailbox;
 	int64		unused;			/* UIDs from there on were passed over */
 
@@ -220,7 +220,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 				new.highestmodseq, leave);
 	not_lowered(store, from, "UIDNEXT", old.uidnext, new.uidnext, leave);
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
-				_("modseq.reset_uidvalidity() gives the mailbox a new one."));
+				gettext_noop("modseq.reset_uidvalidity() gives the mailbox a new one."));
 	check_numbers(change, to, old, new);
 	mailbox = mailbox_row_updated(store, from, to, &old_place, &new_place,
 								  row_was_replaced(change->new), new.uidnext,
@@ -312,6 +312,7 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	Datum		to[MODSEQ_MAX_KEYS];
 	bool		has_old;
 	bool		has_new;
+	bool		is_there = false;
 
 	change.shape = shape_get(data->tg_relation, TABLE_SOURCE, data->tg_trigger);
 	change.store = change.shape->store;
@@ -326,7 +327,8 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 		row_leaves_key(change.store, TABLE_SOURCE, from, change.old, true);
 		memcpy(from + change.store->nkeys, to,
 			   sizeof(Datum) * change.store->nkeys);
-		source_rename(change.store, from, row_is_ours(change.old));
+		is_there = source_rename(change.store, from,
+								 row_is_ours(change.old));
 	}
 	else if (has_old)
 	{
@@ -344,7 +346,8 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	if (has_new)
 	{
 		row_takes_key(change.new, has_old);
-		source_add(change.store, to);
+		if (!is_there)
+			source_add(change.store, to);
 		if (row_was_replaced(change.new))
 			source_look(change.store, to);
 	}

@@ -294,7 +294,11 @@ assign_update(const RowChange *change)
 	{
 		if (key_equal(change->store, from, to))
 			return assign_stay(change, to);
-		if (mailbox_follows(change->store, from, to))
+
+		/* If the query has renamed the mailbox, then the lock finds that out */
+		if (mailbox_follows(change->store, from, to) ||
+			(mailbox_lock(change->store, to) != NULL &&
+			 mailbox_follows(change->store, from, to)))
 		{
 			statement_follow(change->store, to, new_uid);
 			return assign_stay(change, to);

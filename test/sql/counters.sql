@@ -66,8 +66,8 @@ WHERE (counter, first_uid, first_modseq) NOT IN (('last_uid', '1', '1'), ('uidne
 ORDER BY side <> 'none', side <> 'kept', counter DESC, type DESC, first_uid DESC, first_modseq DESC;
 
 -- The key of a mailbox that changes in the table that both the messages and the side table refer to: what modseq keeps is
--- renamed first, and no message moves. What the application keeps is not: above they moved, and here they cannot, since
--- their foreign key is the older one
+-- renamed first, and no message moves. What the application keeps is not: above they followed, as the mailbox had been
+-- locked before; here they cannot, since their foreign key is the older one
 CREATE TABLE mailbox (id int PRIMARY KEY);
 CREATE TABLE mail (id int PRIMARY KEY, mailbox_id int NOT NULL REFERENCES mailbox ON UPDATE CASCADE);
 CREATE TABLE mailbox_state (mailbox int PRIMARY KEY REFERENCES mailbox ON DELETE CASCADE ON UPDATE CASCADE);

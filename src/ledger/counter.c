@@ -543,7 +543,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 						store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));
 	if (direct_write(store, mailbox, uidnext - store->has_last_uid,
-					highestmodseq))
+					 highestmodseq))
 	{
 		if (highestmodseq > counters->highestmodseq)
 			notify_note(store, mailbox);

@@ -134,7 +134,7 @@ new_version(const RowShape *shape, HeapTuple row, TupleDesc desc,
  */
 bool
 direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
-			int64 highestmodseq)
+			 int64 highestmodseq)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	ItemPointerData place = counters->place.tid;

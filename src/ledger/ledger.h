@@ -336,7 +336,7 @@ extern void statement_transaction_end(void);
 /* --- direct.c ----------------------------------------------------------  */
 
 extern bool direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
-						int64 highestmodseq);
+						 int64 highestmodseq);
 extern bool direct_read(Store *store, const Datum *key, PlanMode mode);
 
 /* --- counter.c --------------------------------------------------------- */

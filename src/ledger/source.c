@@ -237,8 +237,8 @@ is_remembered(Store *store, const Datum *key)
  * this one now, under UIDs that it may have used itself: so it counts on above
  * both, and gets a new UIDVALIDITY.  If this transaction has made the row, or
  * written it before, then there are counters, or they are still under another
- * key.  False if there is still to be a row under the new key: it had none, or a
- * remembered one.
+ * key.  False if there is still to be a row under the new key: it had none, or
+ * a remembered one.
  */
 bool
 source_rename(Store *store, Datum *keys, bool counted)

@@ -300,6 +300,7 @@ static const QueryText queries[] = {
 		" AND v.uids OPERATOR(modseq.&&) {$uids}"
 		" ORDER BY v.modseq DESC LIMIT {$limit}"
 	},
+
 	/*
 	 * All of them, and the lowest mod-sequence; of many small rows it is
 	 * three times as quick to unite them here as to fetch them.

@@ -357,6 +357,20 @@ SELECT modseq.compact('mail', '0') >= 0;
 ALTER TABLE mail NO FORCE ROW LEVEL SECURITY;
 SELECT modseq.compact('mail', '0') >= 0;
 
+-- What check() says of the table of counters: of a mailbox that is there and counts as gone, of a column, of the table
+CREATE TABLE checked_box (id int PRIMARY KEY);
+CREATE TABLE checked (id int, box_id int);
+SELECT modseq.attach('checked', 'checked_box', message_mailbox => '{box_id}');
+INSERT INTO checked_box VALUES (1), (2);
+SET session_replication_role = replica;
+UPDATE checked_mailbox SET gone_at = '2001-02-03' WHERE id = 1;
+RESET session_replication_role;
+SELECT * FROM modseq.check('checked');
+ALTER TABLE checked_mailbox DROP gone_at;
+SELECT * FROM modseq.check('checked');
+DROP TABLE checked_mailbox;
+SELECT problem FROM modseq.check('checked') WHERE problem LIKE 'table%';
+
 DROP SCHEMA t_beside CASCADE;
 DROP ROLE regress_modseq_beside_owner;
 DROP ROLE regress_modseq_beside;

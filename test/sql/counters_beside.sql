@@ -357,6 +357,17 @@ SELECT modseq.compact('mail', '0') >= 0;
 ALTER TABLE mail NO FORCE ROW LEVEL SECURITY;
 SELECT modseq.compact('mail', '0') >= 0;
 
+-- A rename looks for the new key and for the old one, and no more: ten mailboxes, twenty looks
+CREATE TABLE folder (name text PRIMARY KEY);
+CREATE TABLE letter (id int PRIMARY KEY, folder text NOT NULL REFERENCES folder ON UPDATE CASCADE);
+SELECT modseq.attach('letter', 'folder', message_mailbox => '{folder}') \g /dev/null
+INSERT INTO folder SELECT 'a' || i FROM generate_series(1, 10) AS i;
+BEGIN;
+SELECT pg_stat_get_xact_numscans('letter_mailbox_pkey'::regclass) AS before \gset
+UPDATE folder SET name = 'b' || name;
+SELECT pg_stat_get_xact_numscans('letter_mailbox_pkey'::regclass) - :before AS looks;
+COMMIT;
+SELECT count(*), min(name), max(name) FROM letter_mailbox;
 -- What check() says of the table of counters: of a mailbox that is there and counts as gone, of a column, of the table
 CREATE TABLE checked_box (id int PRIMARY KEY);
 CREATE TABLE checked (id int, box_id int);

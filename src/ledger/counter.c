@@ -483,7 +483,10 @@ write_by_key(Store *store, Mailbox *mailbox, int64 uidnext,
 	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
 	work->settling = uidnext;
 	SPI_connect();
-	if (plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
+
+	/* Of a rename we have heard by now, unless the trigger is disabled */
+	if (mailbox_counters(mailbox)->leaving != NULL ||
+		plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
 		!is_written(store, mailbox, uidnext, highestmodseq))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
@@ -542,7 +545,8 @@ counter_settle(Store *store, Mailbox *mailbox)
 						uidnext, key_text(store, mailbox_key(mailbox)),
 						store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));
-	if (direct_write(store, mailbox, uidnext - store->has_last_uid,
+	if (counters->leaving == NULL &&
+		direct_write(store, mailbox, uidnext - store->has_last_uid,
 					 highestmodseq))
 	{
 		if (highestmodseq > counters->highestmodseq)

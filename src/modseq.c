@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "utils/memutils.h"
 
 PG_MODULE_MAGIC;
 
@@ -41,6 +42,43 @@ transaction_ends(XactEvent event, void *arg)
 	}
 }
 
+/* The bytes in use in a context of that kind, with what it needs itself */
+static Size
+used_bytes(MemoryContext context)
+{
+	MemoryContextCounters counters = {0};
+
+	context->methods->stats(context, NULL, NULL, &counters, false);
+	return counters.totalspace - counters.freespace;
+}
+
+/*
+ * A subtransaction commits.  PostgreSQL keeps its context if anything was ever
+ * allocated there: 8 kB for each savepoint in which a table with triggers for
+ * each statement, as ours are, was written, until the transaction ends.  What
+ * it has allocated it has freed; if nothing is left, then let the context go.
+ */
+static void
+release_empty_context(void)
+{
+	static Size empty = 0;
+
+	if (CurTransactionContext->isReset ||
+		CurTransactionContext->firstchild != NULL)
+		return;
+	if (empty == 0)
+	{
+		MemoryContext context = AllocSetContextCreate(CurTransactionContext,
+													  "modseq empty context",
+													  ALLOCSET_DEFAULT_SIZES);
+
+		empty = used_bytes(context);
+		MemoryContextDelete(context);
+	}
+	if (used_bytes(CurTransactionContext) == empty)
+		MemoryContextReset(CurTransactionContext);
+}
+
 static void
 subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 					SubTransactionId parent, void *arg)
@@ -60,6 +98,8 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 									   event == SUBXACT_EVENT_COMMIT_SUB);
 			notify_subtransaction_end(level,
 									  event == SUBXACT_EVENT_COMMIT_SUB);
+			if (event == SUBXACT_EVENT_COMMIT_SUB)
+				release_empty_context();
 			break;
 		default:
 			break;

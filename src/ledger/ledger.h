@@ -333,7 +333,7 @@ extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level, bool commit);
 extern void statement_transaction_end(void);
 
-/* --- direct.c ----------------------------------------------------------  */
+/* --- direct.c ---------------------------------------------------------- */
 
 extern bool direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
 						 int64 highestmodseq);

@@ -23,6 +23,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "catalog/pg_type.h"
 #include "parser/parse_coerce.h"
 #include "utils/lsyscache.h"
@@ -255,15 +256,19 @@ shape_message_key(Relation rel, RowShape *shape, const Columns *columns)
 	}
 }
 
-/* Does a trigger of somebody else fire for an UPDATE? */
+/* Does an UPDATE fire our triggers, and no other? */
 static bool
-has_others_trigger(Relation rel, const Store *store)
+fires_only_ours(Relation rel, const Store *store)
 {
 	const Trigger *ours = relation_find_trigger(rel,
 												role_triggers[TABLE_MAILBOX]);
-	Oid			mailbox = ours == NULL ? InvalidOid : ours->tgfoid;
+	Oid			mailbox;
 
-	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	if (ours == NULL || (ours->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
+						 ours->tgenabled != TRIGGER_FIRES_ALWAYS))
+		return false;
+	mailbox = ours->tgfoid;
+	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
@@ -271,9 +276,9 @@ has_others_trigger(Relation rel, const Store *store)
 			trigger->tgfoid != mailbox &&
 			trigger->tgfoid != store->open_function &&
 			trigger->tgfoid != store->flush_function)
-			return true;
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* Are all indexes plain B-trees, without the columns of the counters? */
@@ -327,7 +332,7 @@ is_plain(Relation rel, const RowShape *shape)
 		 (constraints->num_check == 0 && !constraints->has_generated_stored)) &&
 		is_plain_number(rel, shape->uidnext, shape->uidnext_type) &&
 		is_plain_number(rel, shape->highestmodseq, INT8OID) &&
-		!has_others_trigger(rel, shape->store) &&
+		fires_only_ours(rel, shape->store) &&
 		has_plain_indexes(rel, shape);
 }
 

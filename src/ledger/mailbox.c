@@ -506,10 +506,8 @@ mailbox_locked(Store *store, bool any)
 /*
  * mailbox_of_row: the mailbox whose row a trigger has seen
  *
- * The trigger says that the version at that place had the key.  NULL: none that
- * we know of, for that cannot be the newest version that we know of, nor a
- * newer one: a nested statement has updated the row again, and we hear of that
- * first.
+ * The trigger says that the version at that place had the key.  That is the
+ * newest we know of, or a newer one, if we hear of a nested statement first.
  */
 Mailbox *
 mailbox_of_row(Store *store, const Datum *key, const RowPlace *place)

@@ -427,7 +427,7 @@ int
 main(int argc, char **argv)
 {
 	Client		client;
-	char		name[200];
+	char		name[300];
 	char		label[300];
 	double		start;
 	bool		ok;

@@ -48,9 +48,12 @@ sub rows_that_read
 	my $resync = 'resync: 100 changes of ' . thousands($sizes[-1]);
 	my $vanished = 'VANISHED: ' . thousands($expunges) . ' expunged one by one';
 
-	return unless grep { wanted($_) } $status, @changed_since, $resync, $vanished, "$vanished, compacted";
+	my $select = 'SELECT (QRESYNC): 20,000 changed and 20,000 vanished';
+	my %scattered = map { $_ => 'FETCH ' . thousands($_) . ' scattered UIDs of 200,000' } 2, 100, 5000;
+
+	return unless grep { wanted($_) } $status, @changed_since, $resync, $select, values %scattered, $vanished, "$vanished, compacted";
 	progress('a store to read');
-	create_store('reads', 'modseq', sizes => "VALUES $values, (4, 2 * $expunges) UNION ALL"
+	create_store('reads', 'modseq', sizes => "VALUES $values, (4, 2 * $expunges), (5, 80000), (6, 200000) UNION ALL"
 		  . " SELECT id, $each FROM generate_series(1001, 2000) AS id");
 	change($_, 5001, 5010) for 1 .. @sizes;
 	expunge_one_by_one('reads', 4, 2 * $expunges, $expunges);
@@ -66,6 +69,15 @@ sub rows_that_read
 	in_store('reads', "DELETE FROM mail WHERE mailbox_id = $#sizes + 1 AND uid = $_") for 7001 .. 7010;
 	in_store('reads', "INSERT INTO by_hand.mail_vanished SELECT id, modseq, uids FROM mail_vanished WHERE id = $#sizes + 1");
 	read_row($resync, 'resync', { box => scalar @sizes, since => 3 });
+
+	in_store('reads', 'UPDATE mail SET seen = true WHERE mailbox_id = 5 AND uid % 4 = 0; DELETE FROM mail WHERE mailbox_id = 5 AND uid % 4 = 2;'
+		  . ' INSERT INTO by_hand.mail_vanished SELECT id, modseq, uids FROM mail_vanished WHERE id = 5; VACUUM ANALYZE mail');
+	read_row($select, 'select qresync', { box => 5, since => 3 }, repeat => 20, count => 0);
+	for my $n (sort { $a <=> $b } keys %scattered)
+	{
+		my $uids = join ',', map { 1 + $_ * int(199_998 / $n) } 0 .. $n - 1;
+		read_row($scattered{$n}, 'fetch scattered', { box => 6, set => $uids }, repeat => $transactions / 20);
+	}
 
 	my %vanished = (box => 4, since => 3);
 	read_row($vanished, 'vanished since', \%vanished, repeat => 20);

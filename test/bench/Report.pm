@@ -156,6 +156,9 @@ my @targets = (
 	[ 'STORE, many, UNCHANGEDSINCE: by hand', qr/UNCHANGEDSINCE/, 'modseq', undef, 'by_hand', 1.1 ],
 	[ 'STATUS of 1,000 mailboxes: by hand', qr/^STATUS/, 'modseq', undef, 'by_hand', 1.0 ],
 	[ 'VANISHED before compact: by hand', qr/^VANISHED.*one by one$/, 'modseq', undef, 'by_hand', 1.5 ],
+	[ 'SELECT (QRESYNC), many: by hand', qr/^SELECT \(QRESYNC/, 'modseq', undef, 'by_hand', 1.5 ],
+	[ 'FETCH of scattered UIDs by a set: by = ANY', qr/^FETCH 5,000 scattered/, 'modseq', undef, 'by_hand', 1.2 ],
+	[ 'STORE, flag table, ids restart for each tenant: one tenant', qr/^STORE 1, flag table, ids restart/, 'modseq', undef, 'one tenant', 1.1 ],
 	[ 'append, many: seeds', qr/^append [0-9,]{4,}$/, 'modseq', undef, 'seeds', 1 / 150 ],
 );
 

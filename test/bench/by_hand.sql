@@ -188,6 +188,18 @@ SELECT uidvalidity, uidnext, highestmodseq,
 		(SELECT string_agg(uid::text, ',') FROM mail AS m WHERE m.mailbox_id = :box AND m.modseq > :since) AS changed
 	FROM mailbox AS b WHERE id = :box;
 
+-- == select qresync
+SELECT uidvalidity, uidnext, highestmodseq,
+		(SELECT string_agg(uids, ',') FROM mail_vanished AS v WHERE v.mailbox_id = :box AND v.modseq > :since) AS vanished,
+		NULL AS uid, NULL AS modseq, NULL AS subject
+	FROM mailbox WHERE id = :box
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, uid, modseq, subject FROM mail WHERE mailbox_id = :box AND modseq > :since
+ORDER BY uid NULLS FIRST;
+
+-- == fetch scattered
+SELECT uid, modseq, subject FROM mail WHERE mailbox_id = :box AND uid = ANY (('{' || :set || '}')::bigint[]);
+
 -- == vanished since
 -- VANISHED may say a UID twice, and in any order; so nothing has to be sorted.
 SELECT string_agg(uids, ',') FROM mail_vanished WHERE mailbox_id = :box AND modseq > :since;

@@ -69,6 +69,17 @@ SELECT uid, modseq FROM modseq.changed_since('mail', :box, :since);
 -- == resync
 SELECT * FROM modseq.resync('mail', :box, 1, :since);
 
+-- == select qresync
+WITH r AS MATERIALIZED (SELECT * FROM modseq.resync('mail', :box, 1, :since))
+SELECT verdict, uidnext, highestmodseq, first_vanished, vanished, NULL AS uid, NULL AS modseq, NULL AS subject FROM r
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, m.uid, m.modseq, m.subject
+	FROM r JOIN mail AS m ON m.mailbox_id = :box AND m.uid OPERATOR(modseq.<@) r.changed
+ORDER BY uid NULLS FIRST;
+
+-- == fetch scattered
+SELECT uid, modseq, subject FROM mail WHERE mailbox_id = :box AND uid OPERATOR(modseq.<@) :set::modseq.uidset;
+
 -- == vanished since
 SELECT modseq.vanished_since('mail', :box, :since);
 

@@ -199,7 +199,10 @@ direct_read(Store *store, const Datum *key, PlanMode mode)
 	Datum		params[MODSEQ_MAX_PARAMS];
 
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
-	if (mailbox != NULL && mailbox->level != NULL &&
+
+	/* A caller may have the right to read the counters, and none for ctid */
+	if (mode != PLAN_AS_CALLER && mode != PLAN_READ_AS_CALLER &&
+		mailbox != NULL && mailbox->level != NULL &&
 		OidIsValid(mailbox->level->counters.place.relid))
 	{
 		ItemPointerData place = mailbox->level->counters.place.tid;

@@ -362,14 +362,22 @@ named_message_table(Relation rel, Trigger *trigger)
 		relid = table_named(table);
 	}
 	if (!OidIsValid(relid))
+	{
+		/* detach() takes what was attached, and no partition of it */
+		List	   *ancestors = get_partition_ancestors(RelationGetRelid(rel));
+		char	   *whole = relation_name(ancestors == NIL ?
+										  RelationGetRelid(rel) :
+										  llast_oid(ancestors));
+
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("trigger \"%s\" of table \"%s\" belongs to no message table",
 						name, RelationGetRelationName(rel)),
 				 table == NULL ? 0 :
 				 errdetail("Table %s does not exist.", table),
-				 errhint("Call modseq.attach() again for the message table that table \"%s\" goes with. If that was dropped, call modseq.detach() for this one.",
-						 RelationGetRelationName(rel))));
+				 errhint("Call modseq.attach() again for the message table that table %s goes with. If that was dropped, call modseq.detach('%s').",
+						 whole, whole)));
+	}
 	return relid;
 }
 

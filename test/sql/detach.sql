@@ -50,6 +50,17 @@ SELECT failure($$INSERT INTO mail_flag VALUES (1, '\Seen')$$);
 SELECT modseq.detach('mail_flag', remove => true);
 INSERT INTO mail_flag VALUES (1, '\Seen');
 DROP TABLE mail_vanished;
+-- A partition's hint names the whole table
+CREATE TABLE "Box" (id bigint PRIMARY KEY) PARTITION BY LIST (id);
+CREATE TABLE box_1 PARTITION OF "Box" FOR VALUES IN (1) PARTITION BY LIST (id);
+CREATE TABLE box_1_1 PARTITION OF box_1 FOR VALUES IN (1);
+CREATE TABLE mail (id bigint PRIMARY KEY, box_id bigint NOT NULL);
+SELECT modseq.attach('mail', '"Box"') \g /dev/null
+DROP TABLE mail;
+SELECT failure('INSERT INTO "Box" VALUES (1)');
+SELECT modseq.detach('attach."Box"');
+INSERT INTO "Box" VALUES (1);
+DROP TABLE mail_vanished;
 
 SET client_min_messages = warning;
 DROP SCHEMA attach CASCADE;

@@ -187,6 +187,57 @@ $$;
 COMMENT ON FUNCTION modseq_internal.notice_flags IS
 	'Says which flag columns are tracked, and which column may be a soft delete that nobody has named.';
 
+-- Options may be given that the application's own keys speak against; only it can know which are right
+CREATE FUNCTION modseq_internal.warn_keys(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	named record;
+	part record;
+BEGIN
+	SELECT array_to_string(f.columns, ', ') AS columns, array_to_string(f.referenced, ', ') AS key INTO named
+	FROM foreign_keys(store.flag, store.message) f
+	WHERE f.columns && store.flag_message AND store.message_uid <> ALL (f.referenced)
+		AND NOT EXISTS (
+			SELECT FROM foreign_keys(store.flag, store.message) g
+			WHERE NOT EXISTS (
+				SELECT FROM unnest(g.columns, g.referenced) AS u (name, key)
+				WHERE (name, key) NOT IN (SELECT * FROM unnest(store.flag_message, store.message_key))))
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE WARNING 'rows of table % do not name messages as their foreign key does', qualified_name(store.flag) USING
+			DETAIL = format('Columns (%s) go with columns (%s) of table %s, in the foreign key (%s) with (%s).',
+				array_to_string(store.flag_message, ', '), array_to_string(store.message_key, ', '),
+				qualified_name(store.message), named.columns, named.key),
+			HINT = format('To go by the foreign key, use modseq.attach(%L, reset => ''{flag_message,message_key}'').',
+				qualified_name(store.message));
+	END IF;
+
+	-- Not where these columns tell mailboxes apart
+	SELECT array_to_string(i.columns, ', ') AS columns,
+		array_to_string(array_remove(i.columns, store.message_uid), ', ') AS mailbox INTO part
+	FROM usable_indexes(store.message) i
+	CROSS JOIN LATERAL (
+		SELECT array_agg(key)
+		FROM unnest(store.mailbox_key, store.message_mailbox) AS u (key, name)
+		WHERE name = ANY (i.columns)) AS k (key)
+	WHERE i.is_unique AND store.message_uid = ANY (i.columns)
+		AND i.columns <@ (store.message_mailbox || store.message_uid) AND NOT i.columns @> store.message_mailbox
+		AND NOT EXISTS (
+			SELECT FROM usable_indexes(store.mailbox) b
+			WHERE b.is_unique AND b.columns <@ k.key)
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE WARNING 'table % has a unique index on (%)', qualified_name(store.message), part.columns USING
+			DETAIL = format('UIDs are unique only within a mailbox. Where several mailboxes have the same (%s), messages '
+				'will be refused.', part.mailbox),
+			HINT = 'Name another column with message_uid, which is added if it does not exist; or drop that index.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.warn_keys IS
+	'Warns of flags that do not name their messages as a foreign key does, and of a unique index on the UID and a part '
+	'of the mailbox key.';
+
 CREATE FUNCTION modseq_internal.attach(
 	message regclass,
 	mailbox regclass,
@@ -299,6 +350,7 @@ BEGIN
 	END LOOP;
 	PERFORM create_triggers(store);
 	PERFORM notice_flags(store);
+	PERFORM warn_keys(store);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.attach IS

@@ -27,5 +27,16 @@ SELECT modseq.attach('mail', 'mailbox', 'flag');
 SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN ('mail'::regclass, 'flag'::regclass) ORDER BY 1;
 DROP TABLE flag, mail, mail_vanished, mailbox;
 
+-- A unique index on the UID and a part of the mailbox key: a warning, unless that part is a key itself
+CREATE TABLE folder (tenant int, id int, PRIMARY KEY (tenant, id));
+CREATE TABLE post (tenant int, id int, folder_id int, seen boolean, PRIMARY KEY (tenant, id), FOREIGN KEY (tenant, folder_id) REFERENCES folder);
+SELECT modseq.attach('post', 'folder', message_uid => 'id');
+SELECT modseq.attach('post', 'folder', message_uid => 'uid');
+CREATE UNIQUE INDEX post_part ON post (folder_id, uid);
+SELECT modseq.attach('post', 'folder');
+CREATE UNIQUE INDEX ON folder (id);
+SELECT modseq.attach('post', 'folder');
+DROP TABLE post, post_vanished, post_mailbox, folder;
+
 SET client_min_messages = warning;
 DROP SCHEMA attach CASCADE;

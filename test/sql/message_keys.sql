@@ -234,6 +234,21 @@ SELECT attached();
 SELECT modseq.detach('mail');
 SELECT attached($$, flag_message => '{tenant,mail_id}'$$);
 SELECT modseq.detach('mail');
+-- A part of the key, or its columns in another order, may be a mistake where a foreign key says otherwise: a warning, and
+-- what its hint says
+ALTER TABLE flag DROP CONSTRAINT flag_global_fkey;
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SELECT attached($$, message_key => '{id}'$$);
+\set VERBOSITY terse
+SELECT attached($$, reset => '{flag_message,message_key}'$$);
+SELECT attached($$, message_key => '{id,tenant}', flag_message => '{tenant,mail_id}'$$);
+SELECT attached($$, message_key => '{tenant,id}', flag_message => '{tenant,mail_id}'$$);
+-- No mistake: more than the foreign key has, and columns that it does not name
+SELECT attached($$, message_key => '{tenant,id,global}', flag_message => '{tenant,mail_id,global}'$$);
+SELECT attached($$, message_key => '{global}', flag_message => '{global}'$$);
+SELECT modseq.detach('mail');
+ALTER TABLE flag ADD FOREIGN KEY (global) REFERENCES mail (global);
 -- Mailbox and UID are no such key
 ALTER TABLE flag DROP CONSTRAINT flag_global_fkey, DROP CONSTRAINT flag_mail_id_tenant_fkey, ADD FOREIGN KEY (box_id, uid) REFERENCES mail (box_id, uid);
 SELECT attached();

@@ -6,7 +6,7 @@
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make soak SECONDS=N   writers, crashes and clients that must converge, and random ALTERs, for about so long
 #   make coverage         which lines and branches the regression and isolation tests reach; FILE=src/... shows one's
-#   make bench            how dear it is, beside SQL by hand; QUICK=1 takes three minutes; BENCH="append 1" is one row
+#   make bench            how dear it is, beside SQL by hand; QUICK=1 takes five minutes; BENCH="append 1" is one row
 
 # Where this file is: elsewhere than what is built, if that is asked for with make -f .../Makefile
 TOP := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))

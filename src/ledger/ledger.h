@@ -238,6 +238,7 @@ extern void source_add(Store *store, Datum *key);
 extern void source_remove(Store *store, Datum *key);
 extern void source_look(Store *store, Datum *key);
 extern bool source_rename(Store *store, Datum *keys, bool counted);
+extern void source_check_gone(Store *store, const Datum *key);
 extern void source_clear(Store *store);
 
 /* --- notify.c ---------------------------------------------------------- */

@@ -268,6 +268,30 @@ source_rename(Store *store, Datum *keys, bool counted)
 	return rows > 0 && !is_remembered(store, to);
 }
 
+/*
+ * source_check_gone: rows of our table of counters are deleted, that with a key
+ * or all; not by us, who do that when the mailbox is gone
+ *
+ * The mailbox would count from the beginning, below the messages that it has.
+ */
+void
+source_check_gone(Store *store, const Datum *key)
+{
+	if (store->counters == NULL || plan_running != NULL ||
+		run_query(store, key != NULL ? PLAN_SEE_SOURCE : PLAN_SEE_ANY_SOURCE,
+				  unconstify(Datum *, key)) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("counters cannot be deleted while their mailbox exists"),
+			 key != NULL ?
+			 errdetail("UIDs and mod-sequences of mailbox %s would be given a second time.",
+					   key_text(store, key)) :
+			 errdetail("UIDs and mod-sequences would be given a second time."),
+			 errhint("Delete the mailbox from table %s, and its counters go.",
+					 store->table[TABLE_SOURCE].name)));
+}
+
 /* source_clear: the mailboxes that the source does not have are gone */
 void
 source_clear(Store *store)

@@ -141,6 +141,9 @@ static const QueryText queries[] = {
 	[PLAN_SEE_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "", "key",
 		"SELECT FROM {source} AS s WHERE {s=$key}"
 	},
+	[PLAN_SEE_ANY_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "", "",
+		"SELECT FROM {source} AS s LIMIT 1"
+	},
 	[PLAN_FIND_SOURCE] = {TABLE_SOURCE, ACCESS_ANY, "ot", "key",
 		"SELECT s.tableoid, s.ctid FROM {source} AS s WHERE {s=$key}"
 	},

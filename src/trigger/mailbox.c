@@ -171,6 +171,7 @@ mailbox_deleted(const RowChange *change, const Datum *key)
 	RowNumbers	numbers = get_numbers(change, change->old);
 
 	refuse_crossing(change, key);
+	source_check_gone(change->store, key);
 	row_leaves_key(change->store, TABLE_MAILBOX, key, change->old, false);
 	if (!numbers.gone)
 		notify_gone(change->store, key);

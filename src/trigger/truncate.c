@@ -95,6 +95,7 @@ modseq_trigger_truncate_mailbox(PG_FUNCTION_ARGS)
 	Store	   *store = shape_get(data->tg_relation, TABLE_MAILBOX,
 								  data->tg_trigger)->store;
 
+	source_check_gone(store, NULL);
 	mailbox_rows_gone(store);
 	notify_gone(store, NULL);
 	vanished_clear(store);

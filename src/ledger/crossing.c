@@ -311,7 +311,7 @@ rows_have_arrived(Relation rel)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = table_beginscan_compat(rel, snapshot, 0, NULL);
 	bool		result = true;
 
 	while (result && table_scan_getnextslot(scan, ForwardScanDirection, slot))

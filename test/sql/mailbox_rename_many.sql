@@ -12,7 +12,7 @@ CREATE TABLE mail (id int PRIMARY KEY, box text NOT NULL REFERENCES box ON UPDAT
 SELECT modseq.attach('mail', 'box', message_mailbox => '{box}', message_flags => '{}');
 INSERT INTO box SELECT 'a/' || i FROM generate_series(1, 30000) AS i;
 INSERT INTO mail SELECT i, 'a/' || i FROM generate_series(1, 30000) AS i;
-SET statement_timeout = '12s';
+SET statement_timeout = '45s';
 UPDATE box SET name = 'b' || name;
 -- Each in a subtransaction of its own
 DO $$

@@ -9,7 +9,8 @@
  * for every set, known or not: a constant, a parameter, what a join brings.
  *
  * It never reads more than the planner's own scan of that index, so it takes
- * that one's place and is not dearer; all other ways compete with it.
+ * that one's place and is not dearer; all other ways compete with it.  A sample
+ * of a table is no scan of an index: there the planner has nothing for us.
  *
  * The planner has thrown away paths that looked dear when our hook is called.
  * So we let it make them again, for one index at a time.
@@ -330,8 +331,8 @@ offer_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 
 	if (next_pathlist)
 		next_pathlist(root, rel, rti, rte);
-	if (rte->rtekind != RTE_RELATION || rte->inh || IS_DUMMY_REL(rel) ||
-		!enable_indexscan ||
+	if (rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample != NULL ||
+		IS_DUMMY_REL(rel) || !enable_indexscan ||
 		(!has_range_clause(rel->baserestrictinfo) &&
 		 !has_range_clause(rel->joininfo)))
 		return;

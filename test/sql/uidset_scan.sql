@@ -108,6 +108,9 @@ FETCH BACKWARD 1 FROM there_and_back;
 FETCH LAST FROM there_and_back;
 ROLLBACK;
 
+-- A sample is a sample: none of the rows, whatever the index has
+SELECT count(*) FROM message TABLESAMPLE BERNOULLI (0) WHERE mailbox = 3 AND uid <@ '2,4,4000';
+
 -- System columns, whole rows, expressions, none at all; compiled too
 SELECT tableoid::regclass, ctid IS NOT NULL AS ctid, xmin::text::bigint > 0 AS xmin, m FROM message m WHERE mailbox = 3 AND uid <@ '2,4';
 SELECT s.id, coalesce(m.double, 0) AS double, m.message IS NULL AS none FROM sets s LEFT JOIN

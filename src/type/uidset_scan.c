@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/rel.h"
 
 #include "compat.h"
 #include "type/uidset_scan.h"
@@ -142,11 +143,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		ExecAssignScanProjectionInfo(&node->ss);
 
 	/* WHERE CURRENT OF looks for the row's place there */
-	if (IsA(state->scan, IndexScanState))
-		node->ss.ss_ScanTupleSlot =
-			((ScanState *) state->scan)->ss_ScanTupleSlot;
-	else
-		node->ss.ss_currentRelation = NULL;
+	node->ss.ss_ScanTupleSlot = ((ScanState *) state->scan)->ss_ScanTupleSlot;
 }
 
 /* Computes the set.  NULL is in no comparison, so it is as the empty set. */
@@ -201,6 +198,21 @@ begin_range(RangeScanState *state)
 	return true;
 }
 
+/*
+ * A row that is read out of the index alone does not say where it is.  WHERE
+ * CURRENT OF asks the scan, but it does not look for that below us.
+ */
+static void
+tell_place(RangeScanState *state)
+{
+	TupleTableSlot *slot = ((ScanState *) state->scan)->ss_ScanTupleSlot;
+
+	if (!IsA(state->scan, IndexOnlyScanState))
+		return;
+	slot->tts_tid = (*state->desc)->xs_heaptid;
+	slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
+}
+
 static TupleTableSlot *
 scan_ranges(RangeScanState *state)
 {
@@ -223,7 +235,10 @@ scan_ranges(RangeScanState *state)
 		state->reading = true;
 		slot = ExecProcNode(state->scan);
 		if (!TupIsNull(slot))
+		{
+			tell_place(state);
 			return slot;
+		}
 		state->reading = false;
 	}
 }

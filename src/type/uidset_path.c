@@ -27,6 +27,7 @@
 #include "access/stratnum.h"
 #include "catalog/pg_am_d.h"
 #include "nodes/extensible.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -225,6 +226,32 @@ make_path(PlannerInfo *root, IndexPath *scan)
 }
 
 /*
+ * What the index scan returns, for our own expressions to be made of.  The
+ * planner takes out of there whatever it finds in them, as a whole or in part.
+ * But the set is computed before there is a row: what has nothing of a row in
+ * it, as UNION ALL can have the set itself returned, must not be found.
+ */
+static List *
+columns_of(const Plan *scan)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, scan->targetlist)
+	{
+		TargetEntry *entry = flatCopyTargetEntry(lfirst_node(TargetEntry, lc));
+		Node	   *value = (Node *) entry->expr;
+
+		if (!contain_var_clause(value))
+			entry->expr = (Expr *) makeNullConst(exprType(value),
+												 exprTypmod(value),
+												 exprCollation(value));
+		result = lappend(result, entry);
+	}
+	return result;
+}
+
+/*
  * The plan of a path.  The index scan checks all conditions, so there are none
  * left for us.  The set is taken out of the path only now, since the planner
  * may have rewritten that for another partition.
@@ -250,7 +277,7 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	plan->custom_plans = list_make1(child);
 	plan->custom_exprs = list_make1(clause.set);
 	plan->custom_private = path->custom_private;
-	plan->custom_scan_tlist = child->targetlist;
+	plan->custom_scan_tlist = columns_of(child);
 	plan->methods = &uidset_scan_methods;
 	return (Plan *) plan;
 }

@@ -140,6 +140,16 @@ RESET enable_seqscan;
 SELECT count(*) FROM message WHERE mailbox > 1 AND uid <@ '7:9,100,4990';
 SELECT count(*) FROM message WHERE mailbox = 1 AND (uid <@ '7:9,4990' OR uid <@ '9:10,4000');
 
+-- The set itself is returned beside the rows, too
+SET plan_cache_mode = force_generic_plan;
+PREPARE with_set(bigint, uidset) AS SELECT uid, which FROM (SELECT mailbox, uid, $2 AS which FROM message
+	UNION ALL SELECT mailbox, uid + 1, $2 + 1::bigint FROM message) AS m WHERE mailbox = $1 AND uid <@ $2;
+EXPLAIN (COSTS OFF) EXECUTE with_set(3, '2,4');
+EXECUTE with_set(3, '7,9');
+RESET plan_cache_mode;
+SELECT s.id, m.uid, m.which FROM sets s, LATERAL (SELECT uid, s.uids AS which FROM message WHERE mailbox = s.mailbox
+	UNION ALL SELECT uid, s.uids FROM message WHERE mailbox = s.mailbox + 1) AS m WHERE m.uid <@ s.uids AND s.id < 3 ORDER BY 1, 2;
+
 -- Partitions, and inheritance: each by its own index, and in order
 CREATE TABLE part (mailbox bigint NOT NULL, uid bigint NOT NULL, size integer) PARTITION BY LIST (mailbox);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1);

@@ -102,6 +102,8 @@ SELECT * FROM broken('mail', 'ALTER TABLE mail_vanished RENAME TO x');
 SELECT * FROM broken('mail', 'ALTER TABLE mail_flag RENAME TO x');
 SELECT * FROM broken('mail', 'ALTER TABLE mail RENAME uid TO x');
 SELECT * FROM broken('mail', 'ALTER TABLE mail_flag RENAME mail_id TO x');
+SELECT * FROM broken('mail', 'ALTER TABLE mail DROP modseq, ADD modseq bigint GENERATED ALWAYS AS (1) STORED');
+SELECT * FROM broken('mail', 'ALTER TABLE mail DROP mailbox_id, ADD mailbox_id int GENERATED ALWAYS AS (1 + id % 2) STORED');
 SELECT * FROM broken('mail', 'DROP INDEX mail_mailbox_id_modseq_idx');
 SELECT * FROM broken('mail', 'DROP INDEX mail_mailbox_id_uid_idx', 'CREATE INDEX ON mail (mailbox_id, uid)');
 SELECT * FROM broken('mail', 'UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''mail_mailbox_id_uid_idx''::regclass');

@@ -129,9 +129,21 @@ ALTER TYPE kind ADD VALUE '$Sport';
 ALTER TYPE kind RENAME TO sort;
 ALTER TYPE sort RENAME TO kind;
 SELECT * FROM told('post');
+-- A mailbox key is no flag
+CREATE TYPE place AS ENUM ('home', 'work');
+CREATE TABLE place_box (name place PRIMARY KEY);
+CREATE TABLE place_mail (id int PRIMARY KEY, place place, seen boolean);
+SELECT modseq.attach('place_mail', 'place_box', message_mailbox => '{place}') \g /dev/null
+INSERT INTO place_box VALUES ('home');
+INSERT INTO place_mail VALUES (1, 'home');
+ALTER TYPE place RENAME VALUE 'home' TO 'house';
+SELECT * FROM told('place_mail');
 -- By who owns the type and not the tables, whose owner may have made them as he likes
 CREATE ROLE regress_modseq_types;
 GRANT ALL ON SCHEMA t_alter_flags TO regress_modseq_types;
+-- Their store may be none: that is no error of his
+CREATE TABLE forged (kind kind);
+CREATE TRIGGER zz_modseq_assign BEFORE INSERT OR UPDATE ON forged FOR EACH ROW EXECUTE FUNCTION modseq.trigger_assign('mailbox_key={');
 ALTER TYPE kind OWNER TO regress_modseq_types;
 BEGIN;
 SET LOCAL ROLE regress_modseq_types;
@@ -140,6 +152,7 @@ RESET ROLE;
 ALTER TYPE kind RENAME VALUE '$Job' TO '$Work';
 SELECT * FROM told('post');
 ROLLBACK;
+DROP TABLE forged;
 ALTER TYPE kind OWNER TO CURRENT_USER;
 
 -- A flag table, all of whose columns count
@@ -152,13 +165,15 @@ ALTER TABLE post_kind ADD color text;
 SELECT * FROM told('post');
 ALTER TABLE post_kind ADD hue text DEFAULT 'red';
 SELECT * FROM told('post');
--- ... by a sequence, or by a domain
+-- ... by a sequence, as an identity, or by a domain
 ALTER TABLE post_kind ADD number serial;
+SELECT * FROM told('post');
+ALTER TABLE post_kind ADD place int GENERATED ALWAYS AS IDENTITY;
 SELECT * FROM told('post');
 CREATE DOMAIN shade AS text DEFAULT 'dark';
 ALTER TABLE post_kind ADD shade shade;
 SELECT * FROM told('post');
-ALTER TABLE post_kind DROP number, DROP shade;
+ALTER TABLE post_kind DROP number, DROP place, DROP shade;
 SELECT * FROM told('post');
 ALTER TABLE post_kind ALTER hue TYPE varchar(10), ALTER color TYPE varchar;
 SELECT * FROM told('post');

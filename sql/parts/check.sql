@@ -2,7 +2,7 @@
  * check(): what is wrong with a store, its tables first and then their rows.
  */
 
-CREATE FUNCTION modseq_internal.check_schema(store modseq_internal.store) RETURNS SETOF text
+CREATE FUNCTION modseq_internal.check_options(store modseq_internal.store) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('table %s is missing', value)
 	FROM store_options(store.message)
@@ -27,7 +27,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters')) AS o (name)
 	WHERE to_jsonb(store) -> name = 'null'
 		AND NOT (name = 'mailbox_uidnext' AND store.mailbox_last_uid IS NOT NULL)
-	UNION ALL
+$$;
+COMMENT ON FUNCTION modseq_internal.check_options IS
+	'What a store''s options name that is not there, or cannot be part of the store.';
+
+-- A table that is not there is NULL, and nothing is said of it
+CREATE FUNCTION modseq_internal.check_schema(store modseq_internal.store) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('column "%s" of table %s is missing', attribute, qualified_name(relation))
 	FROM wanted_columns(store)
 	WHERE relation IS NOT NULL AND column_type(relation, attribute) IS NULL
@@ -184,6 +190,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
 	s modseq_internal.store;
+	missing text[];
 	unreadable boolean := false;
 	reason text;
 BEGIN
@@ -198,7 +205,13 @@ BEGIN
 	END IF;
 
 	s := find_store(store);
-	FOR problem IN SELECT check_schema(s) LOOP
+	missing := ARRAY(SELECT check_options(s));
+	-- Without its counter table a store looks like one that has the counters in the mailbox table. So that one must not
+	-- be asked for them either.
+	IF s.counters IS NULL AND EXISTS (SELECT FROM store_options(s.message) WHERE option = 'counters') THEN
+		s.mailbox := NULL;
+	END IF;
+	FOR problem IN SELECT unnest(missing) UNION ALL SELECT check_schema(s) LOOP
 		unreadable := unreadable OR problem ~ '^(table|option|column)';
 		RETURN NEXT;
 	END LOOP;

@@ -120,10 +120,29 @@ INSERT INTO msg VALUES ('a', 'b,c');
 SELECT * FROM modseq.check('msg');
 SELECT * FROM broken('msg', 'UPDATE msg SET uid = 0');
 
+-- Counters beside the mailbox table, and flags by UID. Of a counter table that is not there only that is said
+CREATE ROLE regress_modseq_check;
+CREATE TABLE folder (id int PRIMARY KEY);
+CREATE TABLE note (id int PRIMARY KEY, folder_id int);
+CREATE TABLE note_flag (folder_id int, uid bigint, flag text);
+SELECT modseq.attach('note', 'folder', 'note_flag', message_mailbox => '{folder_id}', flag_mailbox => '{folder_id}', flag_uid => 'uid');
+SELECT * FROM broken('note', 'ALTER TABLE note_flag ALTER folder_id TYPE text');
+SELECT * FROM broken('note', 'ALTER TABLE note_mailbox ALTER id TYPE text');
+SELECT * FROM broken('note', 'DROP TABLE note_mailbox');
+SELECT * FROM broken('note', 'ALTER TABLE note_mailbox RENAME TO x', 'CREATE TABLE note_mailbox (id int)', 'ALTER TABLE note_mailbox OWNER TO regress_modseq_check');
+SELECT * FROM broken('note', 'DROP TABLE note_mailbox', 'DROP TRIGGER modseq_flush ON note_flag', 'DROP TABLE note_vanished');
+-- A side table of the application's
+CREATE TABLE place (id int PRIMARY KEY);
+CREATE TABLE place_counters (id int PRIMARY KEY);
+CREATE TABLE letter (id int PRIMARY KEY, place_id int);
+SELECT modseq.attach('letter', 'place_counters', mailbox_source => 'place', message_mailbox => '{place_id}', message_flags => '{}');
+SELECT * FROM broken('letter', 'ALTER TABLE place ALTER id TYPE text');
+SELECT * FROM broken('letter', 'DROP TABLE place');
+SELECT * FROM broken('letter', 'ALTER TABLE place RENAME TO x', 'CREATE TABLE place (id int)', 'ALTER TABLE place OWNER TO regress_modseq_check');
+
 -- Not a store; and no right to read it
 SELECT failure($$SELECT modseq.check('mailbox')$$);
 SELECT failure($$SELECT modseq.check(NULL)$$);
-CREATE ROLE regress_modseq_check;
 GRANT USAGE ON SCHEMA "check" TO regress_modseq_check;
 SET ROLE regress_modseq_check;
 SELECT failure($$SELECT modseq.check('mail')$$);

@@ -380,7 +380,7 @@ SELECT * FROM modseq.check('checked');
 ALTER TABLE checked_mailbox DROP gone_at;
 SELECT * FROM modseq.check('checked');
 DROP TABLE checked_mailbox;
-SELECT problem FROM modseq.check('checked') WHERE problem LIKE 'table%';
+SELECT * FROM modseq.check('checked');
 
 -- Rows of counters are not deleted under a mailbox that is there; with it they go
 DELETE FROM letter_mailbox WHERE name = 'ba1';

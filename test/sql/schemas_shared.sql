@@ -50,6 +50,22 @@ COMMIT;
 SELECT * FROM told('"MessageLocationTable"', 4);
 
 --
+-- Whoever arrives looks for its flags by an index
+--
+CREATE TABLE box (id int PRIMARY KEY);
+CREATE TABLE mail (message int, box_id int NOT NULL);
+CREATE TABLE flag (message int, flag text, PRIMARY KEY (message, flag));
+SELECT modseq.attach('mail', 'box', 'flag', message_key => '{message}', flag_message => '{message}') \g /dev/null
+INSERT INTO box VALUES (1), (2);
+INSERT INTO flag VALUES (1, 'a'), (2, 'a');
+BEGIN;
+SELECT pg_stat_get_xact_numscans('flag'::regclass) AS whole, pg_stat_get_xact_numscans('flag_pkey'::regclass) AS by_key \gset
+INSERT INTO mail VALUES (1, 1), (2, 1), (1, 2);
+SELECT pg_stat_get_xact_numscans('flag'::regclass) - :whole AS whole, pg_stat_get_xact_numscans('flag_pkey'::regclass) > :by_key AS by_key;
+COMMIT;
+DROP TABLE flag, mail, mail_vanished, mail_mailbox, box;
+
+--
 -- Gluon (Proton Mail Bridge): flags of the shared message in a table of their own; \Deleted belongs to the membership.
 -- Membership and flags refer to a third table; that it has a column message_id of the same type as our key id is no
 -- reference.

@@ -45,6 +45,10 @@ FROM unnest(ARRAY['CREATE TABLE child (more int) INHERITS (parent, mail)', 'CREA
 ORDER BY no;
 -- What has nothing to do with it goes on
 CREATE TABLE IF NOT EXISTS twin () INHERITS (mail);
+BEGIN;
+CREATE TABLE fresh (LIKE mail);
+CREATE TABLE IF NOT EXISTS fresh () INHERITS (mail);
+ROLLBACK;
 CREATE TABLE child (a int) INHERITS (parent);
 ALTER TABLE child NO INHERIT parent;
 ALTER TABLE child INHERIT parent;
@@ -57,6 +61,10 @@ CREATE TABLE parted (LIKE mail) PARTITION BY LIST (box_id);
 CREATE TABLE parted_1 PARTITION OF parted DEFAULT;
 CREATE TABLE other_box (id int PRIMARY KEY);
 SELECT modseq.attach('parted', 'other_box', message_mailbox => '{box_id}');
+BEGIN;
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES IN (2);
+CREATE TABLE IF NOT EXISTS parted_2 () INHERITS (parted);
+ROLLBACK;
 SELECT failure('ALTER TABLE parted_1 SET UNLOGGED'), failure('ALTER TABLE parted INHERIT parent'), failure('CREATE TABLE part () INHERITS (parted_1)');
 SELECT * FROM modseq.check('mail');
 

@@ -51,6 +51,13 @@ ALTER TABLE all_parts ATTACH PARTITION parts DEFAULT;
 CREATE TABLE years (LIKE mail) PARTITION BY LIST (seen);
 CREATE TABLE years_all PARTITION OF years DEFAULT PARTITION BY LIST (box_id);
 ALTER TABLE years_all ATTACH PARTITION mail DEFAULT;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+ALTER TABLE years DETACH PARTITION years_all;
+ALTER TABLE years_all ATTACH PARTITION mail DEFAULT;
+SET LOCAL session_replication_role = origin;
+ALTER TABLE years ATTACH PARTITION years_all DEFAULT;
+ROLLBACK;
 
 --
 -- As a partition of another store's table, or of the same store's

@@ -157,6 +157,20 @@ SET ROLE regress_modseq_check;
 SELECT failure($$SELECT modseq.check('mail')$$);
 RESET ROLE;
 ALTER TABLE mail DISABLE ROW LEVEL SECURITY;
+-- The same of counters and mailboxes in tables of their own
+GRANT SELECT ON note, folder, note_vanished, letter, place_counters, letter_vanished TO regress_modseq_check;
+SET ROLE regress_modseq_check;
+SELECT failure($$SELECT modseq.check('note')$$), failure($$SELECT modseq.check('letter')$$);
+RESET ROLE;
+GRANT SELECT ON note_mailbox, place TO regress_modseq_check;
+SET ROLE regress_modseq_check;
+SELECT * FROM modseq.check('note') UNION ALL SELECT * FROM modseq.check('letter');
+RESET ROLE;
+ALTER TABLE note_mailbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE place ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_modseq_check;
+SELECT failure($$SELECT modseq.check('note')$$), failure($$SELECT modseq.check('letter')$$);
+RESET ROLE;
 
 DROP SCHEMA "check" CASCADE;
 DROP ROLE regress_modseq_check;

@@ -271,4 +271,33 @@ UPDATE post SET seen = false WHERE id > 103;
 :posts
 DROP TRIGGER a_drop ON post;
 
+--
+-- A trigger that flags another message of the mailbox, in an EXCEPTION block: both have the statement's mod-sequence
+--
+CREATE TABLE note_box (id int PRIMARY KEY);
+CREATE TABLE note (id int PRIMARY KEY, box_id int NOT NULL, seen boolean);
+CREATE TABLE note_flag (box_id int, uid bigint, flag text);
+SELECT modseq.attach('note', 'note_box', 'note_flag', message_mailbox => '{box_id}', message_flags => '{seen}', flag_mailbox => '{box_id}', flag_uid => 'uid') \g /dev/null
+INSERT INTO note_box VALUES (1);
+INSERT INTO note VALUES (1, 1), (2, 1), (3, 1);
+CREATE FUNCTION flag_other() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		INSERT INTO note_flag VALUES (new.box_id, new.uid + 1, 'x');
+	EXCEPTION WHEN unique_violation THEN
+		NULL;
+	END;
+	RETURN new;
+END $$;
+CREATE TRIGGER flag_other AFTER UPDATE OF seen ON note FOR EACH ROW EXECUTE FUNCTION flag_other();
+UPDATE note SET seen = true WHERE id = 1;
+SELECT * FROM told('note');
+DROP TRIGGER flag_other ON note;
+CREATE TRIGGER flag_other BEFORE UPDATE OF seen ON note FOR EACH ROW EXECUTE FUNCTION flag_other();
+BEGIN;
+UPDATE note SET seen = false WHERE id = 2;
+UPDATE note SET seen = false WHERE id = 1;
+COMMIT;
+SELECT * FROM told('note');
+
 DROP SCHEMA t_transactions CASCADE;

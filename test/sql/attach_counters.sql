@@ -107,6 +107,7 @@ DROP TABLE folder, mail_mailbox, mail_vanished;
 -- The option. One column for a counter is enough for all to be in the mailbox table; so is one that is named
 CREATE TABLE plain (id int PRIMARY KEY);
 CREATE TABLE one (id int PRIMARY KEY, uid_validity bigint);
+CREATE TABLE last (id int PRIMARY KEY, last_uid int);
 CREATE TABLE all_three (id int PRIMARY KEY, uidvalidity bigint, last_uid int, modseq bigint);
 CREATE TABLE post (id int PRIMARY KEY, box_id int NOT NULL, seen boolean);
 CREATE FUNCTION placed(arguments text) RETURNS text LANGUAGE plpgsql AS $$
@@ -127,6 +128,7 @@ SELECT arguments, placed(arguments) FROM unnest(ARRAY[
 	$$'post', 'plain', mailbox_highestmodseq => 'highest', counters => 'mailbox'$$,
 	$$'post', 'one'$$,
 	$$'post', 'one', counters => 'beside'$$,
+	$$'post', 'last'$$,
 	$$'post', 'all_three'$$,
 	$$'post', 'all_three', counters => 'beside'$$,
 	$$'post', 'all_three', mailbox_source => 'plain'$$]) AS arguments;
@@ -166,7 +168,18 @@ SELECT modseq.detach('post', remove => true);
 SELECT modseq.attach('post', 'plain');
 SELECT store('post');
 SELECT modseq.detach('post', remove => true);
-DROP TABLE plain, one, all_three, post;
+DROP TABLE plain, one, last, all_three, post;
+-- Mailboxes that have no UIDVALIDITY yet get one on the way; a row without a key is no mailbox
+CREATE TABLE loose (id int UNIQUE, uidvalidity bigint);
+CREATE TABLE post (id int PRIMARY KEY, loose_id int, seen boolean);
+SELECT modseq.attach('post', 'loose', mailbox_key => '{id}');
+SET session_replication_role = replica;
+INSERT INTO loose VALUES (1, NULL), (2, 0), (3, 9), (NULL, 7);
+RESET session_replication_role;
+SELECT modseq.attach('post', counters => 'beside');
+SELECT id, uidvalidity > 9 AS new, uidvalidity = 9 AS same, uidnext, highestmodseq FROM post_mailbox ORDER BY id;
+SELECT * FROM modseq.check('post');
+DROP TABLE loose, post, post_mailbox, post_vanished;
 
 -- The name is taken: by the mailbox table itself, by another table, by a stranger's
 CREATE TABLE post_mailbox (id int PRIMARY KEY);

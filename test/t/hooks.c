@@ -26,10 +26,12 @@ void		_PG_init(void);
 static planner_hook_type next_planner;
 static set_rel_pathlist_hook_type next_pathlist;
 static ExecutorStart_hook_type next_start;
+static ExecutorFinish_hook_type next_finish;
 
 static int	planned;
 static int	paths;
 static int	started;
+static int	finished;
 
 static PlannedStmt *
 count_planned(Query *parse, const char *text, int options,
@@ -59,14 +61,24 @@ count_started(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+static void
+count_finished(QueryDesc *query)
+{
+	finished++;
+	if (next_finish)
+		next_finish(query);
+	else
+		standard_ExecutorFinish(query);
+}
+
 /* hooks_calls() -> text: how often each was called since it was asked last */
 Datum
 hooks_calls(PG_FUNCTION_ARGS)
 {
-	char	   *calls = psprintf("planner %d, paths %d, executor %d",
-								 planned, paths, started);
+	char	   *calls = psprintf("planner %d, paths %d, executor %d and %d",
+								 planned, paths, started, finished);
 
-	planned = paths = started = 0;
+	planned = paths = started = finished = 0;
 	PG_RETURN_TEXT_P(cstring_to_text(calls));
 }
 
@@ -79,4 +91,6 @@ _PG_init(void)
 	set_rel_pathlist_hook = count_paths;
 	next_start = ExecutorStart_hook;
 	ExecutorStart_hook = count_started;
+	next_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = count_finished;
 }

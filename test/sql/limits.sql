@@ -121,4 +121,15 @@ SET client_min_messages = error;
 SELECT modseq.attach('mail', 'box', message_flags => '{}');
 INSERT INTO box VALUES (1);
 SELECT failure($$SELECT modseq.reset_uidvalidity('mail', 1)$$);
+-- A UIDNEXT that cannot be, but came in replica mode: no UID above the last one vanishes
+CREATE TABLE beyond_box (id int PRIMARY KEY);
+CREATE TABLE beyond (id int, beyond_box_id int NOT NULL, seen boolean);
+SELECT modseq.attach('beyond', 'beyond_box') \g /dev/null
+INSERT INTO beyond_box VALUES (1);
+SET session_replication_role = replica;
+UPDATE beyond_mailbox SET uidnext = 4294967300 WHERE id = 1;
+RESET session_replication_role;
+SELECT modseq.reset_uidvalidity('beyond', 1) > 0 AS reset;
+SELECT modseq.vanished_since('beyond', 1, 0);
+
 DROP SCHEMA t_limits CASCADE;

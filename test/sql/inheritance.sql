@@ -65,7 +65,7 @@ BEGIN;
 CREATE TABLE parted_2 PARTITION OF parted FOR VALUES IN (2);
 CREATE TABLE IF NOT EXISTS parted_2 () INHERITS (parted);
 ROLLBACK;
-SELECT failure('ALTER TABLE parted_1 SET UNLOGGED'), failure('ALTER TABLE parted INHERIT parent'), failure('CREATE TABLE part () INHERITS (parted_1)');
+SELECT failure('ALTER TABLE parted_1 SET UNLOGGED'), left(failure('ALTER TABLE parted INHERIT parent'), 5), failure('CREATE TABLE part () INHERITS (parted_1)');
 SELECT * FROM modseq.check('mail');
 
 -- Event triggers do not fire in replica mode, nor where a superuser has disabled them: then check() tells

@@ -77,7 +77,7 @@ SELECT modseq.attach('mail', 'box', 'flag', message_expunged => 'gone');
 SELECT message_key, flag_message FROM modseq.stores WHERE message = 'mail'::regclass;
 SELECT pg_get_triggerdef(oid) ~ 'message_key={tenant,id}'',.*''flag_message={tenant,mail_id}''' AS as_arguments FROM pg_trigger WHERE tgrelid = 'mail'::regclass AND tgname = 'zz_modseq_assign';
 -- Which indexes there are
-SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN ('mail'::regclass, 'flag'::regclass) ORDER BY 1::text;
+SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN ('mail'::regclass, 'flag'::regclass) ORDER BY indexrelid::regclass::text COLLATE "C";
 CREATE TABLE by_foreign_key AS SELECT * FROM play();
 SELECT * FROM by_foreign_key;
 -- One flag row: one message is written

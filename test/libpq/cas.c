@@ -21,6 +21,9 @@ static atomic_long confirmed;
 static const char *
 read_counter_sql(void)
 {
+	if (options.shared_columns && options.tenants)
+		return "SELECT m.modseq, s.bits FROM mw_mail AS m JOIN mw_msg AS s ON (s.id, s.owner) = (m.msg, m.tenant)"
+			" WHERE m.mailbox_id = %d AND m.uid = 1";
 	if (options.shared_columns)
 		return "SELECT m.modseq, s.bits FROM mw_mail AS m JOIN mw_msg AS s ON s.id = m.msg"
 			" WHERE m.mailbox_id = %d AND m.uid = 1";

@@ -26,7 +26,7 @@ RESET ROLE;
 -- A superuser's attach() follows
 ALTER TABLE mail OWNER TO regress_modseq_new;
 SELECT failure($$INSERT INTO mail VALUES (3, 1)$$);
-SELECT problem FROM modseq.check('mail');
+SELECT problem FROM modseq.check('mail') ORDER BY problem COLLATE "C";
 -- if all tables are one owner's: each owner's code would run with the rights of the other
 SELECT refusal($$'mail'$$);
 ALTER TABLE box OWNER TO regress_modseq_new;
@@ -41,7 +41,7 @@ SELECT * FROM modseq.check('mail');
 ALTER TABLE mail OWNER TO regress_modseq_old;
 ALTER TABLE box OWNER TO regress_modseq_old;
 SET ROLE regress_modseq_old;
-SELECT problem FROM modseq.check('mail');
+SELECT problem FROM modseq.check('mail') ORDER BY problem COLLATE "C";
 SELECT refusal($$'mail'$$);
 RESET ROLE;
 ALTER TABLE mail_vanished OWNER TO regress_modseq_old;

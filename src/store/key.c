@@ -279,3 +279,20 @@ column_types(const Columns *columns, Oid *types)
 	for (int i = 0; i < columns->n; i++)
 		types[i] = columns->column[i].type;
 }
+
+/* column_is_named: false if the store has no such column */
+bool
+column_is_named(const Column *column, const char *name)
+{
+	return column->name != NULL && strcmp(column->name, name) == 0;
+}
+
+/* key_has_column: is one of the columns of a key called so? */
+bool
+key_has_column(const Column *key, int n, const char *name)
+{
+	for (int i = 0; i < Min(n, MODSEQ_MAX_KEYS); i++)
+		if (column_is_named(&key[i], name))
+			return true;
+	return false;
+}

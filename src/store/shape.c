@@ -181,12 +181,6 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 	}
 }
 
-static bool
-is_named(const Column *column, const char *name)
-{
-	return column->name != NULL && strcmp(column->name, name) == 0;
-}
-
 /*
  * The columns of a flag table that count: all of them if flag_columns does not
  * say, but not virtual ones, which only follow others.  Nor those that name the
@@ -209,15 +203,12 @@ flag_columns(Relation rel, Store *store)
 	foreach(lc, names)
 	{
 		const char *name = lfirst(lc);
-		bool		names_message = is_named(&store->flag_uid, name);
 
-		for (int i = 0; i < store->flag_message.n; i++)
-			if (is_named(&store->flag_message.column[i], name))
-				names_message = true;
-		for (int i = 0; i < store->table[TABLE_FLAG].nkeys; i++)
-			if (is_named(&store->table[TABLE_FLAG].key[i], name))
-				names_message = true;
-		if (names_message)
+		if (column_is_named(&store->flag_uid, name) ||
+			key_has_column(store->flag_message.column, store->flag_message.n,
+						   name) ||
+			key_has_column(store->table[TABLE_FLAG].key,
+						   store->table[TABLE_FLAG].nkeys, name))
 			names = foreach_delete_current(names, lc);
 	}
 	return names;

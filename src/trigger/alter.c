@@ -43,21 +43,6 @@ typedef enum ColumnUse
 } ColumnUse;
 
 static bool
-is_column(const Column *column, const char *name)
-{
-	return column->name != NULL && strcmp(column->name, name) == 0;
-}
-
-static bool
-is_in_key(const Column *key, int n, const char *name)
-{
-	for (int i = 0; i < Min(n, MODSEQ_MAX_KEYS); i++)
-		if (is_column(&key[i], name))
-			return true;
-	return false;
-}
-
-static bool
 is_among(List *names, const char *name)
 {
 	ListCell   *lc;
@@ -73,28 +58,29 @@ is_among(List *names, const char *name)
 static ColumnUse
 column_use(const Store *store, TableRole role, const char *name)
 {
-	if (is_in_key(store->table[role].key, store->table[role].nkeys, name))
+	if (key_has_column(store->table[role].key, store->table[role].nkeys, name))
 		return USE_KEPT;
 	switch (role)
 	{
 		case TABLE_MESSAGE:
-			if (is_column(&store->uid, name) ||
-				is_column(&store->modseq, name) ||
-				is_column(&store->created_modseq, name) ||
-				is_in_key(store->message_key.column, store->message_key.n,
-						  name))
+			if (column_is_named(&store->uid, name) ||
+				column_is_named(&store->modseq, name) ||
+				column_is_named(&store->created_modseq, name) ||
+				key_has_column(store->message_key.column, store->message_key.n,
+							   name))
 				return USE_KEPT;
-			if (is_column(&store->expunged, name))
+			if (column_is_named(&store->expunged, name))
 				return USE_EXPUNGED;
 			return is_among(store->flags, name) ? USE_FLAG : USE_NONE;
 		case TABLE_MAILBOX:
-			return is_column(&store->uidvalidity, name) ||
-				is_column(&store->uidnext, name) ||
-				is_column(&store->highestmodseq, name) ? USE_KEPT : USE_NONE;
+			return column_is_named(&store->uidvalidity, name) ||
+				column_is_named(&store->uidnext, name) ||
+				column_is_named(&store->highestmodseq, name) ?
+				USE_KEPT : USE_NONE;
 		case TABLE_FLAG:
-			if (is_in_key(store->flag_message.column, store->flag_message.n,
-						  name) ||
-				is_column(&store->flag_uid, name))
+			if (key_has_column(store->flag_message.column,
+							   store->flag_message.n, name) ||
+				column_is_named(&store->flag_uid, name))
 				return USE_KEPT;
 			if (store->flag_columns == NIL)
 				return USE_ANY_FLAG;

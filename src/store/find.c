@@ -99,6 +99,15 @@ scan_arguments(TriggerScan *scan)
 	return result;
 }
 
+/* Is it one of ours whose only argument is the name of that message table? */
+static bool
+scan_found(TriggerScan *scan, Oid schema, const char *message)
+{
+	return scan->trigger->tgnargs == 1 &&
+		get_func_namespace(scan->trigger->tgfoid) == schema &&
+		strcmp(linitial(scan_arguments(scan)), message) == 0;
+}
+
 /* --- from a table to its stores ---------------------------------------- */
 
 /* Is that a row trigger of another part of a store than the message table? */
@@ -360,10 +369,8 @@ modseq_tables_naming(PG_FUNCTION_ARGS)
 	name = relation_name(message);
 	scan_begin(&scan, InvalidOid);
 	while (scan_next(&scan))
-		if (scan.trigger->tgnargs == 1 &&
-			!OidIsValid(scan.trigger->tgparentid) &&
-			strcmp(linitial(scan_arguments(&scan)), name) == 0 &&
-			get_func_namespace(scan.trigger->tgfoid) == schema)
+		if (!OidIsValid(scan.trigger->tgparentid) &&
+			scan_found(&scan, schema, name))
 			result = list_append_unique_oid(result, scan.trigger->tgrelid);
 	scan_end(&scan);
 	return regclass_array(result);
@@ -416,8 +423,7 @@ knows_store(Oid relid, Oid message)
 		if (get_func_namespace(scan.trigger->tgfoid) != schema)
 			continue;
 		any = true;
-		result = scan.trigger->tgnargs == 1 &&
-			strcmp(linitial(scan_arguments(&scan)), name) == 0;
+		result = scan_found(&scan, schema, name);
 	}
 	scan_end(&scan);
 	return result ||

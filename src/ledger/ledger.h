@@ -198,7 +198,7 @@ extern bool row_is_ours(HeapTuple row);
 extern bool row_was_replaced(HeapTuple row);
 extern RowPlace row_place_newest(const RowPlace *place,
 								 const RowPlace *until);
-extern HeapTuple row_newest(Relation rel, ItemPointer tid);
+extern HeapTuple row_newest(Relation rel, const RowPlace *place);
 extern bool row_place_is_update(const RowPlace *place);
 extern void row_takes_key(HeapTuple row, bool renamed);
 extern bool row_leaves_key(Store *store, TableRole role, const Datum *key,

@@ -150,16 +150,11 @@ fetch_version(Relation rel, ItemPointer tid)
 
 /* row_newest: the same, with what it says; NULL if it has been deleted */
 HeapTuple
-row_newest(Relation rel, ItemPointer tid)
+row_newest(Relation rel, const RowPlace *place)
 {
-	RowPlace	place;
-	HeapTuple	row;
+	RowPlace	newest = row_place_newest(place, NULL);
+	HeapTuple	row = fetch_version(rel, &newest.tid);
 
-	place.relid = RelationGetRelid(rel);
-	place.file = rel->rd_rel->relfilenode;
-	place.tid = *tid;
-	place = row_place_newest(&place, NULL);
-	row = fetch_version(rel, &place.tid);
 	return row == NULL || row_was_replaced(row) ? NULL : row;
 }
 

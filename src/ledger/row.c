@@ -236,9 +236,9 @@ find_renamed(Store *store, const Datum *key, RowPlace *old, Datum *to,
 		old->tid = *(ItemPointer) DatumGetPointer(tid);
 		rel = table_open(old->relid, NoLock);
 		MemoryContextSwitchTo(caller);
-		row = row_newest(rel, &old->tid);
+		row = row_newest(rel, old);
 		found = row != NULL && row_is_ours(row) &&
-			row_get_key(shape_build(rel, TABLE_MAILBOX, store), row,
+			row_get_key(shape_get(rel, TABLE_MAILBOX, NULL), row,
 						RelationGetDescr(rel), to) &&
 			!key_equal(store, key, to);
 		if (found)

@@ -208,7 +208,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	{
 		row_takes_key(change->new, true);
 		row_leaves_key(store, TABLE_MAILBOX, from, change->old, true);
-		if (row_newest(change->rel, &change->new->t_self) == NULL)
+		if (row_newest(change->rel, &new_place) == NULL)
 		{
 			/* A nested statement has deleted it, under its new key */
 			mailbox_row_deleted(store, from, &old_place);

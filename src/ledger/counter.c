@@ -115,19 +115,12 @@ counter_check_vacant(Store *store, const Datum *key, bool renamed,
 					 int64 uidnext)
 {
 	Mailbox    *former = mailbox_find(store, key);
-	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
 
 	if ((former == NULL || mailbox_counters(former)->gone ||
 		 mailbox_has_key(store, former, key)) &&
 		(!renamed || !store->outlives))
 		return;
-	memcpy(params, key, sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = Int64GetDatum(uidnext);
-	SPI_connect();
-	rows = plan_execute(store, PLAN_SEE_MESSAGE, params, PLAN_AS_OWNER);
-	SPI_finish();
-	if (rows > 0)
+	if (source_has_messages(store, key, uidnext))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("mailbox %s gets a key that messages of another one still have",
@@ -512,7 +505,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 	int64		uidnext;
 	int64		highestmodseq;
 
-	/* What is displaced is written when we hear of its new key */
+	/* One whose key is another's is written when we hear of its new key */
 	if (!mailbox_has_name(mailbox))
 		return;
 	if (work->used || work->landed != 0)

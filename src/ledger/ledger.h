@@ -233,6 +233,8 @@ extern void mailbox_transaction_end(void);
 
 /* --- source.c ---------------------------------------------------------- */
 
+extern bool source_has_messages(Store *store, const Datum *key,
+								int64 uidnext);
 extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, Datum *key);
 extern void source_remove(Store *store, Datum *key);

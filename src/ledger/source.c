@@ -24,18 +24,6 @@
  */
 #include "ledger/ledger.h"
 
-/* Runs a query that reads, adds, renames or removes rows */
-static uint64
-run_query(Store *store, PlanId id, Datum *params)
-{
-	uint64		rows;
-
-	SPI_connect();
-	rows = plan_execute(store, id, params, PLAN_AS_OWNER);
-	SPI_finish();
-	return rows;
-}
-
 /* What there is under a key */
 typedef enum RowState
 {
@@ -116,19 +104,20 @@ source_supply(Store *store, Mailbox *mailbox)
 void
 source_add(Store *store, Datum *key)
 {
-	run_query(store, store->counters != NULL ? PLAN_BRING_MAILBOX :
-			  PLAN_ADD_MAILBOX, key);
+	plan_run(store, store->counters != NULL ? PLAN_BRING_MAILBOX :
+			 PLAN_ADD_MAILBOX, key);
 	check_row(store, key, ROW_THERE);
 }
 
-static bool
-has_messages(Store *store, const Datum *key)
+/* source_has_messages: are there any under that key, with UIDs below that? */
+bool
+source_has_messages(Store *store, const Datum *key, int64 uidnext)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
 
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = Int64GetDatum(PG_INT64_MAX);
-	return run_query(store, PLAN_SEE_MESSAGE, params) > 0;
+	params[store->nkeys] = Int64GetDatum(uidnext);
+	return plan_run(store, PLAN_SEE_MESSAGE, params) > 0;
 }
 
 /* source_remove: the mailbox with that key is gone */
@@ -138,16 +127,17 @@ source_remove(Store *store, Datum *key)
 	if (store->remembers)
 	{
 		/* Whoever has inserted messages there is waited for, and then looked */
-		run_query(store, PLAN_LOCK_MAILBOX, key);
-		if (run_query(store, PLAN_REMEMBER_MAILBOX, key) > 0)
+		plan_run(store, PLAN_LOCK_MAILBOX, key);
+		if (plan_run(store, PLAN_REMEMBER_MAILBOX, key) > 0)
 		{
 			check_row(store, key, ROW_REMEMBERED);
 			return;
 		}
-		if (store->table[TABLE_MAILBOX].altered && has_messages(store, key))
+		if (store->table[TABLE_MAILBOX].altered &&
+			source_has_messages(store, key, PG_INT64_MAX))
 			not_kept(store, key);
 	}
-	run_query(store, PLAN_REMOVE_MAILBOX, key);
+	plan_run(store, PLAN_REMOVE_MAILBOX, key);
 	check_row(store, key, ROW_NONE);
 }
 
@@ -155,7 +145,7 @@ source_remove(Store *store, Datum *key)
 void
 source_look(Store *store, Datum *key)
 {
-	if (run_query(store, PLAN_SEE_SOURCE, key) == 0)
+	if (plan_run(store, PLAN_SEE_SOURCE, key) == 0)
 		source_remove(store, key);
 }
 
@@ -204,7 +194,7 @@ renew(Store *store, Datum *params)
 	bool		altered = store->table[TABLE_MAILBOX].altered;
 	int64		uidvalidity = altered ? read_number(store, params, 1) : 0;
 
-	if (run_query(store, PLAN_RENEW_MAILBOX, params) == 0 &&
+	if (plan_run(store, PLAN_RENEW_MAILBOX, params) == 0 &&
 		(!altered || uidvalidity >= PG_UINT32_MAX))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -248,7 +238,7 @@ source_rename(Store *store, Datum *keys, bool counted)
 	bool		renewed = false;
 	uint64		rows;
 
-	if (run_query(store, PLAN_READ_MAILBOX, to) > 0)
+	if (plan_run(store, PLAN_READ_MAILBOX, to) > 0)
 	{
 		memcpy(params, to, sizeof(Datum) * store->nkeys);
 		renewed = store->counters != NULL &&
@@ -257,7 +247,7 @@ source_rename(Store *store, Datum *keys, bool counted)
 		if (!renewed)
 			renamed_early(store, to);
 	}
-	rows = run_query(store, PLAN_RENAME_MAILBOX, keys);
+	rows = plan_run(store, PLAN_RENAME_MAILBOX, keys);
 	check_row(store, keys, ROW_NONE);
 	if (rows > 0)
 		check_row(store, to, ROW_THERE);
@@ -278,8 +268,8 @@ void
 source_check_gone(Store *store, const Datum *key)
 {
 	if (store->counters == NULL || plan_running != NULL ||
-		run_query(store, key != NULL ? PLAN_SEE_SOURCE : PLAN_SEE_ANY_SOURCE,
-				  unconstify(Datum *, key)) == 0)
+		plan_run(store, key != NULL ? PLAN_SEE_SOURCE : PLAN_SEE_ANY_SOURCE,
+				 key) == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -297,9 +287,9 @@ void
 source_clear(Store *store)
 {
 	if (store->remembers)
-		run_query(store, PLAN_REMEMBER_MAILBOXES, NULL);
-	run_query(store, store->counters != NULL ? PLAN_FORGET_MAILBOXES :
-			  PLAN_CLEAR_MAILBOXES, NULL);
+		plan_run(store, PLAN_REMEMBER_MAILBOXES, NULL);
+	plan_run(store, store->counters != NULL ? PLAN_FORGET_MAILBOXES :
+			 PLAN_CLEAR_MAILBOXES, NULL);
 	if (!store->table[TABLE_MAILBOX].altered)
 		return;
 	SPI_connect();

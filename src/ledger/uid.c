@@ -56,14 +56,10 @@ static bool
 is_taken(Store *store, Mailbox *mailbox, int64 uid)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
-	uint64		rows;
 
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uid);
-	SPI_connect();
-	rows = plan_execute(store, PLAN_ANY_MESSAGE, params, PLAN_AS_OWNER);
-	SPI_finish();
-	return rows > 0;
+	return plan_run(store, PLAN_ANY_MESSAGE, params) > 0;
 }
 
 /*

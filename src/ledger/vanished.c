@@ -466,10 +466,7 @@ vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
 void
 vanished_drop_remembered(Store *store, const Datum *key)
 {
-	SPI_connect();
-	plan_execute(store, PLAN_DROP_REMEMBERED, unconstify(Datum *, key),
-				 PLAN_AS_OWNER);
-	SPI_finish();
+	plan_run(store, PLAN_DROP_REMEMBERED, key);
 }
 
 /*

@@ -183,6 +183,7 @@ extern bool plan_altered;
 
 extern void restrict_begin(Restriction *before, Oid user, bool restricted);
 extern void restrict_end(const Restriction *before);
+extern uint64 plan_run(Store *store, PlanId id, const Datum *params);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern uint64 plan_scan(Store *store, PlanId id, Oid relid);

@@ -408,6 +408,21 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 }
 
 /*
+ * plan_run: the same as the owner, of a query of which only the number of rows
+ * matters
+ */
+uint64
+plan_run(Store *store, PlanId id, const Datum *params)
+{
+	uint64		rows;
+
+	SPI_connect();
+	rows = plan_execute(store, id, unconstify(Datum *, params), PLAN_AS_OWNER);
+	SPI_finish();
+	return rows;
+}
+
+/*
  * plan_scan: run a query of ours on a table that comes or goes as a whole
  *
  * As plan_execute(), but as the owner of that table, in the latest snapshot

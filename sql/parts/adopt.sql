@@ -5,8 +5,11 @@
 
 -- One too many, whose source has gone, stays in a table of the application's, lest somebody's foreign key takes more along;
 -- check() reports it
-CREATE FUNCTION modseq_internal.add_mailboxes(store modseq_internal.store) RETURNS void
+CREATE FUNCTION modseq_internal.add_mailboxes(store modseq_internal.store) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	n bigint;
+	changed boolean := false;
 BEGIN
 	IF source_table(store) IS NOT NULL THEN
 		EXECUTE expand_template(store, '
@@ -14,17 +17,24 @@ BEGIN
 			SELECT {s.key}
 			FROM {source} s
 			WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b}) AND num_nulls({s.key}) = 0');
+		GET DIAGNOSTICS n = ROW_COUNT;
+		changed := n > 0;
 	END IF;
 	IF store.counters IS NOT NULL THEN
 		EXECUTE expand_template(store, '
 			DELETE FROM {mailbox} b WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b})');
+		GET DIAGNOSTICS n = ROW_COUNT;
+		changed := changed OR n > 0;
 		EXECUTE expand_template(store, 'UPDATE {mailbox} b SET gone_at = NULL WHERE b.gone_at IS NOT NULL');
+		GET DIAGNOSTICS n = ROW_COUNT;
+		changed := changed OR n > 0;
 	END IF;
+	RETURN changed;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.add_mailboxes IS
 	'Adds the rows that a table of counters lacks which is beside the table that mailboxes come from; of ours, removes '
-	'those whose mailboxes have gone.';
+	'those whose mailboxes have gone. Returns whether there were any.';
 
 CREATE FUNCTION modseq_internal.refuse_messages(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -149,6 +159,8 @@ COMMENT ON FUNCTION modseq_internal.explain_overflow IS
 --
 -- Where mod-sequences are new altogether, no client has one to ask with: then nothing gets a new value, and
 -- messages keep the mod-sequence that came with the column.
+--
+-- A new value is above all that the account has handed out, so that adopt_accounts() sees which have changed.
 CREATE FUNCTION modseq_internal.adopt(store modseq_internal.store, new_modseq boolean, new_store boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -156,6 +168,8 @@ DECLARE
 	by_age CONSTANT text := coalesce(
 		(SELECT replace(string_agg(format('m.%I', k), ', '), '{', '{{}') FROM unnest(primary_key(store.message)) AS k),
 		'm.tableoid, m.ctid');
+	of_account CONSTANT text := CASE WHEN store.account IS NULL THEN ''
+		ELSE ', (SELECT a.highestmodseq FROM {account} a WHERE {a@b})' END;
 BEGIN
 	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
@@ -178,10 +192,10 @@ BEGIN
 				{b.uidnext} AS _seen,
 				live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
 					OR NOT $2 AND live._uid >= {b.uidnext} AS _touched,
-				greatest({b.highestmodseq}, live._modseq, gone._modseq)
-					+ CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
-							OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
-							THEN 1 ELSE 0 END AS _value
+				CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
+						OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
+					THEN greatest({b.highestmodseq}, live._modseq, gone._modseq $query$ || of_account || $query$) + 1
+					ELSE greatest({b.highestmodseq}, live._modseq, gone._modseq) END AS _value
 			FROM {mailbox} b
 			LEFT JOIN live ON {live=b}
 			LEFT JOIN gone ON {gone=b}

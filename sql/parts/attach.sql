@@ -261,6 +261,10 @@ CREATE FUNCTION modseq_internal.attach(
 	flag_mailbox name[],
 	flag_uid name,
 	flag_columns name[],
+	account name[],
+	email name,
+	thread name,
+	mailbox_properties name[],
 	notify boolean,
 	reset name[])
 RETURNS void
@@ -273,6 +277,7 @@ DECLARE
 	added text[];
 	undo text[];
 	new_store boolean;
+	same_accounts boolean;
 	c record;
 BEGIN
 	-- A snapshot that is older than our locks would miss messages
@@ -288,7 +293,8 @@ BEGIN
 		mailbox_source, mailbox_source_key,
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
 		message_flags, message_expunged, message_key,
-		flag_message, flag_mailbox, flag_uid, flag_columns, notify);
+		flag_message, flag_mailbox, flag_uid, flag_columns, notify,
+		account, before.account_table, before.departed, email, thread, mailbox_properties);
 	replaced := before;
 	before := reset_options(before, store, reset);
 	store := keep_tables(store, before, reset);
@@ -299,6 +305,8 @@ BEGIN
 	store := place_counters(store, before, counters);
 	PERFORM follow_owner(store, store.vanished);
 	PERFORM follow_owner(store, store.counters);
+	PERFORM follow_owner(store, store.account_table);
+	PERFORM follow_owner(store, store.departed);
 	store := keep_options(store, before);
 
 	-- What must be locked depends on what is there, and that may change while we wait for it: once more then
@@ -306,11 +314,13 @@ BEGIN
 	PERFORM refuse_tables(store);
 	store := infer(store);
 
+	same_accounts := store.account IS NOT NULL AND keeps_accounts(store, replaced);
 	-- Our triggers must not see what follows
 	PERFORM drop_triggers(ARRAY(
 		SELECT relation
 		FROM unnest(ARRAY[message, store.mailbox, store.mailbox_source, store.flag, store.counters,
-			replaced.mailbox, replaced.mailbox_source, replaced.flag, replaced.counters]) AS u (relation)
+			replaced.mailbox, replaced.mailbox_source, replaced.flag, replaced.counters, replaced.account_table])
+			AS u (relation)
 		WHERE relation IS NOT NULL AND NOT stays_as_it_is(store, relation)));
 	IF before.mailbox = store.mailbox THEN
 		PERFORM follow_mailbox_key(before.vanished, trim_array(primary_key(before.vanished), 1), store);
@@ -326,10 +336,18 @@ BEGIN
 	IF new_store THEN
 		store.vanished := create_vanished(store);
 	END IF;
-	PERFORM add_mailboxes(store);
+	store := make_accounts(store, replaced);
+	IF add_mailboxes(store) THEN
+		same_accounts := false;
+	END IF;
 	PERFORM refuse_messages(store);
-	undo := disable_triggers(ARRAY[store.message, counter_table(store), store.vanished]);
+	undo := disable_triggers(array_remove(
+		ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
 	PERFORM move_counters(store, before);
+	IF store.account IS NOT NULL THEN
+		PERFORM refuse_accounts(store);
+		same_accounts := NOT follow_accounts(store) AND same_accounts;
+	END IF;
 	PERFORM refuse_counters(store);
 	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
 	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
@@ -343,6 +361,9 @@ BEGIN
 		PERFORM explain_overflow(store);
 		RAISE;
 	END;
+	IF store.account IS NOT NULL THEN
+		PERFORM adopt_accounts(store, renew => NOT same_accounts);
+	END IF;
 	PERFORM run(undo);
 	PERFORM create_indexes(store);
 	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE NOT is_not_null LOOP
@@ -379,6 +400,10 @@ CREATE FUNCTION modseq.attach(
 	flag_mailbox name[] DEFAULT NULL,
 	flag_uid name DEFAULT NULL,
 	flag_columns name[] DEFAULT NULL,
+	account name[] DEFAULT NULL,
+	email name DEFAULT NULL,
+	thread name DEFAULT NULL,
+	mailbox_properties name[] DEFAULT NULL,
 	notify boolean DEFAULT NULL,
 	reset name[] DEFAULT NULL)
 RETURNS void

@@ -65,14 +65,60 @@ COMMENT ON FUNCTION modseq_internal.place_counters IS
 	'The store with its counter table, 0 if that is still to be found or created. A store that is attached keeps its '
 	'counters where they are, unless it is told where they shall be.';
 
+CREATE FUNCTION modseq_internal.counters_of_accounts(store modseq_internal.store) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT concat_ws(', ', 'created_modseq bigint, properties_modseq bigint',
+		column_definitions(store.mailbox, ARRAY(
+			SELECT name
+			FROM unnest(store.account) WITH ORDINALITY AS u (name, place)
+			WHERE name <> ALL (store.mailbox_key)
+			ORDER BY place)))
+	WHERE store.account IS NOT NULL
+$$;
+COMMENT ON FUNCTION modseq_internal.counters_of_accounts IS
+	'The last columns of the counter table, if there are accounts: when the mailbox was created, when a property of it '
+	'changed, and what the account has that is not in the mailbox key. Else NULL.';
+
 CREATE FUNCTION modseq_internal.counters_definitions(store modseq_internal.store) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT column_definitions(store.mailbox, store.mailbox_key)
-		|| ', uidvalidity bigint, uidnext bigint, highestmodseq bigint, gone_at timestamp with time zone'
+	SELECT concat_ws(', ', column_definitions(store.mailbox, store.mailbox_key),
+		'uidvalidity bigint, uidnext bigint, highestmodseq bigint, gone_at timestamp with time zone',
+		counters_of_accounts(store))
 $$;
 COMMENT ON FUNCTION modseq_internal.counters_definitions IS
 	'The columns of the counter table: the mailbox key as the mailbox table has it, the counters, and since when there '
 	'is no such mailbox.';
+
+-- Only of one that is ours but for that: what a forged store names could be anybody's
+CREATE FUNCTION modseq_internal.fit_counters(store modseq_internal.store, relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	old modseq_internal.store := store;
+	columns CONSTANT name[] := ARRAY(
+		SELECT attname FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum);
+	extra CONSTANT name[] := columns[cardinality(store.mailbox_key) + 5:];
+BEGIN
+	old.account := NULL;
+	IF relation IS NULL OR column_definitions(relation, columns) = counters_definitions(store)
+		OR column_definitions(relation, trim_array(columns, cardinality(extra))) <> counters_definitions(old)
+		OR (SELECT relowner FROM pg_class WHERE oid = relation) <> (SELECT relowner FROM pg_class WHERE oid = store.message)
+	THEN
+		RETURN;
+	END IF;
+	PERFORM run(ARRAY(
+		SELECT format('ALTER TABLE %s DROP COLUMN %I', qualified_name(relation), name) FROM unnest(extra) AS name));
+	IF store.account IS NOT NULL THEN
+		EXECUTE format('ALTER TABLE %s ADD created_modseq bigint, ADD properties_modseq bigint', qualified_name(relation));
+		PERFORM run(ARRAY(
+			SELECT format('ALTER TABLE %s ADD %s', qualified_name(relation), column_definitions(store.mailbox, ARRAY[name]))
+			FROM unnest(store.account) WITH ORDINALITY AS u (name, place)
+			WHERE name <> ALL (store.mailbox_key)
+			ORDER BY place));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.fit_counters IS
+	'Gives a counter table the columns that it has because of accounts, or takes them from it.';
 
 CREATE FUNCTION modseq_internal.find_counters(store modseq_internal.store) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -80,6 +126,7 @@ DECLARE
 	relation CONSTANT regclass := coalesce(table_named(counters_name(store)), nullif(store.counters, 0));
 BEGIN
 	PERFORM follow_owner(store, relation);
+	PERFORM fit_counters(store, relation);
 	PERFORM refuse_as_ours(store, relation, counters_definitions(store), store.mailbox_key,
 		'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own. Or have the '
 		'counters in the mailbox table, with counters => ''mailbox''.');
@@ -131,6 +178,12 @@ BEGIN
 		RETURN;
 	END IF;
 	old.counters := before.counters;
+	old.account := NULL;
+	old.account_table := NULL;
+	old.departed := NULL;
+	old.email := NULL;
+	old.thread := NULL;
+	old.mailbox_properties := NULL;
 	old.mailbox_uidvalidity := before.mailbox_uidvalidity;
 	old.mailbox_uidnext := before.mailbox_uidnext;
 	old.mailbox_last_uid := before.mailbox_last_uid;
@@ -138,6 +191,7 @@ BEGIN
 	IF store.counters IS NOT NULL THEN
 		EXECUTE format('TRUNCATE %s', qualified_name(store.counters));
 		EXECUTE format('INSERT INTO %s %s', qualified_name(store.counters), expand_template(old, '
+			({key}, uidvalidity, uidnext, highestmodseq)
 			SELECT {b.key}, coalesce(nullif(b.{uidvalidity}, 0), modseq.next_uidvalidity()), {b.uidnext}, {b.highestmodseq}
 			FROM {mailbox} b
 			WHERE num_nulls({b.key}) = 0'));

@@ -64,7 +64,7 @@ DECLARE
 	options CONSTANT text[] := ARRAY(
 		SELECT attname
 		FROM pg_attribute
-		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN ('message', 'mailbox', 'vanished', 'counters')
+		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN ('message', 'mailbox', 'vanished', 'counters', 'account_table', 'departed')
 		ORDER BY attnum);
 	option text;
 BEGIN
@@ -137,6 +137,36 @@ $$;
 COMMENT ON FUNCTION modseq_internal.kept_column IS
 	'A column that nothing takes the place of: error 42703 if it is gone.';
 
+CREATE FUNCTION modseq_internal.keep_accounts(store modseq_internal.store, before modseq_internal.store)
+RETURNS modseq_internal.store
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	kept name;
+BEGIN
+	IF store.account IS NULL THEN
+		FOREACH kept IN ARRAY coalesce(before.account, '{}') LOOP
+			PERFORM kept_column(store.mailbox, 'account', NULL, kept);
+		END LOOP;
+		store.account := before.account;
+	END IF;
+	IF store.account IS NULL THEN
+		store.account_table := NULL;
+		store.departed := NULL;
+	ELSE
+		store.email := kept_column(store.message, 'email', store.email, before.email);
+		store.thread := kept_column(store.message, 'thread', store.thread, before.thread);
+		FOREACH kept IN ARRAY coalesce(before.mailbox_properties, '{}') LOOP
+			CONTINUE WHEN store.mailbox_properties IS NOT NULL;
+			PERFORM kept_column(store.mailbox, 'mailbox_properties', NULL, kept);
+		END LOOP;
+		store.mailbox_properties := coalesce(store.mailbox_properties, before.mailbox_properties);
+	END IF;
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.keep_accounts IS
+	'The same as keep_options() for options of accounts.';
+
 -- For a table that was renamed, or a store that is to be repaired
 CREATE FUNCTION modseq_internal.keep_options(store modseq_internal.store, before modseq_internal.store)
 RETURNS modseq_internal.store
@@ -200,7 +230,7 @@ BEGIN
 		store.flag_columns := coalesce(store.flag_columns, existing_columns(store.flag, before.flag_columns));
 	END IF;
 	store.notify := coalesce(store.notify, before.notify);
-	RETURN store;
+	RETURN keep_accounts(store, before);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.keep_options IS
@@ -271,7 +301,8 @@ BEGIN
 		usual_column(store.message, 'modseq', 'imap_modseq', 'message_modseq', 'mail_modseq', 'msg_modseq',
 			'email_modseq'), 'modseq');
 	store.message_created_modseq := coalesce(store.message_created_modseq,
-		usual_column(store.message, 'created_modseq', 'create_modseq', 'create_seq'));
+		usual_column(store.message, 'created_modseq', 'create_modseq', 'create_seq'),
+		CASE WHEN store.account IS NOT NULL THEN 'created_modseq' END);
 	store.message_flags := coalesce(store.message_flags, (
 		SELECT array_agg(f ORDER BY place)
 		FROM unnest(usual_flags(store.message)) WITH ORDINALITY AS u (f, place)
@@ -387,6 +418,46 @@ COMMENT ON FUNCTION modseq_internal.infer_flag IS
 	'Finds the columns of the flag table that were not named: a row names its message by the message''s key, or '
 	'by mailbox and UID.';
 
+-- An Email may be in several mailboxes: what names it there is the rest of the key
+CREATE FUNCTION modseq_internal.usual_email(store modseq_internal.store) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT rest.columns[1]
+	FROM (VALUES (1, store.message_key), (2, primary_key(store.message))) AS k (rank, key)
+	CROSS JOIN LATERAL (
+		SELECT array_agg(name)
+		FROM unnest(key) AS name
+		WHERE cardinality(key) = 1 OR name <> ALL (store.message_mailbox || store.message_uid || ARRAY(SELECT partition_key(store.message))))
+		AS rest (columns)
+	WHERE cardinality(rest.columns) = 1
+	ORDER BY rank LIMIT 1
+$$;
+COMMENT ON FUNCTION modseq_internal.usual_email IS
+	'The column that tells Emails apart, going by the message''s key; NULL if that does not say.';
+
+CREATE FUNCTION modseq_internal.infer_account(store modseq_internal.store) RETURNS modseq_internal.store
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF store.account IS NULL THEN
+		IF num_nonnulls(store.email, store.thread, store.mailbox_properties) > 0 THEN
+			RAISE 'options email, thread and mailbox_properties need account' USING
+				ERRCODE = 'invalid_parameter_value',
+				HINT = 'Name the columns of the mailbox table that say whose it is with account; or give ''{}'', if all '
+					'mailboxes are of one account.';
+		END IF;
+		RETURN store;
+	END IF;
+	store.email := coalesce(store.email, usual_email(store));
+	IF store.email IS NULL THEN
+		RAISE 'cannot find the column of table % that tells Emails apart', qualified_name(store.message) USING
+			ERRCODE = 'undefined_column',
+			HINT = 'Name it with email.';
+	END IF;
+	RETURN store;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.infer_account IS
+	'Finds the column that tells Emails apart, if it was not named.';
+
 CREATE FUNCTION modseq_internal.infer(given modseq_internal.store) RETURNS modseq_internal.store
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -396,6 +467,7 @@ BEGIN
 	store := infer_mailbox(given);
 	store := infer_message(store);
 	store := infer_flag(store);
+	store := infer_account(store);
 	PERFORM refuse_columns(store);
 	PERFORM refuse_keys(store);
 	RETURN store;

@@ -32,7 +32,9 @@ BEGIN
 			('flag_columns', store.flag_columns),
 			('message_flags', nullif(store.message_flags, '{}')),
 			('message_key', store.message_key),
-			('flag_message', store.flag_message)) AS l (option, columns)
+			('flag_message', store.flag_message),
+			('account', nullif(store.account, '{}')),
+			('mailbox_properties', store.mailbox_properties)) AS l (option, columns)
 		WHERE cardinality(columns) = 0 OR array_position(columns, NULL) IS NOT NULL
 	LOOP
 		RAISE 'option % is empty or has a null in it', list.option USING
@@ -161,7 +163,8 @@ BEGIN
 		SELECT col.*, qualified_name(col.relation) AS name, column_type(col.relation, attribute) AS type,
 			a.attgenerated, a.attidentity,
 			-- message_key may be any column, and flag_columns may list what else is named
-			array_agg(option) FILTER (WHERE option NOT IN ('message_key', 'flag_columns'))
+			array_agg(option) FILTER (WHERE option NOT IN (
+				'message_key', 'flag_columns', 'account', 'email', 'thread', 'mailbox_properties'))
 				OVER (PARTITION BY col.relation, attribute) AS uses,
 			option = 'message_key' AND cardinality(array_positions(store.message_key, attribute)) > 1 AS is_repeated
 		FROM wanted_columns(store) col
@@ -201,7 +204,7 @@ BEGIN
 		-- UIDVALIDITY is the one number that others may hand out too. What is only read may be generated, if it is
 		-- stored; but where a message goes must be known before its row is written.
 		IF c.attgenerated = 'v'
-			OR c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option = 'message_mailbox')
+			OR c.attgenerated <> '' AND (c.definition IS NOT NULL OR c.option IN ('message_mailbox', 'email', 'thread'))
 			OR (c.attgenerated <> '' OR c.attidentity = 'a') AND c.option = 'mailbox_key'
 				AND store.mailbox_source IS NOT NULL
 			OR c.attidentity = 'a' AND c.definition IS NOT NULL
@@ -232,6 +235,41 @@ LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, modseq_internal,
 $$;
 COMMENT ON FUNCTION modseq_internal.key_mismatches IS
 	'Where two lists of columns differ in number, or in kind: a sentence for each.';
+
+CREATE FUNCTION modseq_internal.refuse_account_key(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	max_keys CONSTANT int := 8;			-- as MODSEQ_MAX_KEYS says in C
+	wrong name;
+BEGIN
+	IF cardinality(store.account) > max_keys THEN
+		RAISE 'an account can have at most % columns', max_keys USING
+			ERRCODE = 'too_many_columns';
+	END IF;
+	SELECT name INTO wrong
+	FROM unnest(store.account) AS name
+	WHERE name IN ('uidvalidity', 'uidnext', 'highestmodseq', 'gone_at', 'created_modseq', 'properties_modseq', 'one',
+		'epoch', 'email_modseq', 'thread_modseq', 'mailbox_modseq', 'floor', 'modseq', 'emails', 'threads', 'created',
+		'mailboxes', 'mailboxes_created', 'departed_at')
+		OR cardinality(array_positions(store.account, name)) > 1
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE 'column "%" of table % cannot be one of the account', wrong, qualified_name(store.mailbox) USING
+			ERRCODE = 'duplicate_column',
+			DETAIL = 'The account''s columns are also in tables of modseq''s, beside others, one of which may have that name.',
+			HINT = 'Rename it, and name each column of the account once.';
+	END IF;
+	IF store.mailbox_source IS NOT NULL AND NOT store.account <@ store.mailbox_key THEN
+		RAISE 'the account of table % must be a part of the mailbox key', qualified_name(store.mailbox) USING
+			ERRCODE = 'feature_not_supported',
+			DETAIL = 'Its rows come from mailbox_source with their key, and nothing else.',
+			HINT = 'Name columns of mailbox_key with account; or leave out mailbox_source, and have the counters in a '
+				'table of modseq''s.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_account_key IS
+	'Refuses what cannot be the columns of an account.';
 
 CREATE FUNCTION modseq_internal.refuse_keys(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -282,13 +320,17 @@ BEGIN
 			HINT = 'Name as many columns in both, of the same types and in the same order.';
 	END LOOP;
 
+	PERFORM refuse_account_key(store);
 	FOR key IN
 		SELECT store.mailbox AS relation, k AS attribute, t.oid::regtype AS type, true AS hashed, true AS listed,
 			t.typtype IN ('b', 'e') AND t.typcategory <> 'A' AS is_scalar
-		FROM unnest(store.mailbox_key) AS k JOIN pg_type t ON t.oid = column_type(store.mailbox, k)
+		FROM unnest(store.mailbox_key || store.account) AS k JOIN pg_type t ON t.oid = column_type(store.mailbox, k)
 		UNION ALL
 		SELECT store.flag, k, t.oid::regtype, false, t.typarray <> 0, true
 		FROM unnest(store.flag_message) AS k JOIN pg_type t ON t.oid = column_type(store.flag, k)
+		UNION ALL
+		SELECT store.message, k, t.oid::regtype, true, t.typarray <> 0, t.typtype IN ('b', 'e') AND t.typcategory <> 'A'
+		FROM unnest(ARRAY[store.email, store.thread]) AS k JOIN pg_type t ON t.oid = column_type(store.message, k)
 	LOOP
 		-- Functions that take a mailbox could not be given a key of several values
 		IF NOT (is_sortable(key.type, key.hashed) AND key.listed AND key.is_scalar) THEN

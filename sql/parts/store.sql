@@ -28,7 +28,13 @@ CREATE TYPE modseq_internal.store AS (
 	flag_mailbox name[],
 	flag_uid name,
 	flag_columns name[],
-	notify boolean);
+	notify boolean,
+	account name[],			-- empty: one account for the store; null: none
+	account_table regclass,
+	departed regclass,
+	email name,
+	thread name,
+	mailbox_properties name[]);
 COMMENT ON TYPE modseq_internal.store IS
 	'A store, as the functions behind attach() and check() pass it to each other: the columns of view '
 	'modseq.stores.';
@@ -87,6 +93,24 @@ $$;
 COMMENT ON FUNCTION modseq_internal.counters_name IS
 	'The name of the table of counters beside the mailbox table: <message table>_mailbox, in its schema; or _counters, if '
 	'the application calls its own table so.';
+
+CREATE FUNCTION modseq_internal.account_name(message regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE WHEN table_named(name) IS NOT NULL AND column_type(table_named(name), 'email_modseq') IS NULL
+			THEN name_with_suffix(message, '_account_state')
+			ELSE name END
+	FROM name_with_suffix(message, '_account') AS name
+$$;
+COMMENT ON FUNCTION modseq_internal.account_name IS
+	'The name of the table of accounts: <message table>_account, in its schema; or _account_state, if the application '
+	'calls a table of its own so.';
+
+CREATE FUNCTION modseq_internal.departed_name(message regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT name_with_suffix(message, '_departed')
+$$;
+COMMENT ON FUNCTION modseq_internal.departed_name IS
+	'The name of the table of what has left its account: <message table>_departed, in its schema.';
 
 CREATE FUNCTION modseq_internal.counter_table(store modseq_internal.store) RETURNS regclass
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -148,7 +172,13 @@ CREATE VIEW modseq.stores AS
 		modseq_internal.option_names(o ->> 'flag_mailbox') AS flag_mailbox,
 		(o ->> 'flag_uid')::name AS flag_uid,
 		modseq_internal.option_names(o ->> 'flag_columns') AS flag_columns,
-		(o ? 'notify') IS TRUE AS notify
+		(o ? 'notify') IS TRUE AS notify,
+		modseq_internal.option_names(o ->> 'account') AS account,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'account_table') AS account_table,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'departed') AS departed,
+		(o ->> 'email')::name AS email,
+		(o ->> 'thread')::name AS thread,
+		modseq_internal.option_names(o ->> 'mailbox_properties') AS mailbox_properties
 	FROM (
 		-- Of several triggers on one table the first, as for the functions in C
 		SELECT DISTINCT ON (tgrelid) tgrelid, oid
@@ -183,7 +213,7 @@ CREATE FUNCTION modseq_internal.stores_of(part regclass) RETURNS SETOF modseq_in
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT s.*
 	FROM unnest(stores_naming(part) || part) AS named (message), store_of(named.message) AS s
-	WHERE part IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters)
+	WHERE part IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters, s.account_table, s.departed)
 $$;
 COMMENT ON FUNCTION modseq_internal.stores_of IS
 	'The stores that a table is a part of.';

@@ -81,6 +81,19 @@ COMMENT ON FUNCTION modseq.trigger_truncate_source() IS
 	'AFTER TRUNCATE trigger of the table that a mailbox table has its rows from (mailbox_source): removes all of '
 	'these. Its argument is the qualified name of the message table. Created by modseq.attach().';
 
+CREATE FUNCTION modseq.trigger_account() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_account';
+COMMENT ON FUNCTION modseq.trigger_account() IS
+	'AFTER UPDATE OR DELETE ROW trigger of the table of accounts: forgets what has left an account that goes. Its argument '
+	'is the qualified name of the message table. Errors: 22023 if a number is lowered, or a state is above highestmodseq, '
+	'55000 if an account goes that has mailboxes. Takes no lock. Created by modseq.attach().';
+
+CREATE FUNCTION modseq.trigger_truncate_account() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_account';
+COMMENT ON FUNCTION modseq.trigger_truncate_account() IS
+	'AFTER TRUNCATE trigger of the table of accounts: forgets what has left them. Its argument is the qualified name of the '
+	'message table. Error 55000 if there are mailboxes. Takes no lock. Created by modseq.attach().';
+
 CREATE FUNCTION modseq.event_before() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_event_before';
 COMMENT ON FUNCTION modseq.event_before() IS

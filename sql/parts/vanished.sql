@@ -51,7 +51,9 @@ BEGIN
 	FROM pg_class v JOIN pg_class m ON m.relowner <> v.relowner
 	WHERE v.oid = ours AND m.oid = store.message AND v.relkind = 'r'
 		AND (v.oid = store.vanished AND v.oid = table_named(vanished_name(store.message))
-			OR v.oid = store.counters AND v.oid = table_named(counters_name(store)))
+			OR v.oid = store.counters AND v.oid = table_named(counters_name(store))
+			OR v.oid = store.account_table AND v.oid = table_named(account_name(store.message))
+			OR v.oid = store.departed AND v.oid = table_named(departed_name(store.message)))
 		AND NOT EXISTS (
 			SELECT FROM stores_of(ours) AS s WHERE s.message <> store.message);
 	IF NOT FOUND THEN
@@ -70,7 +72,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.follow_owner(modseq_internal.store, regclass) IS
-	'Gives a table of ours, the vanished or the counter table, to the owner of the message table.';
+	'Gives a table of ours, which is called after the message table, to the owner of that.';
 
 CREATE FUNCTION modseq_internal.follow_owner(message regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -81,6 +83,8 @@ BEGIN
 	IF FOUND THEN
 		PERFORM follow_owner(store, store.vanished);
 		PERFORM follow_owner(store, store.counters);
+		PERFORM follow_owner(store, store.account_table);
+		PERFORM follow_owner(store, store.departed);
 	END IF;
 END
 $$;
@@ -103,7 +107,7 @@ BEGIN
 		SELECT FROM pg_class c
 		WHERE c.oid = relation AND c.relkind = 'r' AND c.relpersistence = 'p'
 			AND c.relowner = (SELECT m.relowner FROM pg_class m WHERE m.oid = store.message)
-			AND primary_key(relation) = key
+			AND primary_key(relation) IS NOT DISTINCT FROM key
 			AND definitions = column_definitions(relation, ARRAY(
 				SELECT attname FROM pg_attribute
 				WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum))
@@ -113,8 +117,9 @@ BEGIN
 		RAISE 'table % exists and is not what modseq needs', qualified_name(relation) USING
 			ERRCODE = 'duplicate_table',
 			DETAIL = format(
-				'It must have columns (%s) with primary key (%s), the owner of table %s, and no other store.',
-				definitions, array_to_string(key, ', '), qualified_name(store.message)),
+				'It must have columns (%s) with %s, the owner of table %s, and no other store.',
+				definitions, coalesce(format('primary key (%s)', array_to_string(key, ', ')), 'no primary key'),
+				qualified_name(store.message)),
 			HINT = hint;
 	END IF;
 END

@@ -2,6 +2,13 @@
  * What a store consists of: attach() makes it so, check() verifies it.
  */
 
+CREATE FUNCTION modseq_internal.accounts_column(store modseq_internal.store, name name) RETURNS name
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT name WHERE store.account IS NOT NULL AND store.counters IS NULL
+$$;
+COMMENT ON FUNCTION modseq_internal.accounts_column IS
+	'The name of a column that the mailbox table has of us if it has the counters, and the store accounts; else NULL.';
+
 CREATE FUNCTION modseq_internal.wanted_columns(store modseq_internal.store)
 RETURNS TABLE (option text, relation regclass, attribute name, types regtype[], definition text)
 LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -32,7 +39,13 @@ LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_te
 		('flag_message', store.flag, store.flag_message, NULL, NULL),
 		('flag_mailbox', store.flag, store.flag_mailbox, NULL, NULL),
 		('flag_uid', store.flag, ARRAY[store.flag_uid], '{integer,bigint}', NULL),
-		('flag_columns', store.flag, store.flag_columns, NULL, NULL))
+		('flag_columns', store.flag, store.flag_columns, NULL, NULL),
+		('account', store.mailbox, store.account, NULL, NULL),
+		('created_modseq', store.mailbox, ARRAY[accounts_column(store, 'created_modseq')], '{bigint}', 'bigint'),
+		('properties_modseq', store.mailbox, ARRAY[accounts_column(store, 'properties_modseq')], '{bigint}', 'bigint'),
+		('email', store.message, ARRAY[store.email], NULL, NULL),
+		('thread', store.message, ARRAY[store.thread], NULL, NULL),
+		('mailbox_properties', store.mailbox, store.mailbox_properties, NULL, NULL))
 		AS c (option, relation, attributes, types, definition),
 		unnest(c.attributes) AS attribute
 	WHERE attribute IS NOT NULL
@@ -63,8 +76,12 @@ LANGUAGE sql STABLE ROWS 5 SET search_path = pg_catalog, modseq_internal, pg_tem
 		(store.message, store.message_mailbox || store.message_modseq, false, true),
 		(store.message, store.message_key, false, false),
 		(store.flag, store.flag_message, false, false),
-		(store.flag, store.flag_mailbox || store.flag_uid, false, true)) AS i (relation, columns, is_unique, is_sorted)
-	WHERE columns[1] IS NOT NULL
+		(store.flag, store.flag_mailbox || store.flag_uid, false, true),
+		(store.message, ARRAY[store.email], false, false),
+		(store.message, ARRAY[store.thread], false, false),
+		(counter_table(store), CASE WHEN store.account IS NOT NULL THEN store.account || store.mailbox_highestmodseq END, false, true),
+		(store.departed, CASE WHEN store.account IS NOT NULL THEN store.account || 'modseq'::name END, false, true)) AS i (relation, columns, is_unique, is_sorted)
+	WHERE columns[1] IS NOT NULL AND relation IS NOT NULL
 $$;
 COMMENT ON FUNCTION modseq_internal.wanted_indexes IS
 	'The indexes of a store: by what our queries look for, and whether they read it in the order of the last column.';
@@ -99,6 +116,8 @@ LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_te
 		(counter_table(store), 'modseq_open', 'BEFORE', 'UPDATE OR DELETE OR TRUNCATE', 'STATEMENT', 'trigger_open'),
 		(counter_table(store), 'modseq_flush', 'AFTER', 'UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
 		(counter_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
+		(store.account_table, 'modseq_account', 'AFTER', 'UPDATE OR DELETE', 'ROW', 'trigger_account'),
+		(store.account_table, 'modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_account'),
 		(source_table(store), 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
 		(source_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
 		AS t (relation, name, timing, events, level, function)
@@ -171,7 +190,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		'flag_mailbox=' || store.flag_mailbox::text,
 		'flag_uid=' || store.flag_uid,
 		'flag_columns=' || store.flag_columns::text,
-		CASE WHEN store.notify THEN 'notify=true' END], NULL)
+		CASE WHEN store.notify THEN 'notify=true' END,
+		'account=' || store.account::text,
+		'account_table=' || qualified_name(store.account_table),
+		'departed=' || qualified_name(store.departed),
+		'email=' || store.email,
+		'thread=' || store.thread,
+		'mailbox_properties=' || store.mailbox_properties::text], NULL)
 $$;
 COMMENT ON FUNCTION modseq_internal.options_of_store IS
 	'The arguments of zz_modseq_assign: names, never OIDs, so that a dump or a shard carries them along.';

@@ -43,7 +43,9 @@ static const struct Abbreviation
 	" b.{uidnext}::pg_catalog.int8, b.{highestmodseq}::pg_catalog.int8"},
 	{"b.uidnext",
 	"GREATEST(b.{uidnext}::pg_catalog.int8 {+} {next_minus_stored}, 1)"},
-	{"b.highestmodseq", "GREATEST(b.{highestmodseq}::pg_catalog.int8, 1)"}
+	{"b.highestmodseq", "GREATEST(b.{highestmodseq}::pg_catalog.int8, 1)"},
+	{"b.created_modseq", "b.created_modseq"},
+	{"b.properties_modseq", "b.properties_modseq"}
 };
 
 /* A text while its braces are replaced */
@@ -103,8 +105,29 @@ declare_param(Expansion *query, const char *name)
 
 			add_param(query, name, ids ? get_array_type(type) : type);
 		}
+	else if (strcmp(name, "account") == 0 || strcmp(name, "accounts") == 0)
+		for (int i = 0; i < store->naccounts; i++)
+		{
+			Oid			type = store->account_key[i].type;
+
+			add_param(query, name, name[7] == 's' ? get_array_type(type) :
+					  type);
+		}
 	else if (strcmp(name, "uids") == 0)
 		add_param(query, name, uidset_oid());
+	else if (strcmp(name, "email") == 0)
+		add_param(query, name, store->email.type);
+	else if (strcmp(name, "emails") == 0)
+		add_param(query, name, get_array_type(store->email.type));
+	else if (strcmp(name, "thread") == 0)
+		add_param(query, name, store->thread.type);
+	else if (strcmp(name, "threads") == 0)
+		add_param(query, name, get_array_type(store->thread.type));
+	else if (strcmp(name, "created") == 0 ||
+			 strcmp(name, "mailboxes_created") == 0)
+		add_param(query, name, INT8ARRAYOID);
+	else if (strcmp(name, "mailboxes") == 0)
+		add_param(query, name, TEXTARRAYOID);
 	else if (strcmp(name, "place") == 0)
 		add_param(query, name, TIDOID);
 	else
@@ -126,8 +149,9 @@ find_param(const Expansion *query, const char *name)
 static void
 expand_param(Expansion *query, const char *name)
 {
-	const char *format = strcmp(name, "keys") == 0 ?
-		"%spg_catalog.unnest($%d)" : "%s$%d";
+	bool		is_array = strcmp(name, "keys") == 0 ||
+		strcmp(name, "accounts") == 0;
+	const char *format = is_array ? "%spg_catalog.unnest($%d)" : "%s$%d";
 	int			first = find_param(query, name);
 
 	for (int i = first; i <= query->nparams; i++)
@@ -149,6 +173,10 @@ table_of_row(const Expansion *query, const char *row)
 		role = TABLE_FLAG;
 	else if (strcmp(row, "s") == 0)
 		role = TABLE_SOURCE;
+	else if (strcmp(row, "a") == 0)
+		role = TABLE_ACCOUNT;
+	else if (strcmp(row, "d") == 0)
+		role = TABLE_DEPARTED;
 	return &query->store->table[role];
 }
 
@@ -232,6 +260,72 @@ expand_same_mailbox(Expansion *query, const char *row, const char *other)
 		if (!is_param)
 			expand_collation(query, store->key[i].collation);
 	}
+}
+
+/* --- accounts ---------------------------------------------------------- */
+
+/*
+ * {x.account}, {x.account_name}; and if row is NULL {account_key}
+ *
+ * Where there is one account for the store, its tables have a column for it all
+ * the same.  Others are given a value that may stand in GROUP BY, where a
+ * constant may not.
+ */
+static void
+expand_account(Expansion *query, const char *row, bool as_text)
+{
+	const Store *store = query->store;
+	const StoreTable *table = table_of_row(query, row ? row : "a");
+	bool		as_array = as_text && store->naccounts > 1;
+
+	if (store->naccounts == 0 && row == NULL)
+		appendStringInfoString(&query->text, "one");
+	else if (store->naccounts == 0)
+		appendStringInfoString(&query->text, as_text ? "''::pg_catalog.text" :
+							   "'t'::pg_catalog.bool");
+	appendStringInfoString(&query->text, as_array ? "ARRAY[" : "");
+	for (int i = 0; i < store->naccounts; i++)
+		appendStringInfo(&query->text, "%s%s%s%s%s", i == 0 ? "" : ", ",
+						 row ? row : "", row ? "." : "",
+						 table->account[i].quoted,
+						 as_text ? "::pg_catalog.text" : "");
+	appendStringInfoString(&query->text,
+						   as_array ? "]::pg_catalog.text" : "");
+}
+
+/* {x@y}, {x@$account} */
+static void
+expand_same_account(Expansion *query, const char *row, const char *other)
+{
+	const Store *store = query->store;
+	const StoreTable *left = table_of_row(query, row);
+	const StoreTable *right = table_of_row(query, other);
+	bool		is_param = other[0] == '$';
+	int			first = is_param && store->naccounts > 0 ?
+		find_param(query, other + 1) : 0;
+
+	for (int i = 0; i < store->naccounts; i++)
+	{
+		Oid			type = is_param ? store->account_key[i].type :
+			right->account[i].type;
+		Oid			unused;
+		Oid			operator = equality_operator(left->account[i].type, type,
+												 &unused);
+
+		appendStringInfoString(&query->text, i == 0 ? "" : " AND ");
+		generate_operator_clause(&query->text,
+								 psprintf("%s.%s", row,
+										  left->account[i].quoted),
+								 left->account[i].type, operator,
+								 is_param ? psprintf("$%d", first + i) :
+								 psprintf("%s.%s", other,
+										  right->account[i].quoted),
+								 type);
+		if (!is_param)
+			expand_collation(query, store->account_key[i].collation);
+	}
+	if (store->naccounts == 0)
+		appendStringInfoString(&query->text, "true");
 }
 
 /* --- messages ---------------------------------------------------------- */
@@ -360,11 +454,15 @@ find_name(const Expansion *query, const char *name)
 		{"source", store->table[TABLE_SOURCE].name},
 		{"flag", store->table[TABLE_FLAG].name},
 		{"vanished", store->table[TABLE_VANISHED].name},
+		{"account", store->table[TABLE_ACCOUNT].name},
+		{"departed", store->table[TABLE_DEPARTED].name},
 		{"table", query->table},
 		{"uid", store->uid.quoted},
 		{"modseq", store->modseq.quoted},
 		{"created_modseq", store->created_modseq.quoted},
 		{"expunged", store->expunged.quoted},
+		{"email", store->email.quoted},
+		{"thread", store->thread.quoted},
 		{"flag_uid", store->flag_uid.quoted},
 		{"uidvalidity", store->uidvalidity.quoted},
 		{"last_uidvalidity", store->uidvalidity.type == INT4OID ?
@@ -387,6 +485,7 @@ static void
 expand_braces(Expansion *query, char *token)
 {
 	char	   *equals = strchr(token, '=');
+	char	   *at = strchr(token, '@');
 	char	   *dot = strchr(token, '.');
 
 	for (size_t i = 0; i < lengthof(abbreviations); i++)
@@ -404,6 +503,19 @@ expand_braces(Expansion *query, char *token)
 		appendStringInfo(&query->text, "OPERATOR(pg_catalog.%s)", token);
 	else if (strcmp(token, "key") == 0 || strcmp(token, "$1") == 0)
 		expand_key(query, NULL, token);
+	else if (strcmp(token, "account_key") == 0)
+		expand_account(query, NULL, false);
+	else if (at != NULL)
+	{
+		*at = '\0';
+		expand_same_account(query, token, at + 1);
+	}
+	else if (dot != NULL && (strcmp(dot, ".account") == 0 ||
+							 strcmp(dot, ".account_name") == 0))
+	{
+		*dot = '\0';
+		expand_account(query, token, dot[8] == '_');
+	}
 	else if (token[0] == '$')
 		expand_param(query, token + 1);
 	else if (strcmp(token, "ids") == 0)

@@ -18,16 +18,22 @@
 /*
  * What stands in braces:
  *
- * {message} {mailbox} {source} {flag} {vanished}
+ * {message} {mailbox} {source} {flag} {vanished} {account} {departed}
  *				a table of the store
  * {table}		the table that comes or goes as a whole
  * {uid} {modseq} {created_modseq} {expunged}
  *				a column of the message table
+ * {email} {thread}
+ *				a column of the message table, if there are accounts
  * {flag_uid}	a column of the flag table
  * {uidvalidity} {uidnext} {highestmodseq}
  *				a column of the mailbox table.  {uidnext} may be one that holds
  *				the last UID; then {next_minus_stored} is 1, else 0.
+ * {b.created_modseq} {b.properties_modseq}
+ *				what it has besides, if there are accounts
  * {key}		the columns of the mailbox key: a, b
+ * {account_key}	those of the account's key.  Where there is one account
+ *				for the store, {account} and {departed} have a column for it.
  *
  * A row x has the mailbox key under the names, and in the types, of
  *				the message table if x is m or live; the flag table if it is f;
@@ -36,6 +42,9 @@
  * {x.mailbox}	the same, in the mailbox table's types
  * {x.name}		the key as one text
  * {x=y}		rows x and y are of one mailbox
+ * {x.account} {x.account_name} {x@y}
+ *				the same for the account, which a row of {account}, a, and one
+ *				of {departed}, d, have as rows of mailboxes do
  * {m.id=f.id}	flag row f is message m's, going by the message's key
  * {m.live}		message m is not soft-deleted
  * {m in r}		message m has a UID of range r
@@ -59,6 +68,11 @@
  *				{$key}: these parameters
  * new_key		{$new_key}: another one
  * keys			{$keys}: many; an array for each column, as a function in FROM
+ * account accounts
+ *				{x@$account}, {$account}, {$accounts}: the same for accounts
+ * email thread	{$email}, {$thread}: of the type of that column
+ * emails threads created mailboxes mailboxes_created
+ *				arrays, as {departed} has them
  * id			{m.id=$id}: it has that key, a parameter for each column
  * ids			{m.id=$ids}: it has one of those, an array for each column;
  *				{ids}, before {message} in FROM, goes with that
@@ -401,6 +415,22 @@ static const QueryText queries[] = {
 	[PLAN_LAST_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "ii", "key",
 		"SELECT pg_catalog.max(modseq.max(v.uids)), pg_catalog.max(v.modseq)"
 		" FROM {vanished} AS v WHERE {v=$key}"
+	},
+
+	/* --- accounts -------------------------------------------------------- */
+
+	/* Has it mailboxes? */
+	[PLAN_ANY_OF_ACCOUNT] = {TABLE_MAILBOX, ACCESS_ANY, "", "account",
+		"SELECT FROM {mailbox} AS b WHERE {b@$account} LIMIT 1"
+	},
+	[PLAN_ANY_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "",
+		"SELECT FROM {mailbox} AS b LIMIT 1"
+	},
+	[PLAN_DROP_DEPARTED] = {TABLE_DEPARTED, ACCESS_ANY, "", "account",
+		"DELETE FROM {departed} AS d WHERE {d@$account}"
+	},
+	[PLAN_CLEAR_DEPARTED] = {TABLE_DEPARTED, ACCESS_ANY, "", "",
+		"DELETE FROM {departed} AS d"
 	},
 
 	/* --- tables that come or go: they are locked, see bulk.c ------------- */

@@ -80,9 +80,11 @@ build_tables(Store *store, bool attached)
 							  table->name);
 		if (store->watch != NULL)
 			watch_table(store->watch, table->relid);
-		if (role == TABLE_MAILBOX || role == TABLE_VANISHED)
+		if (role == TABLE_MAILBOX || role == TABLE_VANISHED ||
+			role == TABLE_ACCOUNT || role == TABLE_DEPARTED)
 			table->altered = relation_alters_rows(table->relid,
-												  role == TABLE_VANISHED);
+												  role == TABLE_VANISHED ||
+												  role == TABLE_DEPARTED);
 		if (attached && role != TABLE_MESSAGE && role_triggers[role] != NULL)
 			check_back(store, role);
 	}
@@ -124,6 +126,67 @@ build_number(Store *store, TableRole role, Column *column, bool is_modseq)
 						  column->name);
 }
 
+/* Columns of a table of ours that we write, and read, as of that type */
+typedef struct OurColumn
+{
+	const char *name;
+	Oid			type;
+} OurColumn;
+
+static const OurColumn account_columns[] = {
+	{"epoch", INT8OID},
+	{"highestmodseq", INT8OID},
+	{"email_modseq", INT8OID},
+	{"thread_modseq", INT8OID},
+	{"mailbox_modseq", INT8OID},
+	{"floor", INT8OID}
+};
+
+static const OurColumn departed_columns[] = {
+	{"modseq", INT8OID},
+	{"created", INT8ARRAYOID},
+	{"mailboxes", TEXTARRAYOID},
+	{"mailboxes_created", INT8ARRAYOID},
+	{"departed_at", TIMESTAMPTZOID}
+};
+
+static void
+check_columns(const Store *store, TableRole role, const OurColumn *columns,
+			  int n)
+{
+	Oid			relid = store->table[role].relid;
+
+	for (int i = 0; i < n; i++)
+	{
+		AttrNumber	attnum = get_attnum(relid, columns[i].name);
+
+		if (attnum == InvalidAttrNumber ||
+			get_atttype(relid, attnum) != columns[i].type)
+			store_out_of_date(store->message_relid,
+							  _("Column \"%s\" is missing, or has another type."),
+							  columns[i].name);
+	}
+}
+
+/* What tells Emails or Threads apart, and is kept of those that departed */
+static void
+build_email(Store *store, Column *column, const char *departed)
+{
+	Oid			relid = store->table[TABLE_DEPARTED].relid;
+	AttrNumber	attnum;
+
+	if (column->name == NULL)
+		return;
+	build_column(store, TABLE_MESSAGE, column);
+	attnum = get_attnum(relid, departed);
+	if (!OidIsValid(get_array_type(column->type)) ||
+		attnum == InvalidAttrNumber ||
+		get_atttype(relid, attnum) != get_array_type(column->type))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" is missing, or has another type."),
+						  departed);
+}
+
 /* The values of a key column are always held in the mailbox table's type */
 static void
 build_key_column(Store *store, const Column *column, KeyColumn *key)
@@ -162,6 +225,35 @@ check_same_key(const Store *store, const Column *a, const Column *b)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" has another type than the key that it refers to."),
 						  a->name);
+}
+
+/*
+ * The account's columns, in all tables that have them, and what is only there
+ * with accounts
+ */
+static void
+build_accounts(Store *store)
+{
+	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		for (int i = 0; i < store->naccounts; i++)
+			build_column(store, role, &store->table[role].account[i]);
+	for (int i = 0; i < store->naccounts; i++)
+		build_key_column(store, &mailbox->account[i], &store->account_key[i]);
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		for (int i = 0; i < store->naccounts; i++)
+			if (store->table[role].account[i].name != NULL)
+				check_same_key(store, &store->table[role].account[i],
+							   &mailbox->account[i]);
+	build_number(store, TABLE_MAILBOX, &store->mailbox_created_modseq, true);
+	build_number(store, TABLE_MAILBOX, &store->properties_modseq, true);
+	build_email(store, &store->email, "emails");
+	build_email(store, &store->thread, "threads");
+	check_columns(store, TABLE_ACCOUNT, account_columns,
+				  lengthof(account_columns));
+	check_columns(store, TABLE_DEPARTED, departed_columns,
+				  lengthof(departed_columns));
 }
 
 /* The vanished table calls its key's columns as the mailbox table does */
@@ -409,6 +501,11 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	build_tables(store, attached);
 
 	check_owner(store, rel, TABLE_VANISHED);
+	if (store->has_accounts)
+	{
+		check_owner(store, rel, TABLE_ACCOUNT);
+		check_owner(store, rel, TABLE_DEPARTED);
+	}
 	if (store->counters != NULL)
 		check_owner(store, rel, TABLE_MAILBOX);
 	build_key(store);
@@ -422,6 +519,8 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	build_number(store, TABLE_MESSAGE, &store->modseq, true);
 	build_number(store, TABLE_MESSAGE, &store->created_modseq, true);
 	build_expunged(store);
+	if (store->has_accounts)
+		build_accounts(store);
 	build_flag_key(store);
 	build_sharing(store);
 	build_cascade(store);

@@ -178,8 +178,12 @@ store_at_transaction_end(void)
 static bool
 same_epoch(const Store *a, const Store *b)
 {
-	if (a->trigger_oid != b->trigger_oid || a->nkeys != b->nkeys)
+	if (a->trigger_oid != b->trigger_oid || a->nkeys != b->nkeys ||
+		a->has_accounts != b->has_accounts || a->naccounts != b->naccounts)
 		return false;
+	for (int i = 0; i < a->naccounts; i++)
+		if (a->account_key[i].type != b->account_key[i].type)
+			return false;
 	for (int i = 0; i < a->nkeys; i++)
 		if (a->key[i].type != b->key[i].type)
 			return false;

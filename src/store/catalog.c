@@ -43,7 +43,8 @@ const char *const role_triggers[TABLE_ROLES] = {
 	[TABLE_MESSAGE] = "trigger_assign",
 	[TABLE_MAILBOX] = "trigger_mailbox",
 	[TABLE_SOURCE] = "trigger_source",
-	[TABLE_FLAG] = "trigger_collect_flag"
+	[TABLE_FLAG] = "trigger_collect_flag",
+	[TABLE_ACCOUNT] = "trigger_account"
 };
 
 /* Whose trigger it is: the table's own, or a partition's that its parent has */

@@ -221,3 +221,28 @@ row_flags_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
 	}
 	return false;
 }
+
+/*
+ * Did a property of a mailbox change?  Any other value counts, byte by byte: a
+ * client that is told once too often asks once too often.
+ */
+bool
+row_properties_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
+					  TupleDesc desc)
+{
+	for (int i = 0; i < shape->nproperties; i++)
+	{
+		AttrNumber	attnum = shape->properties[i];
+		Form_pg_attribute column = TupleDescAttr(desc, attnum - 1);
+		bool		oldnull;
+		bool		newnull;
+		Datum		oldvalue = heap_getattr(old, attnum, desc, &oldnull);
+		Datum		newvalue = heap_getattr(new, attnum, desc, &newnull);
+
+		if (oldnull != newnull ||
+			(!oldnull && !datum_image_eq(oldvalue, newvalue, column->attbyval,
+										 column->attlen)))
+			return true;
+	}
+	return false;
+}

@@ -19,15 +19,16 @@
 /* --- mailbox keys ------------------------------------------------------ */
 
 /*
- * Reads the mailbox key of a row into key[], in the types of the mailbox
- * table.  False if a part of it is NULL: the row is in no mailbox.
+ * Reads n columns of a row into key[], in the types of the mailbox table.
+ * False if one of them is NULL.
  */
-bool
-row_get_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc, Datum *key)
+static bool
+read_key(const KeyAttribute *attributes, int n, HeapTuple tuple,
+		 TupleDesc desc, Datum *key)
 {
-	for (int i = 0; i < shape->store->nkeys; i++)
+	for (int i = 0; i < n; i++)
 	{
-		KeyAttribute *attribute = unconstify(KeyAttribute *, &shape->key[i]);
+		KeyAttribute *attribute = unconstify(KeyAttribute *, &attributes[i]);
 		bool		isnull;
 
 		key[i] = heap_getattr(tuple, attribute->attnum, desc, &isnull);
@@ -39,19 +40,12 @@ row_get_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc, Datum *key)
 	return true;
 }
 
-bool
-key_equal(const Store *store, const Datum *a, const Datum *b)
+static int
+compare_keys(const KeyColumn *columns, int n, const Datum *a, const Datum *b)
 {
-	return key_compare(store, a, b) == 0;
-}
-
-/* The order in which mailboxes are locked: btree order, column by column */
-int
-key_compare(const Store *store, const Datum *a, const Datum *b)
-{
-	for (int i = 0; i < store->nkeys; i++)
+	for (int i = 0; i < n; i++)
 	{
-		KeyColumn  *key = unconstify(KeyColumn *, &store->key[i]);
+		KeyColumn  *key = unconstify(KeyColumn *, &columns[i]);
 		int			result;
 
 		/* Equal by image is equal; it saves the call in the usual case */
@@ -65,14 +59,14 @@ key_compare(const Store *store, const Datum *a, const Datum *b)
 	return 0;
 }
 
-uint32
-key_hash(const Store *store, const Datum *values)
+static uint32
+hash_key(const KeyColumn *columns, int n, const Datum *values)
 {
 	uint32		hash = 0;
 
-	for (int i = 0; i < store->nkeys; i++)
+	for (int i = 0; i < n; i++)
 	{
-		KeyColumn  *key = unconstify(KeyColumn *, &store->key[i]);
+		KeyColumn  *key = unconstify(KeyColumn *, &columns[i]);
 
 		hash = hash_combine(hash,
 							DatumGetUInt32(FunctionCall1Coll(&key->hash,
@@ -82,41 +76,121 @@ key_hash(const Store *store, const Datum *values)
 	return hash;
 }
 
+static Datum *
+copy_key(const KeyColumn *columns, int n, const Datum *values)
+{
+	Datum	   *copy = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		/* What a toast pointer points to may be gone when we need it */
+		if (columns[i].typlen == -1)
+			copy[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i]));
+		else
+			copy[i] = datumCopy(values[i], columns[i].typbyval,
+								columns[i].typlen);
+	}
+	return copy;
+}
+
+static char *
+key_as_text(const KeyColumn *columns, int n, const Datum *values)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < n; i++)
+	{
+		Oid			output;
+		bool		isvarlena;
+
+		getTypeOutputInfo(columns[i].type, &output, &isvarlena);
+		appendStringInfo(&buf, "%s%s", i == 0 ? "(" : ", ",
+						 OidOutputFunctionCall(output, values[i]));
+	}
+	appendStringInfoString(&buf, n == 0 ? "()" : ")");
+	return buf.data;
+}
+
+/*
+ * Reads the mailbox key of a row into key[], in the types of the mailbox
+ * table.  False if a part of it is NULL: the row is in no mailbox.
+ */
+bool
+row_get_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc, Datum *key)
+{
+	return read_key(shape->key, shape->store->nkeys, tuple, desc, key);
+}
+
+bool
+key_equal(const Store *store, const Datum *a, const Datum *b)
+{
+	return key_compare(store, a, b) == 0;
+}
+
+/* The order in which mailboxes are locked: btree order, column by column */
+int
+key_compare(const Store *store, const Datum *a, const Datum *b)
+{
+	return compare_keys(store->key, store->nkeys, a, b);
+}
+
+uint32
+key_hash(const Store *store, const Datum *values)
+{
+	return hash_key(store->key, store->nkeys, values);
+}
+
 Datum *
 key_copy(const Store *store, const Datum *values)
 {
-	Datum	   *copy = palloc(sizeof(Datum) * store->nkeys);
-
-	for (int i = 0; i < store->nkeys; i++)
-	{
-		/* What a toast pointer points to may be gone when we need it */
-		if (store->key[i].typlen == -1)
-			copy[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i]));
-		else
-			copy[i] = datumCopy(values[i], store->key[i].typbyval,
-								store->key[i].typlen);
-	}
-	return copy;
+	return copy_key(store->key, store->nkeys, values);
 }
 
 /* For messages: "(4)", or "(alice, INBOX)" as foreign keys print theirs */
 char *
 key_text(const Store *store, const Datum *values)
 {
-	StringInfoData buf;
+	return key_as_text(store->key, store->nkeys, values);
+}
 
-	initStringInfo(&buf);
-	for (int i = 0; i < store->nkeys; i++)
-	{
-		Oid			output;
-		bool		isvarlena;
+/* --- accounts ---------------------------------------------------------- */
 
-		getTypeOutputInfo(store->key[i].type, &output, &isvarlena);
-		appendStringInfo(&buf, "%s%s", i == 0 ? "(" : ", ",
-						 OidOutputFunctionCall(output, values[i]));
-	}
-	appendStringInfoChar(&buf, ')');
-	return buf.data;
+/*
+ * The account of a row of mailboxes or of accounts; its key has no column if
+ * there is one for the store.  False if a part of it is NULL.
+ */
+bool
+row_get_account(const RowShape *shape, HeapTuple tuple, TupleDesc desc,
+				Datum *account)
+{
+	return read_key(shape->account, shape->store->naccounts, tuple, desc,
+					account);
+}
+
+/* The order in which accounts are locked, before all mailboxes */
+int
+account_compare(const Store *store, const Datum *a, const Datum *b)
+{
+	return compare_keys(store->account_key, store->naccounts, a, b);
+}
+
+uint32
+account_hash(const Store *store, const Datum *account)
+{
+	return hash_key(store->account_key, store->naccounts, account);
+}
+
+Datum *
+account_copy(const Store *store, const Datum *account)
+{
+	return copy_key(store->account_key, store->naccounts, account);
+}
+
+char *
+account_text(const Store *store, const Datum *account)
+{
+	return key_as_text(store->account_key, store->naccounts, account);
 }
 
 /* --- keys of messages -------------------------------------------------- */

@@ -54,6 +54,7 @@ typedef enum OptionKind
 	OPTION_LAST_UID,			/* the same, for what holds the last UID */
 	OPTION_COLUMNS,				/* an array of names: List of strings */
 	OPTION_NAME,				/* a qualified name: string */
+	OPTION_ACCOUNT,				/* an array of columns: the account's key */
 	OPTION_SWITCH				/* true, if it is there: bool */
 } OptionKind;
 
@@ -69,6 +70,8 @@ static const Option known_options[] = {
 	{"mailbox_source", OPTION_TABLE, offsetof(Store, table[TABLE_SOURCE])},
 	{"vanished", OPTION_TABLE, offsetof(Store, table[TABLE_VANISHED])},
 	{"flag", OPTION_TABLE, offsetof(Store, table[TABLE_FLAG])},
+	{"account_table", OPTION_TABLE, offsetof(Store, table[TABLE_ACCOUNT])},
+	{"departed", OPTION_TABLE, offsetof(Store, table[TABLE_DEPARTED])},
 	{"counters", OPTION_NAME, offsetof(Store, counters)},
 	{"mailbox_key", OPTION_KEY, offsetof(Store, table[TABLE_MAILBOX])},
 	{"mailbox_source_key", OPTION_KEY, offsetof(Store, table[TABLE_SOURCE])},
@@ -87,7 +90,11 @@ static const Option known_options[] = {
 	{"flag_message", OPTION_MESSAGE_KEY, offsetof(Store, flag_message)},
 	{"flag_uid", OPTION_COLUMN, offsetof(Store, flag_uid)},
 	{"flag_columns", OPTION_COLUMNS, offsetof(Store, flag_columns)},
-	{"notify", OPTION_SWITCH, offsetof(Store, notify)}
+	{"notify", OPTION_SWITCH, offsetof(Store, notify)},
+	{"account", OPTION_ACCOUNT, offsetof(Store, table[TABLE_ACCOUNT])},
+	{"email", OPTION_COLUMN, offsetof(Store, email)},
+	{"thread", OPTION_COLUMN, offsetof(Store, thread)},
+	{"mailbox_properties", OPTION_COLUMNS, offsetof(Store, properties)}
 };
 
 /*
@@ -192,7 +199,7 @@ parse_option(Store *store, const Option *option, const char *value)
 	List	   *names = NIL;
 
 	if (option->kind == OPTION_KEY || option->kind == OPTION_MESSAGE_KEY ||
-		option->kind == OPTION_COLUMNS)
+		option->kind == OPTION_COLUMNS || option->kind == OPTION_ACCOUNT)
 		names = parse_columns(store, option->name, value);
 	switch (option->kind)
 	{
@@ -204,6 +211,10 @@ parse_option(Store *store, const Option *option, const char *value)
 			break;
 		case OPTION_MESSAGE_KEY:
 			columns->n = parse_key(columns->column, names);
+			break;
+		case OPTION_ACCOUNT:
+			store->has_accounts = true;
+			store->naccounts = parse_key(table->account, names);
 			break;
 		case OPTION_LAST_UID:
 		case OPTION_COLUMN:
@@ -248,6 +259,53 @@ put_counters_beside(Store *store)
 						  "counters");
 	*source = *mailbox;
 	mailbox->name = store->counters;
+}
+
+/*
+ * The source of a mailbox table that is the application's has of the account
+ * what is part of the mailbox key.
+ */
+static void
+put_source_account(Store *store, const Column *account, int i)
+{
+	StoreTable *source = &store->table[TABLE_SOURCE];
+	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+
+	for (int k = 0; k < mailbox->nkeys && k < MODSEQ_MAX_KEYS; k++)
+		if (strcmp(mailbox->key[k].name, account->name) == 0)
+			source->account[i].name = source->key[k].name;
+	if (source->account[i].name == NULL)
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+						  "account");
+}
+
+/* The columns of an account have the same names wherever they stand */
+static void
+put_accounts(Store *store)
+{
+	StoreTable *table = store->table;
+
+	if (table[TABLE_ACCOUNT].name == NULL ||
+		table[TABLE_DEPARTED].name == NULL || store->email.name == NULL ||
+		store->created_modseq.name == NULL)
+		store_out_of_date(store->message_relid,
+						  _("An option is missing beside \"%s\"."), "account");
+	if (store->naccounts > MODSEQ_MAX_KEYS)
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+						  "account");
+	for (int i = 0; i < store->naccounts; i++)
+	{
+		const Column *account = &table[TABLE_ACCOUNT].account[i];
+
+		table[TABLE_DEPARTED].account[i] = *account;
+		table[TABLE_MAILBOX].account[i] = *account;
+		if (store->counters != NULL)
+			table[TABLE_SOURCE].account[i] = *account;
+		else if (table[TABLE_SOURCE].name != NULL)
+			put_source_account(store, account, i);
+	}
+	store->mailbox_created_modseq.name = "created_modseq";
+	store->properties_modseq.name = "properties_modseq";
 }
 
 /* What every store has must be there, and go together */
@@ -322,6 +380,12 @@ options_parse(Store *store, char **options, int n)
 	if (store->counters != NULL)
 		put_counters_beside(store);
 	check_options(store);
+	if (store->has_accounts)
+		put_accounts(store);
+	else if (store->table[TABLE_ACCOUNT].name != NULL ||
+			 store->table[TABLE_DEPARTED].name != NULL)
+		store_out_of_date(store->message_relid,
+						  _("Option \"%s\" is missing."), "account");
 }
 
 /*

@@ -91,7 +91,37 @@ number_attribute(Relation rel, Store *store, const Column *column, Oid *type)
 	return attnum;
 }
 
-/* Where the mailbox key stands in rel, and how to make it the mailbox's type */
+/* Where a column of a key stands, and how to make it the mailbox's type */
+static void
+shape_key_column(Relation rel, Store *store, const char *name,
+				 const KeyColumn *column, KeyAttribute *key)
+{
+	Oid			type;
+	Oid			cast;
+
+	key->attnum = attribute_of(rel, store, name, &type);
+	if (type == column->type)
+		return;
+	switch (find_coercion_pathway(column->type, type, COERCION_ASSIGNMENT,
+								  &cast))
+	{
+		case COERCION_PATH_RELABELTYPE:
+			return;
+		case COERCION_PATH_FUNC:
+			if (get_func_nargs(cast) != 1)
+				break;
+			key->convert = true;
+			fmgr_info_cxt(cast, &key->cast, store->context);
+			return;
+		default:
+			break;
+	}
+	store_out_of_date(store->message_relid,
+					  _("Column \"%s\" cannot be converted to the mailbox key's type."),
+					  name);
+}
+
+/* Where the mailbox key stands in rel */
 static void
 shape_key(Relation rel, RowShape *shape, TableRole role)
 {
@@ -99,34 +129,23 @@ shape_key(Relation rel, RowShape *shape, TableRole role)
 
 	for (int i = 0; i < store->nkeys; i++)
 	{
-		KeyAttribute *key = &shape->key[i];
 		const char *name = store->table[role].key[i].name;
-		Oid			type;
-		Oid			cast;
 
-		key->attnum = attribute_of(rel, store, name, &type);
+		shape_key_column(rel, store, name, &store->key[i], &shape->key[i]);
 		if (role == TABLE_MESSAGE)
-			refuse_generated(rel, store, key->attnum, name);
-		if (type == store->key[i].type)
-			continue;
-		switch (find_coercion_pathway(store->key[i].type, type,
-									  COERCION_ASSIGNMENT, &cast))
-		{
-			case COERCION_PATH_RELABELTYPE:
-				continue;
-			case COERCION_PATH_FUNC:
-				if (get_func_nargs(cast) != 1)
-					break;
-				key->convert = true;
-				fmgr_info_cxt(cast, &key->cast, store->context);
-				continue;
-			default:
-				break;
-		}
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" cannot be converted to the mailbox key's type."),
-						  name);
+			refuse_generated(rel, store, shape->key[i].attnum, name);
 	}
+}
+
+/* Where the account stands in rel, a table of mailboxes or of accounts */
+static void
+shape_account(Relation rel, RowShape *shape, TableRole role)
+{
+	Store	   *store = shape->store;
+
+	for (int i = 0; i < store->naccounts; i++)
+		shape_key_column(rel, store, store->table[role].account[i].name,
+						 &store->account_key[i], &shape->account[i]);
 }
 
 /* The soft-delete column, if there is one */
@@ -247,12 +266,73 @@ shape_message_key(Relation rel, RowShape *shape, const Columns *columns)
 	}
 }
 
+/* What tells Emails and Threads apart, in messages */
+static AttrNumber
+shape_email(Relation rel, Store *store, const Column *column, Oid *type)
+{
+	AttrNumber	attnum;
+
+	if (column->name == NULL)
+		return InvalidAttrNumber;
+	attnum = attribute_of(rel, store, column->name, type);
+	refuse_generated(rel, store, attnum, column->name);
+	if (*type != column->type)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."),
+						  column->name);
+	return attnum;
+}
+
+/* Is that a number of ours in a row of the mailbox table? */
+static bool
+is_number_of_mailbox(const Store *store, const char *name)
+{
+	return column_is_named(&store->uidvalidity, name) ||
+		column_is_named(&store->uidnext, name) ||
+		column_is_named(&store->highestmodseq, name) ||
+		column_is_named(&store->mailbox_created_modseq, name) ||
+		column_is_named(&store->properties_modseq, name);
+}
+
+/*
+ * The columns of the application's mailbox table that are properties: all of
+ * them, if mailbox_properties does not say, but for keys, numbers of ours, and
+ * virtual columns, which only follow others.
+ */
+static void
+shape_properties(Relation rel, RowShape *shape, TableRole role)
+{
+	Store	   *store = shape->store;
+	const StoreTable *table = &store->table[role];
+	TupleDesc	desc = RelationGetDescr(rel);
+	List	   *names = store->properties;
+	ListCell   *lc;
+	Oid			unused;
+
+	for (int i = 0; store->properties == NIL && i < desc->natts; i++)
+	{
+		char	   *name = NameStr(TupleDescAttr(desc, i)->attname);
+
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			generated_kind(rel, i + 1) != ATTRIBUTE_GENERATED_VIRTUAL &&
+			!key_has_column(table->key, table->nkeys, name) &&
+			!key_has_column(table->account, store->naccounts, name) &&
+			(role != TABLE_MAILBOX || !is_number_of_mailbox(store, name)))
+			names = lappend(names, pstrdup(name));
+	}
+	shape->properties = MemoryContextAllocZero(store->context,
+											   sizeof(AttrNumber) *
+											   Max(list_length(names), 1));
+	foreach(lc, names)
+		shape->properties[shape->nproperties++] =
+		attribute_of(rel, store, lfirst(lc), &unused);
+}
+
 /* Does an UPDATE fire our triggers, and no other? */
 static bool
-fires_only_ours(Relation rel, const Store *store)
+fires_only_ours(Relation rel, const Store *store, TableRole role)
 {
-	const Trigger *ours = relation_find_trigger(rel,
-												role_triggers[TABLE_MAILBOX]);
+	const Trigger *ours = relation_find_trigger(rel, role_triggers[role]);
 	Oid			mailbox;
 
 	if (ours == NULL || (ours->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
@@ -272,7 +352,7 @@ fires_only_ours(Relation rel, const Store *store)
 	return true;
 }
 
-/* Are all indexes plain B-trees, without the columns of the counters? */
+/* Are all indexes plain B-trees, and those on counters not unique? */
 static bool
 has_plain_indexes(Relation rel, const RowShape *shape)
 {
@@ -289,8 +369,9 @@ has_plain_indexes(Relation rel, const RowShape *shape)
 			RelationGetIndexPredicate(index) == NIL &&
 			RelationGetIndexExpressions(index) == NIL;
 		for (int i = 0; i < form->indnatts; i++)
-			if (form->indkey.values[i] == shape->uidnext ||
-				form->indkey.values[i] == shape->highestmodseq)
+			if (form->indisunique &&
+				(form->indkey.values[i] == shape->uidnext ||
+				 form->indkey.values[i] == shape->highestmodseq))
 				result = false;
 		index_close(index, AccessShareLock);
 	}
@@ -313,18 +394,58 @@ is_plain_number(Relation rel, AttrNumber attnum, Oid type)
  * of them.
  */
 static bool
-is_plain(Relation rel, const RowShape *shape)
+is_plain(Relation rel, const RowShape *shape, TableRole role)
 {
 	const TupleConstr *constraints = rel->rd_att->constr;
+
+	/* attach() has made one, so that there is one account for the store */
+	int			checks = role == TABLE_ACCOUNT && shape->store->naccounts == 0;
 
 	return rel->rd_rel->relkind == RELKIND_RELATION &&
 		rel->rd_rules == NULL &&
 		(constraints == NULL ||
-		 (constraints->num_check == 0 && !constraints->has_generated_stored)) &&
-		is_plain_number(rel, shape->uidnext, shape->uidnext_type) &&
+		 (constraints->num_check == checks &&
+		  !constraints->has_generated_stored)) &&
+		(role != TABLE_MAILBOX ||
+		 is_plain_number(rel, shape->uidnext, shape->uidnext_type)) &&
 		is_plain_number(rel, shape->highestmodseq, INT8OID) &&
-		fires_only_ours(rel, shape->store) &&
+		fires_only_ours(rel, shape->store, role) &&
 		has_plain_indexes(rel, shape);
+}
+
+/* What rows of mailboxes have because of accounts */
+static void
+shape_mailbox_account(Relation rel, RowShape *shape, TableRole role)
+{
+	Store	   *store = shape->store;
+
+	shape_account(rel, shape, role);
+	if (store->table[role].relid == store_mailbox_table(store)->relid)
+		shape_properties(rel, shape, role);
+	if (role != TABLE_MAILBOX)
+		return;
+	shape->created_modseq = number_attribute(rel, store,
+											 &store->mailbox_created_modseq,
+											 NULL);
+	shape->properties_modseq = number_attribute(rel, store,
+												&store->properties_modseq,
+												NULL);
+}
+
+/* Where a row of an account has its numbers; build.c knows their types */
+static void
+shape_account_row(Relation rel, RowShape *shape)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	shape_account(rel, shape, TABLE_ACCOUNT);
+	shape->epoch = get_attnum(relid, "epoch");
+	shape->highestmodseq = get_attnum(relid, "highestmodseq");
+	shape->email_modseq = get_attnum(relid, "email_modseq");
+	shape->thread_modseq = get_attnum(relid, "thread_modseq");
+	shape->mailbox_modseq = get_attnum(relid, "mailbox_modseq");
+	shape->floor = get_attnum(relid, "floor");
+	shape->plain = is_plain(rel, shape, TABLE_ACCOUNT);
 }
 
 /* shape_build: the RowShape of a table, in its Store's context */
@@ -349,6 +470,10 @@ shape_build(Relation rel, TableRole role, Store *store)
 				shape_message_key(rel, shape, &store->message_key);
 			shape_flags(rel, shape, message_flags(store));
 			shape_expunged(rel, shape);
+			shape->email = shape_email(rel, store, &store->email,
+									   &shape->email_type);
+			shape->thread = shape_email(rel, store, &store->thread,
+										&shape->thread_type);
 			break;
 		case TABLE_MAILBOX:
 			shape->uidvalidity = number_attribute(rel, store,
@@ -361,7 +486,9 @@ shape_build(Relation rel, TableRole role, Store *store)
 													NULL);
 			if (store->counters != NULL)
 				shape->gone_at = get_attnum(RelationGetRelid(rel), "gone_at");
-			shape->plain = is_plain(rel, shape);
+			if (store->has_accounts)
+				shape_mailbox_account(rel, shape, role);
+			shape->plain = is_plain(rel, shape, role);
 			break;
 		case TABLE_FLAG:
 			shape->uid = number_attribute(rel, store, &store->flag_uid,
@@ -369,8 +496,13 @@ shape_build(Relation rel, TableRole role, Store *store)
 			shape_message_key(rel, shape, &store->flag_message);
 			shape_flags(rel, shape, flag_columns(rel, store));
 			break;
+		case TABLE_ACCOUNT:
+			shape_account_row(rel, shape);
+			break;
 		default:
 			Assert(role == TABLE_SOURCE);
+			if (store->has_accounts)
+				shape_mailbox_account(rel, shape, role);
 			break;
 	}
 	return shape;

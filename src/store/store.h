@@ -38,7 +38,7 @@
 #define MODSEQ_MAX_KEYS		8
 
 /* Parameters that one of our plans may have: a key, and what is set */
-#define MODSEQ_MAX_PARAMS	(2 * MODSEQ_MAX_KEYS + 2)
+#define MODSEQ_MAX_PARAMS	(2 * MODSEQ_MAX_KEYS + 8)
 
 /* HIGHESTMODSEQ of a never-used mailbox; a stored 0 or NULL counts as it */
 #define MODSEQ_UNUSED		INT64CONST(1)
@@ -66,6 +66,8 @@ typedef enum TableRole
 								 * application's mailbox table */
 	TABLE_FLAG,
 	TABLE_VANISHED,
+	TABLE_ACCOUNT,				/* the states of accounts */
+	TABLE_DEPARTED,				/* what has left them */
 	TABLE_ROLES					/* how many there are */
 } TableRole;
 
@@ -105,6 +107,9 @@ typedef struct StoreTable
 	const char *name;			/* qualified, ready for SQL */
 	int			nkeys;			/* as many as the store has, or 0 */
 	Column		key[MODSEQ_MAX_KEYS];	/* what mailbox a row is of */
+	Column		account[MODSEQ_MAX_KEYS];	/* what account: as many as the
+											 * store has, in the tables of
+											 * mailboxes and accounts */
 	bool		altered;		/* may others' triggers or rules change what
 								 * we write there? */
 } StoreTable;
@@ -194,6 +199,16 @@ typedef struct Store
 	Column		flag_uid;		/* goes with a mailbox key, or none */
 	List	   *flag_columns;	/* names; NIL: every column counts */
 	bool		notify;			/* send a notification at commit? */
+	bool		has_accounts;	/* if not, nothing of what follows is there */
+	int			naccounts;		/* columns of the account's key; 0: there is
+								 * one account for the store */
+	KeyColumn	account_key[MODSEQ_MAX_KEYS];	/* in the mailbox table */
+	Column		email;			/* of the message table: what Email it is */
+	Column		thread;			/* and of what Thread; perhaps none */
+	List	   *properties;		/* columns of the application's mailbox table;
+								 * NIL: all that are not named otherwise */
+	Column		mailbox_created_modseq; /* of the table with the counters */
+	Column		properties_modseq;
 	StorePlan  *plans;			/* of the queries that have run */
 } Store;
 
@@ -243,9 +258,23 @@ typedef struct RowShape
 	Oid			uidnext_type;
 	AttrNumber	highestmodseq;
 	AttrNumber	gone_at;
+	KeyAttribute account[MODSEQ_MAX_KEYS];	/* in rows of mailboxes and of
+											 * accounts */
+	AttrNumber	email;			/* in messages */
+	Oid			email_type;
+	AttrNumber	thread;
+	Oid			thread_type;
+	AttrNumber	properties_modseq;	/* beside created_modseq, in counters */
+	AttrNumber	epoch;			/* in rows of accounts, and the next four */
+	AttrNumber	email_modseq;
+	AttrNumber	thread_modseq;
+	AttrNumber	mailbox_modseq;
+	AttrNumber	floor;
 	bool		plain;			/* the counters can be written without SQL */
 	int			nflags;
 	FlagAttribute *flags;
+	int			nproperties;	/* in rows of the application's mailbox table */
+	AttrNumber *properties;
 } RowShape;
 
 /* --- cache.c ----------------------------------------------------------- */
@@ -319,6 +348,13 @@ extern bool column_is_named(const Column *column, const char *name);
 extern bool key_has_column(const Column *key, int n, const char *name);
 extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 						TupleDesc desc, Datum *key);
+extern bool row_get_account(const RowShape *shape, HeapTuple tuple,
+							TupleDesc desc, Datum *account);
+extern int	account_compare(const Store *store, const Datum *a,
+							const Datum *b);
+extern uint32 account_hash(const Store *store, const Datum *account);
+extern Datum *account_copy(const Store *store, const Datum *account);
+extern char *account_text(const Store *store, const Datum *account);
 extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
 						  Oid type, int64 *value);
 extern int64 effective_uidnext(const Store *store, bool isnull, int64 value);
@@ -343,6 +379,9 @@ extern bool row_same_message_key(const RowShape *shape, HeapTuple old,
 
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 							 HeapTuple new, TupleDesc desc, bool before);
+
+extern bool row_properties_differ(const RowShape *shape, HeapTuple old,
+								  HeapTuple new, TupleDesc desc);
 
 /* --- watch.c ----------------------------------------------------------- */
 

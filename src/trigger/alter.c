@@ -58,7 +58,10 @@ is_among(List *names, const char *name)
 static ColumnUse
 column_use(const Store *store, TableRole role, const char *name)
 {
-	if (key_has_column(store->table[role].key, store->table[role].nkeys, name))
+	const StoreTable *table = &store->table[role];
+
+	if (key_has_column(table->key, table->nkeys, name) ||
+		key_has_column(table->account, store->naccounts, name))
 		return USE_KEPT;
 	switch (role)
 	{
@@ -66,6 +69,8 @@ column_use(const Store *store, TableRole role, const char *name)
 			if (column_is_named(&store->uid, name) ||
 				column_is_named(&store->modseq, name) ||
 				column_is_named(&store->created_modseq, name) ||
+				column_is_named(&store->email, name) ||
+				column_is_named(&store->thread, name) ||
 				key_has_column(store->message_key.column, store->message_key.n,
 							   name))
 				return USE_KEPT;

@@ -14,6 +14,7 @@
  *	message.c	triggers of message tables
  *	flag.c		the trigger of flag tables
  *	mailbox.c	triggers of mailbox tables and their sources
+ *	account.c	triggers of the table of accounts
  *	truncate.c	TRUNCATE of any of them
  *	event.c		event triggers: partitions that come or go
  *
@@ -47,9 +48,11 @@ typedef enum TriggerFunction
 	TRIGGER_OPEN,
 	TRIGGER_FLUSH,
 	TRIGGER_ASSIGN,
-	TRIGGER_CHANGED,			/* collect, collect_flag, mailbox, source */
+	TRIGGER_CHANGED,			/* collect, collect_flag, mailbox, source,
+								 * account */
 	TRIGGER_TRUNCATES,			/* truncate, truncate_flag */
-	TRIGGER_TRUNCATED			/* truncate_mailbox, truncate_source */
+	TRIGGER_TRUNCATED			/* truncate_mailbox, truncate_source,
+								 * truncate_account */
 } TriggerFunction;
 
 extern TriggerData *trigger_data(FunctionCallInfo fcinfo,

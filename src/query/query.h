@@ -6,6 +6,7 @@
  * From the ground up:
  *
  *	expand.c	from a query with braces to SQL for a store
+ *	template.c	the same for SQL
  *	text.c		the queries
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours

@@ -90,42 +90,6 @@ build_tables(Store *store, bool attached)
 	}
 }
 
-/* A column, if the store has such; it must exist */
-static void
-build_column(Store *store, TableRole role, Column *column)
-{
-	Oid			relid = store->table[role].relid;
-	AttrNumber	attnum;
-	Oid			type;
-	int32		typmod;
-
-	if (column->name == NULL || !OidIsValid(relid))
-		return;
-	attnum = get_attnum(relid, column->name);
-	if (attnum == InvalidAttrNumber)
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" does not exist."), column->name);
-	get_atttypetypmodcoll(relid, attnum, &type, &typmod, &column->collation);
-	column->type = getBaseType(type);
-	column->quoted = MemoryContextStrdup(store->context,
-										 quote_identifier(column->name));
-}
-
-/*
- * The same for numbers of ours: a modseq is a bigint, others may be integers.
- * That is asked here again, since who owns the table can alter it.
- */
-static void
-build_number(Store *store, TableRole role, Column *column, bool is_modseq)
-{
-	build_column(store, role, column);
-	if (OidIsValid(column->type) && column->type != INT8OID &&
-		(is_modseq || column->type != INT4OID))
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" has another type now."),
-						  column->name);
-}
-
 /* Columns of a table of ours that we write, and read, as of that type */
 typedef struct OurColumn
 {
@@ -177,7 +141,7 @@ build_email(Store *store, Column *column, const char *departed)
 
 	if (column->name == NULL)
 		return;
-	build_column(store, TABLE_MESSAGE, column);
+	store_column(store, TABLE_MESSAGE, column);
 	attnum = get_attnum(relid, departed);
 	if (!OidIsValid(get_array_type(column->type)) ||
 		attnum == InvalidAttrNumber ||
@@ -185,46 +149,6 @@ build_email(Store *store, Column *column, const char *departed)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" is missing, or has another type."),
 						  departed);
-}
-
-/* The values of a key column are always held in the mailbox table's type */
-static void
-build_key_column(Store *store, const Column *column, KeyColumn *key)
-{
-	Oid			relid = store->table[TABLE_MAILBOX].relid;
-	TypeCacheEntry *typcache;
-	Oid			type;			/* perhaps a domain */
-	char		kind;
-
-	get_atttypetypmodcoll(relid, get_attnum(relid, column->name),
-						  &type, &key->typmod, &key->collation);
-	key->type = getBaseTypeAndTypmod(type, &key->typmod);
-	kind = get_typtype(key->type);
-	typcache = lookup_type_cache(key->type,
-								 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
-	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc) ||
-		!OidIsValid(get_array_type(key->type)) ||
-		(kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM))
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" cannot be compared and hashed."),
-						  column->name);
-	key->typlen = typcache->typlen;
-	key->typbyval = typcache->typbyval;
-	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, store->context);
-	fmgr_info_cxt(typcache->hash_proc, &key->hash, store->context);
-}
-
-/* What names a mailbox elsewhere must compare with the key just as it is */
-static void
-check_same_key(const Store *store, const Column *a, const Column *b)
-{
-	Oid			unused;
-
-	if (!OidIsValid(equality_operator(a->type, b->type, &unused)) ||
-		!OidIsValid(equality_operator(b->type, a->type, &unused)))
-		store_out_of_date(store->message_relid,
-						  _("Column \"%s\" has another type than the key that it refers to."),
-						  a->name);
 }
 
 /*
@@ -238,16 +162,16 @@ build_accounts(Store *store)
 
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
 		for (int i = 0; i < store->naccounts; i++)
-			build_column(store, role, &store->table[role].account[i]);
+			store_column(store, role, &store->table[role].account[i]);
 	for (int i = 0; i < store->naccounts; i++)
-		build_key_column(store, &mailbox->account[i], &store->account_key[i]);
+		store_key_column(store, &mailbox->account[i], &store->account_key[i]);
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
 		for (int i = 0; i < store->naccounts; i++)
 			if (store->table[role].account[i].name != NULL)
-				check_same_key(store, &store->table[role].account[i],
-							   &mailbox->account[i]);
-	build_number(store, TABLE_MAILBOX, &store->mailbox_created_modseq, true);
-	build_number(store, TABLE_MAILBOX, &store->properties_modseq, true);
+				store_check_same_key(store, &store->table[role].account[i],
+									 &mailbox->account[i]);
+	store_number(store, TABLE_MAILBOX, &store->mailbox_created_modseq, true);
+	store_number(store, TABLE_MAILBOX, &store->properties_modseq, true);
 	build_email(store, &store->email, "emails");
 	build_email(store, &store->thread, "threads");
 	check_columns(store, TABLE_ACCOUNT, account_columns,
@@ -265,13 +189,13 @@ build_key(Store *store)
 
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
 		for (int i = 0; i < store->table[role].nkeys; i++)
-			build_column(store, role, &store->table[role].key[i]);
+			store_column(store, role, &store->table[role].key[i]);
 	for (int i = 0; i < store->nkeys; i++)
-		build_key_column(store, &mailbox->key[i], &store->key[i]);
+		store_key_column(store, &mailbox->key[i], &store->key[i]);
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
 		for (int i = 0; i < store->table[role].nkeys; i++)
-			check_same_key(store, &store->table[role].key[i],
-						   &mailbox->key[i]);
+			store_check_same_key(store, &store->table[role].key[i],
+								 &mailbox->key[i]);
 	vanished->nkeys = mailbox->nkeys;
 	memcpy(vanished->key, mailbox->key, sizeof(vanished->key));
 }
@@ -314,7 +238,7 @@ check_vanished(const Store *store)
 static void
 build_expunged(Store *store)
 {
-	build_column(store, TABLE_MESSAGE, &store->expunged);
+	store_column(store, TABLE_MESSAGE, &store->expunged);
 	switch (store->expunged.type)
 	{
 		case InvalidOid:
@@ -337,7 +261,7 @@ build_expunged(Store *store)
 static void
 build_flag_key(Store *store)
 {
-	build_number(store, TABLE_FLAG, &store->flag_uid, false);
+	store_number(store, TABLE_FLAG, &store->flag_uid, false);
 	if (!OidIsValid(store->table[TABLE_FLAG].relid))
 		store->message_key.n = store->flag_message.n = 0;
 	for (int i = 0; i < store->message_key.n; i++)
@@ -346,8 +270,8 @@ build_flag_key(Store *store)
 		Column	   *flag = &store->flag_message.column[i];
 		Oid		   *type = &store->flag_key_type[i];
 
-		build_column(store, TABLE_MESSAGE, key);
-		build_column(store, TABLE_FLAG, flag);
+		store_column(store, TABLE_MESSAGE, key);
+		store_column(store, TABLE_FLAG, flag);
 		if (!OidIsValid(equality_operator(key->type, flag->type, type)))
 			store_out_of_date(store->message_relid,
 							  _("Column \"%s\" has another type than the key that it refers to."),
@@ -512,12 +436,12 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	if (attached)
 		check_mailbox_key(store);
 	check_vanished(store);
-	build_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
-	build_number(store, TABLE_MAILBOX, &store->uidnext, false);
-	build_number(store, TABLE_MAILBOX, &store->highestmodseq, true);
-	build_number(store, TABLE_MESSAGE, &store->uid, false);
-	build_number(store, TABLE_MESSAGE, &store->modseq, true);
-	build_number(store, TABLE_MESSAGE, &store->created_modseq, true);
+	store_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
+	store_number(store, TABLE_MAILBOX, &store->uidnext, false);
+	store_number(store, TABLE_MAILBOX, &store->highestmodseq, true);
+	store_number(store, TABLE_MESSAGE, &store->uid, false);
+	store_number(store, TABLE_MESSAGE, &store->modseq, true);
+	store_number(store, TABLE_MESSAGE, &store->created_modseq, true);
 	build_expunged(store);
 	if (store->has_accounts)
 		build_accounts(store);

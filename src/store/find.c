@@ -39,7 +39,19 @@ PG_FUNCTION_INFO_V1(modseq_stores_naming);
 PG_FUNCTION_INFO_V1(modseq_tables_naming);
 PG_FUNCTION_INFO_V1(modseq_name_with_suffix);
 
-#define VANISHED_SUFFIX		"_vanished"
+/*
+ * Tables of ours that have no trigger, and so do not name their store: how they
+ * are called after the message table, and a column that each of them has
+ */
+static const struct Untold
+{
+	const char *suffix;
+	const char *column;
+	bool		has_uids;		/* is it a set of UIDs? */
+}			untold[] = {
+	{"_vanished", "uids", true},
+	{"_departed", "mailboxes_created", false}
+};
 
 /* --- reading pg_trigger ------------------------------------------------ */
 
@@ -156,28 +168,34 @@ store_names(Oid message, Oid assign, Oid relid)
 	return names_table(options, relid);
 }
 
-/* The table that a vanished table is called after, or InvalidOid */
+/* The table that one of ours is called after, or InvalidOid */
 static Oid
-named_after(Oid relid)
+named_after(Oid relid, const char *suffix)
 {
 	char	   *name = get_rel_name(relid);
 	size_t		len = name != NULL ? strlen(name) : 0;
-	size_t		suffix = strlen(VANISHED_SUFFIX);
+	size_t		suffix_len = strlen(suffix);
 
-	if (len <= suffix || strcmp(name + len - suffix, VANISHED_SUFFIX) != 0)
+	if (len <= suffix_len || strcmp(name + len - suffix_len, suffix) != 0)
 		return InvalidOid;
-	name[len - suffix] = '\0';
+	name[len - suffix_len] = '\0';
 	return get_relname_relid(name, get_rel_namespace(relid));
 }
 
-/* Has it a column as each vanished table has? */
-static bool
-looks_like_vanished(Oid relid)
+/* Which of them does a table look like, whatever it is called?  -1 for none */
+static int
+looks_untold(Oid relid)
 {
-	AttrNumber	attnum = get_attnum(relid, "uids");
+	for (size_t i = 0; i < lengthof(untold); i++)
+	{
+		AttrNumber	attnum = get_attnum(relid, untold[i].column);
 
-	return attnum != InvalidAttrNumber &&
-		getBaseType(get_atttype(relid, attnum)) == uidset_oid();
+		if (attnum != InvalidAttrNumber &&
+			getBaseType(get_atttype(relid, attnum)) ==
+			(untold[i].has_uids ? uidset_oid() : INT8ARRAYOID))
+			return i;
+	}
+	return -1;
 }
 
 /* All stores that name that table, by reading all triggers */
@@ -220,6 +238,7 @@ stores_naming(Oid relid)
 	List	   *candidates = NIL;
 	List	   *result = NIL;
 	bool		lost = false;	/* has it been a part of something? */
+	int			kind;
 	Oid			functions[TABLE_ROLES] = {0};
 	ListCell   *lc;
 	TriggerScan scan;
@@ -246,10 +265,13 @@ stores_naming(Oid relid)
 			candidates = list_append_unique_oid(candidates, message);
 	}
 	scan_end(&scan);
-	if (looks_like_vanished(relid))
+	kind = looks_untold(relid);
+	if (kind >= 0)
 	{
+		Oid			message = named_after(relid, untold[kind].suffix);
+
 		lost = true;
-		candidates = list_append_unique_oid(candidates, named_after(relid));
+		candidates = list_append_unique_oid(candidates, message);
 	}
 	foreach(lc, candidates)
 	{
@@ -262,17 +284,17 @@ stores_naming(Oid relid)
 }
 
 /*
- * relation_is_vanished: is that the vanished table of a store?
+ * relation_is_untold: is that a table of a store's which has no trigger?
  *
  * It has no trigger, so that is only known by the message table of its owner
  * that names it.
  */
 bool
-relation_is_vanished(Oid relid)
+relation_is_untold(Oid relid)
 {
 	ListCell   *lc;
 
-	if (!looks_like_vanished(relid))
+	if (looks_untold(relid) < 0)
 		return false;
 	foreach(lc, stores_naming(relid))
 	{
@@ -426,9 +448,10 @@ knows_store(Oid relid, Oid message)
 		result = scan_found(&scan, schema, name);
 	}
 	scan_end(&scan);
-	return result ||
-		(!any &&
-		 table_named(name_with_suffix(message, VANISHED_SUFFIX)) == relid);
+	for (size_t i = 0; !any && !result && i < lengthof(untold); i++)
+		result = table_named(name_with_suffix(message,
+											  untold[i].suffix)) == relid;
+	return result;
 }
 
 /*

@@ -17,6 +17,7 @@
  *	catalog.c	what the system catalogs say of a table
  *	find.c		from a table to the stores that name it
  *	shape.c		where rows have what we read and write
+ *	column.c	from the name of a column to what the table has under it
  *	build.c		configuration -> Store
  *	cache.c		the caches of Stores and of RowShapes
  *
@@ -286,6 +287,16 @@ extern RowShape *shape_find(Relation rel, TableRole role);
 extern void store_at_transaction_end(void);
 extern void store_init(void);
 
+/* --- column.c ---------------------------------------------------------- */
+
+extern void store_column(Store *store, TableRole role, Column *column);
+extern void store_number(Store *store, TableRole role, Column *column,
+						 bool is_modseq);
+extern void store_key_column(Store *store, const Column *column,
+							 KeyColumn *key);
+extern void store_check_same_key(const Store *store, const Column *a,
+								 const Column *b);
+
 /* --- build.c ----------------------------------------------------------- */
 
 extern Store *store_build(Relation rel, Trigger *trigger, Watch *watch,
@@ -330,7 +341,7 @@ extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
 /* --- find.c ------------------------------------------------------------ */
 
 extern List *stores_naming(Oid relid);
-extern bool relation_is_vanished(Oid relid);
+extern bool relation_is_untold(Oid relid);
 extern List *relations_of_type(Oid type);
 
 /* --- options.c --------------------------------------------------------- */

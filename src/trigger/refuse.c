@@ -76,8 +76,7 @@ refuse_store_as_partition(Oid relid)
 		Oid			table = lfirst_oid(lc);
 
 		if (relation_own_role(table) != TABLE_NONE ||
-			(get_attnum(table, "uids") != InvalidAttrNumber &&
-			 relation_is_vanished(table)))
+			relation_is_untold(table))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("table %s of a store cannot be a partition",
@@ -91,7 +90,7 @@ refuse_store_as_partition(Oid relid)
 static bool
 is_of_store(Oid relid)
 {
-	return relation_role(relid) != TABLE_NONE || relation_is_vanished(relid);
+	return relation_role(relid) != TABLE_NONE || relation_is_untold(relid);
 }
 
 static void

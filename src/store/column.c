@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * column.c
+ *	  The columns of a store: from a name to what the table has under it.
+ *
+ * Anybody who owns a table can alter it after attach() has looked.  So it is
+ * asked here whether a column exists, and has a type that we can serve.
+ *
+ * Locks: none; build.c has the tables locked.
+ *
+ * Memory: the Store's context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store/store.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+/* store_column: a column, if the store has such; it must exist */
+void
+store_column(Store *store, TableRole role, Column *column)
+{
+	Oid			relid = store->table[role].relid;
+	AttrNumber	attnum;
+	Oid			type;
+	int32		typmod;
+
+	if (column->name == NULL || !OidIsValid(relid))
+		return;
+	attnum = get_attnum(relid, column->name);
+	if (attnum == InvalidAttrNumber)
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" does not exist."), column->name);
+	get_atttypetypmodcoll(relid, attnum, &type, &typmod, &column->collation);
+	column->type = getBaseType(type);
+	column->quoted = MemoryContextStrdup(store->context,
+										 quote_identifier(column->name));
+}
+
+/*
+ * store_number: the same for numbers of ours: a modseq is a bigint, others may
+ * be integers
+ */
+void
+store_number(Store *store, TableRole role, Column *column, bool is_modseq)
+{
+	store_column(store, role, column);
+	if (OidIsValid(column->type) && column->type != INT8OID &&
+		(is_modseq || column->type != INT4OID))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type now."),
+						  column->name);
+}
+
+/*
+ * store_key_column: how values of a column of a key are compared
+ *
+ * They are always held in the mailbox table's type.
+ */
+void
+store_key_column(Store *store, const Column *column, KeyColumn *key)
+{
+	Oid			relid = store->table[TABLE_MAILBOX].relid;
+	TypeCacheEntry *typcache;
+	Oid			type;			/* perhaps a domain */
+	char		kind;
+
+	get_atttypetypmodcoll(relid, get_attnum(relid, column->name),
+						  &type, &key->typmod, &key->collation);
+	key->type = getBaseTypeAndTypmod(type, &key->typmod);
+	kind = get_typtype(key->type);
+	typcache = lookup_type_cache(key->type,
+								 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc) ||
+		!OidIsValid(get_array_type(key->type)) ||
+		(kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" cannot be compared and hashed."),
+						  column->name);
+	key->typlen = typcache->typlen;
+	key->typbyval = typcache->typbyval;
+	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, store->context);
+	fmgr_info_cxt(typcache->hash_proc, &key->hash, store->context);
+}
+
+/*
+ * store_check_same_key: what names a mailbox, or an account, elsewhere must
+ * compare with the key just as it is
+ */
+void
+store_check_same_key(const Store *store, const Column *a, const Column *b)
+{
+	Oid			unused;
+
+	if (!OidIsValid(equality_operator(a->type, b->type, &unused)) ||
+		!OidIsValid(equality_operator(b->type, a->type, &unused)))
+		store_out_of_date(store->message_relid,
+						  _("Column \"%s\" has another type than the key that it refers to."),
+						  a->name);
+}

@@ -279,7 +279,7 @@ BEGIN
 		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@box})');
 	EXECUTE expand_template(store, '
 		DELETE FROM {departed} d
-		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@d} AND d.modseq > a.floor)');
+		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@d} AND d.modseq > a.floor AND d.modseq <= a.highestmodseq)');
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.adopt_accounts IS

@@ -6,11 +6,11 @@ CREATE FUNCTION modseq_internal.check_options(store modseq_internal.store) RETUR
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('table %s is missing', value)
 	FROM store_options(store.message)
-	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters') AND table_named(value) IS NULL
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed') AND table_named(value) IS NULL
 	UNION ALL
 	SELECT format('table %s is another owner''s, and has no trigger of the store', qualified_name(table_named(value)))
 	FROM store_options(store.message)
-	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters') AND to_jsonb(store) -> option = 'null'
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed') AND to_jsonb(store) -> option = 'null'
 		AND table_named(value) IS NOT NULL
 	UNION ALL
 	SELECT DISTINCT format('option "%s" of table %s is missing or not valid', name, qualified_name(store.message))
@@ -22,9 +22,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		FROM unnest('{mailbox,vanished}'::text[]) AS name
 		WHERE NOT EXISTS (SELECT FROM store_options(store.message) WHERE option = name)
 		UNION ALL
+		SELECT name
+		FROM unnest('{account_table,departed,email,message_created_modseq}'::text[]) AS name
+		WHERE store.account IS NOT NULL AND NOT EXISTS (SELECT FROM store_options(store.message) WHERE option = name)
+		UNION ALL
 		SELECT option
 		FROM store_options(store.message)
-		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters')) AS o (name)
+		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed')) AS o (name)
 	WHERE to_jsonb(store) -> name = 'null'
 		AND NOT (name = 'mailbox_uidnext' AND store.mailbox_last_uid IS NOT NULL)
 $$;
@@ -40,19 +44,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	UNION ALL
 	SELECT format('table %s is no table now', qualified_name(oid))
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters)
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
+		store.account_table, store.departed)
 		AND relkind NOT IN ('r', 'p')
 	UNION ALL
 	SELECT format('table %s is unlogged', qualified_name(t))
 	FROM with_partitions(
-		store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters) AS u (t)
+		store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
+		store.account_table, store.departed) AS u (t)
 	JOIN pg_class ON oid = t
 	WHERE relpersistence <> 'p'
 	UNION ALL
 	SELECT format('table %s %s', qualified_name(oid),
 		CASE WHEN relispartition THEN 'is a partition' ELSE 'inherits or is inherited from' END)
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters)
+	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
+		store.account_table, store.departed)
 		AND is_inherited(oid)
 	UNION ALL
 	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
@@ -63,7 +70,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('column "%s" of table %s is a generated column', w.attribute, qualified_name(w.relation))
 	FROM wanted_columns(store) w
 	JOIN pg_attribute a ON a.attrelid = w.relation AND a.attname = w.attribute AND a.attgenerated <> ''
-	WHERE w.definition IS NOT NULL OR w.option = 'message_mailbox'
+	WHERE w.definition IS NOT NULL OR w.option IN ('message_mailbox', 'email', 'thread')
 	UNION ALL
 	SELECT format('column "%s" of table %s has not the type of the key that it refers to', attribute,
 		qualified_name(relation))
@@ -90,9 +97,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		(store.counters, 'gone_at', 'timestamptz'::regtype)) AS c (ours, name, type)
 	WHERE c.ours IS NOT NULL AND column_type(c.ours, c.name) IS DISTINCT FROM c.type
 	UNION ALL
+	SELECT format('table %s has not the columns (%s)', qualified_name(c.ours), c.definitions)
+	FROM (VALUES
+		(store.account_table, account_definitions(store), account_key(store)),
+		(store.departed, departed_definitions(store), NULL),
+		(CASE WHEN store.account IS NOT NULL THEN store.counters END, counters_definitions(store), store.mailbox_key))
+		AS c (ours, definitions, key)
+	WHERE c.ours IS NOT NULL AND NOT has_definitions(c.ours, c.definitions, c.key)
+	UNION ALL
 	SELECT format('table %s has another owner than table %s', qualified_name(v.oid), qualified_name(m.oid))
 	FROM pg_class v, pg_class m
-	WHERE v.oid IN (store.vanished, store.counters) AND m.oid = store.message AND v.relowner <> m.relowner
+	WHERE v.oid IN (store.vanished, store.counters, store.account_table, store.departed) AND m.oid = store.message AND v.relowner <> m.relowner
 	UNION ALL
 	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)
@@ -104,7 +119,69 @@ $$;
 COMMENT ON FUNCTION modseq_internal.check_schema IS
 	'What is missing or wrong of the tables, columns, indexes and triggers of a store.';
 
--- One query, so that all of it is one snapshot
+-- A state is told to clients as the account's, and says that nothing of that type came later
+CREATE FUNCTION modseq_internal.check_accounts(store modseq_internal.store)
+RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	RETURN QUERY EXECUTE expand_template(store, $query$
+		SELECT {b.name}, NULL::bigint, p.problem
+		FROM {mailbox} b LEFT JOIN {account} a ON {a@b}, LATERAL (VALUES
+			(num_nulls({b.account}) = 0, 'account is null'),
+			(num_nulls({b.account}) > 0 OR a.epoch IS NOT NULL, 'account does not exist'),
+			({b.highestmodseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than the mailbox'),
+			({b.created_modseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than created_modseq'),
+			({b.properties_modseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than properties_modseq'),
+			({b.highestmodseq} <= a.mailbox_modseq IS NOT FALSE, 'account has a lower mailbox_modseq than the mailbox has changed'))
+			AS p (sound, problem)
+		WHERE sound IS NOT TRUE
+		UNION ALL
+		SELECT NULL, NULL::bigint, concat_ws(' ', 'account', nullif({a.account_name}, ''), p.problem)
+		FROM {account} a, LATERAL (VALUES
+			(a.epoch BETWEEN 1 AND 4294967295, 'epoch is not in 1 to 4294967295'),
+			(a.highestmodseq >= 1, 'highestmodseq is below 1'),
+			(a.email_modseq BETWEEN 1 AND a.highestmodseq, 'email_modseq is not in 1 to highestmodseq'),
+			(a.thread_modseq BETWEEN 1 AND a.highestmodseq, 'thread_modseq is not in 1 to highestmodseq'),
+			(a.mailbox_modseq BETWEEN 1 AND a.highestmodseq, 'mailbox_modseq is not in 1 to highestmodseq'),
+			(a.floor BETWEEN 1 AND a.highestmodseq, 'floor is not in 1 to highestmodseq')) AS p (sound, problem)
+		WHERE sound IS NOT TRUE
+		UNION ALL
+		SELECT {m.name}, {m.uid}, p.problem
+		FROM {message} m LEFT JOIN ({mailbox} b JOIN {account} a ON {a@b}) ON {b=m}, LATERAL (VALUES
+			(m.{email} IS NOT NULL, 'email is null'),
+			(m.{modseq} <= a.email_modseq IS NOT FALSE, 'account has a lower email_modseq than the message has changed')
+			$query$ || CASE WHEN store.thread IS NULL THEN '' ELSE $query$,
+			(m.{thread} IS NOT NULL, 'thread is null')
+			$query$ END || $query$) AS p (sound, problem)
+		WHERE sound IS NOT TRUE AND {m.live}
+		UNION ALL
+		SELECT NULL, NULL::bigint, 'departed row ' || d.modseq || p.problem
+		FROM {departed} d LEFT JOIN {account} a ON {a@d}, LATERAL (VALUES
+			(a.epoch IS NOT NULL, ' is of an account that does not exist'),
+			(d.modseq >= 1, ' is below 1'),
+			(d.modseq <= a.highestmodseq IS NOT FALSE, ' is above highestmodseq of its account'),
+			(coalesce(cardinality(d.emails), 0) = coalesce(cardinality(d.created), 0)
+				AND coalesce(cardinality(d.mailboxes), 0) = coalesce(cardinality(d.mailboxes_created), 0)
+				$query$ || CASE WHEN store.thread IS NULL THEN '' ELSE $query$
+				AND coalesce(cardinality(d.threads), 0) = coalesce(cardinality(d.emails), 0)
+				$query$ END || $query$, ' has lists of different lengths'),
+			(NOT EXISTS (SELECT FROM unnest(d.emails) AS e WHERE e IS NULL), ' has a null among emails'),
+			(NOT EXISTS (
+				SELECT FROM unnest(d.created || d.mailboxes_created) AS c
+				WHERE c <= d.modseq IS FALSE), ' has what was created later')) AS p (sound, problem)
+		WHERE sound IS NOT TRUE
+		$query$ || CASE WHEN store.counters IS NULL OR store.account = '{}' THEN '' ELSE $query$
+		UNION ALL
+		SELECT {b.name}, NULL::bigint, 'account is another one in table ' || $1
+		FROM {mailbox} b JOIN {source} s ON {s=b}
+		WHERE NOT {b.gone} AND ({s@b}) IS NOT TRUE
+		$query$ END) USING qualified_name(store.mailbox);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.check_accounts IS
+	'What is wrong with the accounts of a store, and with what has left them.';
+
+-- All of it is one snapshot
 CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store)
 RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -179,6 +256,9 @@ BEGIN
 		FROM {mailbox} b
 		WHERE NOT {b.gone} AND NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
 		$query$ END);
+	IF store.account IS NOT NULL THEN
+		RETURN QUERY SELECT * FROM check_accounts(store);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check_rows IS
@@ -216,7 +296,8 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	IF NOT unreadable THEN
-		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished, s.counters], 'modseq.check()');
+		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished, s.counters,
+			s.account_table, s.departed], 'modseq.check()');
 		RETURN QUERY SELECT * FROM check_rows(s);
 	END IF;
 EXCEPTION WHEN object_not_in_prerequisite_state THEN
@@ -236,6 +317,7 @@ LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'modseq_as_owner';
 COMMENT ON FUNCTION modseq.check(regclass) IS
 	'One row for each broken invariant of a store, none when it is sound: the mailbox key as text (an array for a '
 	'key of several columns), the UID, and the problem, which begins with what it is about: table, option, column, '
-	'index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq or vanished. Reads the whole '
+	'index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq, vanished, '
+	'account, email, thread or departed. Reads the whole '
 	'store, all rows in one snapshot; waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
 	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';

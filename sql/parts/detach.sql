@@ -22,7 +22,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.drop_ours IS
-	'Drops the vanished or the counter table of a store, and returns what is to be said of it.';
+	'Drops a table of a store that is ours, and returns what is to be said of it.';
 
 CREATE FUNCTION modseq_internal.remove(store modseq_internal.store, tables regclass[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -32,7 +32,8 @@ DECLARE
 BEGIN
 	BEGIN
 		done := array_remove(
-			remove_added(tables) || drop_ours(store, store.vanished) || drop_ours(store, store.counters), NULL);
+			remove_added(tables) || drop_ours(store, store.vanished) || drop_ours(store, store.counters)
+				|| drop_ours(store, store.account_table) || drop_ours(store, store.departed), NULL);
 	EXCEPTION WHEN dependent_objects_still_exist THEN
 		GET STACKED DIAGNOSTICS dependents = PG_EXCEPTION_DETAIL;
 		RAISE 'cannot remove what modseq.attach() has added, as other objects need it' USING
@@ -53,7 +54,7 @@ CREATE FUNCTION modseq_internal.knows_all_parts(store modseq_internal.store) RET
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT store.message IS NOT NULL AND NOT EXISTS (
 		SELECT FROM store_options(store.message)
-		WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'counters')
+		WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'counters', 'account_table')
 			AND NOT has_trigger_for(table_named(value), store.message))
 $$;
 COMMENT ON FUNCTION modseq_internal.knows_all_parts IS
@@ -81,13 +82,15 @@ BEGIN
 		END IF;
 		SELECT array_agg(DISTINCT t.tgrelid::regclass) INTO tables
 		FROM our_triggers(renamed || ARRAY(
-			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag, store.counters))) AS t;
+			SELECT with_partitions(detach.message, store.mailbox, store.mailbox_source, store.flag, store.counters,
+				store.account_table))) AS t;
 		-- Another part of a store goes with it; but if the message table was dropped, there is nothing else to name.
 		-- A partition goes with the whole, unless it has row triggers that somebody made by hand.
 		IF tables IS NULL
 			OR EXISTS (
 				SELECT FROM stores_of(detach.message) AS s
-				WHERE s.message <> detach.message AND detach.message IS DISTINCT FROM s.vanished)
+				WHERE s.message <> detach.message AND detach.message IS DISTINCT FROM s.vanished
+					AND detach.message IS DISTINCT FROM s.departed)
 			OR is_partition_of_store(detach.message)
 		THEN
 			RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING
@@ -99,7 +102,8 @@ BEGIN
 		IF pass = 1 THEN
 			PERFORM run(ARRAY(
 				SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', string_agg(qualified_name(r.oid), ', ' ORDER BY
-					array_position(ARRAY[detach.message, store.mailbox_source, store.mailbox, store.flag, store.counters], r.oid),
+					array_position(ARRAY[detach.message, store.mailbox_source, store.mailbox, store.flag, store.counters,
+						store.account_table], r.oid),
 					r.oid))
 				FROM pg_class r
 				WHERE r.oid = ANY (tables) AND (NOT r.relispartition OR r.oid = detach.message)

@@ -46,9 +46,14 @@ BEGIN
 			store.mailbox_source := find_part(message, store.mailbox_source, 'mailbox_source', 'trigger_source');
 		END IF;
 		store.flag := find_part(message, store.flag, 'flag', 'trigger_collect_flag');
+		store.account_table := find_part(message, store.account_table, 'account_table', 'trigger_account');
 		-- Also one that is not believed: attach() refuses it, and does not begin another one in silence
 		store.vanished := coalesce(store.vanished,
 			(SELECT table_named(value) FROM store_options(message) WHERE option = 'vanished'));
+		store.account_table := coalesce(store.account_table,
+			(SELECT table_named(value) FROM store_options(message) WHERE option = 'account_table'));
+		store.departed := coalesce(store.departed,
+			(SELECT table_named(value) FROM store_options(message) WHERE option = 'departed'));
 	END IF;
 	RETURN store;
 END

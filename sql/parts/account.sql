@@ -133,6 +133,25 @@ $$;
 COMMENT ON FUNCTION modseq_internal.create_departed IS
 	'Creates the table of what has left its account.';
 
+CREATE FUNCTION modseq_internal.follow_account(before modseq_internal.store, store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	account modseq_internal.store := store;		-- to whose tables it is the key
+BEGIN
+	IF before.account IS NULL OR store.account IS NULL THEN
+		RETURN;
+	END IF;
+	account.mailbox_key := store.account;
+	PERFORM follow_mailbox_key(before.account_table, before.account, account);
+	PERFORM follow_mailbox_key(before.departed, before.account, account);
+	IF NOT store.account && store.mailbox_key THEN
+		PERFORM follow_mailbox_key(before.counters, before.account, account);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.follow_account IS
+	'Lets the tables of ours follow the account, of which a column was renamed or got another type of the same kind.';
+
 CREATE FUNCTION modseq_internal.remove_accounts(store modseq_internal.store, before modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -219,7 +238,7 @@ BEGIN
 	IF mailbox IS NOT NULL THEN
 		RAISE 'mailbox "%" of table % has no account', mailbox, qualified_name(store.mailbox) USING
 			ERRCODE = 'not_null_violation',
-			HINT = format('Set column %s.', array_to_string(store.account, ' and '));
+			HINT = format('Set %s of all mailboxes.', array_to_string(store.account, ' and '));
 	END IF;
 	FOREACH wrong IN ARRAY array_remove(ARRAY[store.email, store.thread], NULL) LOOP
 		EXECUTE format('SELECT %L FROM %s WHERE %I IS NULL LIMIT 1', wrong, qualified_name(store.message), wrong)
@@ -277,6 +296,10 @@ BEGIN
 		SELECT {box.account}, n, n, n, n, n
 		FROM (SELECT {b.account}, max({b.highestmodseq}) AS n FROM {mailbox} b GROUP BY {b.account}) AS box
 		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@box})');
+	EXECUTE expand_template(store, '
+		UPDATE {mailbox} b SET created_modseq = NULL, properties_modseq = NULL
+		FROM {account} a
+		WHERE {a@b} AND (b.created_modseq > a.highestmodseq OR b.properties_modseq > a.highestmodseq)');
 	EXECUTE expand_template(store, '
 		DELETE FROM {departed} d
 		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@d} AND d.modseq > a.floor AND d.modseq <= a.highestmodseq)');

@@ -325,6 +325,7 @@ BEGIN
 	IF before.mailbox = store.mailbox THEN
 		PERFORM follow_mailbox_key(before.vanished, trim_array(primary_key(before.vanished), 1), store);
 		PERFORM follow_mailbox_key(before.counters, primary_key(before.counters), store);
+		PERFORM follow_account(before, store);
 	END IF;
 	IF store.counters IS NOT NULL THEN
 		store.counters := coalesce(find_counters(store), create_counters(store));
@@ -337,7 +338,9 @@ BEGIN
 		store.vanished := create_vanished(store);
 	END IF;
 	store := make_accounts(store, replaced);
-	IF add_mailboxes(store) THEN
+	IF add_mailboxes(store) OR store.account_table IS DISTINCT FROM replaced.account_table
+		OR store.departed IS DISTINCT FROM replaced.departed
+	THEN
 		same_accounts := false;
 	END IF;
 	PERFORM refuse_messages(store);

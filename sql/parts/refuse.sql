@@ -187,7 +187,9 @@ BEGIN
 			RAISE 'column "%" of table % has type %', c.attribute, c.name, c.type USING
 				ERRCODE = 'datatype_mismatch',
 				DETAIL = format('For %s, modseq needs type %s.', c.option, array_to_string(c.types, ' or ')),
-				HINT = CASE WHEN c.option = 'message_expunged'
+				HINT = CASE WHEN c.option IN ('created_modseq', 'properties_modseq')
+					THEN 'Rename it, and modseq.attach() adds its own.'
+					WHEN c.option = 'message_expunged'
 					THEN format('Add a column that says so, as in ALTER TABLE %s ADD expunged boolean GENERATED ALWAYS '
 						'AS (...) STORED.', c.name)
 					ELSE format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
@@ -338,7 +340,8 @@ BEGIN
 				ERRCODE = 'undefined_function',
 				DETAIL = format(CASE WHEN key.is_scalar THEN 'Type %s lacks an order, a hash function or an array type.'
 					ELSE 'Type %s is an array, a range or a composite type.' END, key.type),
-				HINT = 'Name another column that is unique.';
+				HINT = 'Name another column' || CASE WHEN key.attribute = ANY (store.account || store.email || store.thread)
+					THEN '.' ELSE ' that is unique.' END;
 		END IF;
 	END LOOP;
 	-- What is one mailbox by its own collation could be two by the messages' or the source's

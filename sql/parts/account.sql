@@ -295,7 +295,8 @@ BEGIN
 		INSERT INTO {account} ({account_key}, highestmodseq, email_modseq, thread_modseq, mailbox_modseq, floor)
 		SELECT {box.account}, n, n, n, n, n
 		FROM (SELECT {b.account}, max({b.highestmodseq}) AS n FROM {mailbox} b GROUP BY {b.account}) AS box
-		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@box})');
+		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@box})
+		ORDER BY {box.account}');
 	EXECUTE expand_template(store, '
 		UPDATE {mailbox} b SET created_modseq = NULL, properties_modseq = NULL
 		FROM {account} a

@@ -98,7 +98,7 @@ modseq_trigger_account(PG_FUNCTION_ARGS)
 					 errmsg("numbers of account %s of store %s can only rise, to its highestmodseq at most",
 							account_text(change.store, old),
 							change.store->table[TABLE_MESSAGE].name),
-					 errhint("Leave them to modseq. To have all clients start over, raise floor to highestmodseq.")));
+					 errhint("Leave them to modseq. To have all clients start over, set highestmodseq, the states and floor to highestmodseq + 1.")));
 		return PointerGetDatum(NULL);
 	}
 	if (plan_run(change.store, PLAN_ANY_OF_ACCOUNT, old) > 0)

@@ -101,6 +101,22 @@ INSERT INTO mail VALUES ('a', 1, 1), ('b', 1, 1);
 INSERT INTO flag VALUES ('b', 1, 'seen');
 SQL
 
+# A sixth with accounts, of two columns
+$node->safe_psql('original', <<'SQL');
+CREATE SCHEMA accounts;
+SET search_path = accounts;
+CREATE TABLE box (id int PRIMARY KEY, "Own{er}" text COLLATE "C", "re,'alm" int, name text);
+CREATE TABLE mail ("E""mail" uuid PRIMARY KEY DEFAULT gen_random_uuid(), box_id int NOT NULL REFERENCES box ON DELETE CASCADE,
+	"{Thread}" varchar(9), seen boolean);
+INSERT INTO box VALUES (1, 'é"\', 1), (2, 'é"\', 1), (3, 'NULL', 1);
+INSERT INTO mail (box_id, "{Thread}") SELECT 1 + i % 3, i FROM generate_series(1, 9) AS i;
+SELECT modseq.attach('mail', 'box', account => '{"Own{er}","re,''alm"}', thread => '{Thread}', mailbox_properties => '{name}');
+INSERT INTO box VALUES (4, 'é"\', 1), (5, 'NULL', 1);
+UPDATE mail SET seen = true WHERE box_id = 1;
+DELETE FROM mail WHERE box_id = 2;
+DELETE FROM box WHERE id = 5;
+SQL
+
 # Far ahead of the clock, which would do without the sequence
 $node->safe_psql('original',
 	"SELECT setval('modseq.uidvalidity_seq', 4000000000)");
@@ -127,13 +143,17 @@ my @contents = (
 	'SELECT * FROM kept.mail_vanished ORDER BY id, modseq',
 	'SELECT * FROM tenants.mail ORDER BY 1, 2',
 	'SELECT * FROM tenants.flag ORDER BY 1, 2',
+	'SELECT * FROM accounts.mail ORDER BY 1',
+	'SELECT * FROM accounts.mail_mailbox ORDER BY id',
+	'SELECT * FROM accounts.mail_account ORDER BY 1, 2',
+	'SELECT * FROM accounts.mail_departed ORDER BY 1, 2, 3',
 	'SELECT last_value FROM modseq.uidvalidity_seq',
 	'SELECT * FROM modseq.stores ORDER BY message::text',
 	"SELECT modseq_internal.trigger_options(oid), tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
 		WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname",
 	"SELECT indexdef FROM pg_indexes WHERE schemaname NOT LIKE 'pg\\_%' ORDER BY 1",
 	"SELECT c.oid::regclass, obj_description(c.oid, 'pg_class'), relacl, relowner::regrole FROM pg_class c
-		WHERE relname ~ '_(vanished|mailbox)\$' ORDER BY c.oid::regclass::text",
+		WHERE relname ~ '_(vanished|mailbox|account|departed)\$' ORDER BY c.oid::regclass::text",
 	"SELECT c.oid::regclass::text, attname, description FROM pg_description JOIN pg_class c ON c.oid = objoid
 		LEFT JOIN pg_attribute ON attrelid = c.oid AND attnum = objsubid AND objsubid > 0
 		WHERE classoid = 'pg_class'::regclass AND description ~ 'modseq.attach' ORDER BY 1, 2");
@@ -239,6 +259,11 @@ SQL
 INSERT INTO kept.box VALUES (1);
 INSERT INTO kept.mail VALUES (7, 1) RETURNING uid, modseq;
 SELECT modseq.check('kept.mail')
+SQL
+	is( $node->safe_psql('restored', <<'SQL'), '', "$what: accounts are sound, and go on");
+SELECT modseq.check('accounts.mail');
+UPDATE accounts.mail SET seen = NOT seen;
+SELECT modseq.check('accounts.mail');
 SQL
 	return;
 }

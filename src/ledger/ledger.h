@@ -6,7 +6,8 @@
  * From the ground up:
  *
  *	place.c		where the versions of a mailbox's row are
- *	mailbox.c	mailboxes and their names; what is known, level by level
+ *	level.c		what is known and owed, level by level
+ *	mailbox.c	mailboxes and their names
  *	source.c	the rows of a side table, beside those of its source
  *	notify.c	wake-ups for clients that wait
  *	keys.c		keys of messages, as a statement collects them
@@ -206,17 +207,23 @@ extern bool row_leaves_key(Store *store, TableRole role, const Datum *key,
 pg_noreturn extern void row_key_taken(Store *store, const Datum *key);
 extern void place_transaction_end(void);
 
+/* --- level.c ----------------------------------------------------------- */
+
+extern MemoryContext level_memory(void);
+extern Counters *mailbox_counters(Mailbox *mailbox);
+extern Work *mailbox_work(Mailbox *mailbox);
+extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
+extern void mailbox_move_changes(Changes *from, Changes *to);
+extern void mailbox_merge_work(Work *from, Work *to);
+extern void level_subtransaction_end(int level, bool commit);
+extern void level_transaction_end(void);
+
 /* --- mailbox.c --------------------------------------------------------- */
 
 extern Mailbox *mailbox_find(Store *store, const Datum *key);
 extern Mailbox *mailbox_get(Store *store, const Datum *key);
 extern Mailbox *mailbox_with_key(Store *store, const Datum *key);
 extern void mailbox_leaves(Store *store, Mailbox *mailbox, const Datum *key);
-extern Counters *mailbox_counters(Mailbox *mailbox);
-extern Work *mailbox_work(Mailbox *mailbox);
-extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
-extern void mailbox_move_changes(Changes *from, Changes *to);
-extern void mailbox_merge_work(Work *from, Work *to);
 extern const Datum *mailbox_key(Mailbox *mailbox);
 extern bool mailbox_has_key(Store *store, Mailbox *mailbox, const Datum *key);
 extern bool mailbox_has_name(Mailbox *mailbox);

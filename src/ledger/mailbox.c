@@ -16,12 +16,9 @@
  *
  * Locks: none are taken here; Counters say which mailbox locks are held.
  *
- * Memory: everything is in a context below TopTransactionContext and gone at
- * the transaction's end.  What a subtransaction knows of a mailbox is in a
- * MailboxLevel of its own, which is dropped when it aborts: its lock is then
- * released and the row rolled back.  When it commits, the Counters are merged
- * into the outer level's.  For each name that it changed there is an Undo,
- * which an abort applies.
+ * Memory: everything is where its levels are (level.c), and gone at the
+ * transaction's end.  For each name that a subtransaction changed there is an
+ * Undo, which an abort applies.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,9 +49,7 @@ typedef struct Undo
 	struct Undo *older;
 } Undo;
 
-static MemoryContext mailbox_context = NULL;	/* NULL: all below is unset */
-
-static HTAB *names = NULL;
+static HTAB *names = NULL;		/* NULL: all below is unset */
 
 static MailboxName *last_name = NULL;	/* the one that was looked up last, */
 
@@ -62,203 +57,18 @@ static uint64 last_epoch = 0;	/* in the store of that epoch */
 
 static Mailbox *mailboxes = NULL;
 
-/* Both have the innermost levels first */
-static MailboxLevel *inner_levels = NULL;	/* all of level > 1 */
-
-static Undo *undos = NULL;
+static Undo *undos = NULL;		/* the innermost levels first */
 
 static void
 init_transaction(void)
 {
 	HASHCTL		ctl = {0};
 
-	mailbox_context = AllocSetContextCreate(TopTransactionContext,
-											"modseq mailboxes",
-											ALLOCSET_SMALL_SIZES);
-	ctl.hcxt = mailbox_context;
+	ctl.hcxt = level_memory();
 	ctl.keysize = sizeof(NameHashKey);
 	ctl.entrysize = sizeof(NameEntry);
 	names = hash_create("modseq mailbox names", 32, &ctl,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/* --- levels ------------------------------------------------------------ */
-
-/* A new innermost level, which starts from the Counters of the outer one */
-static void
-push_level(Mailbox *mailbox, int level)
-{
-	MemoryContext old = MemoryContextSwitchTo(mailbox_context);
-	MailboxLevel *inner = palloc0(sizeof(MailboxLevel));
-	Work	   *work = &inner->work;
-
-	inner->level = level;
-	inner->mailbox = mailbox;
-	inner->outer = mailbox->level;
-	if (inner->outer != NULL)
-		inner->counters = inner->outer->counters;
-	uidset_builder_init(&work->owed.stamped);
-	uidset_builder_init(&work->owed.vanished);
-	uidset_builder_init(&work->owed.undeleted);
-	uidset_builder_init(&work->waiting.stamped);
-	uidset_builder_init(&work->waiting.vanished);
-	uidset_builder_init(&work->waiting.undeleted);
-	uidset_builder_init(&work->followed);
-	uidset_builder_init(&work->missing);
-	uidset_builder_init(&work->arrivals);
-	uidset_builder_init(&work->unused);
-	uidset_builder_init(&work->returning);
-	mailbox->level = inner;
-	if (level > 1)
-	{
-		inner->older = inner_levels;
-		inner_levels = inner;
-	}
-	MemoryContextSwitchTo(old);
-}
-
-static void
-free_changes(Changes *changes)
-{
-	uidset_builder_free(&changes->stamped);
-	uidset_builder_free(&changes->vanished);
-	uidset_builder_free(&changes->undeleted);
-}
-
-static void
-pop_level(MailboxLevel *inner)
-{
-	Assert(inner->mailbox->level == inner);
-	inner->mailbox->level = inner->outer;
-	free_changes(&inner->work.owed);
-	free_changes(&inner->work.waiting);
-	uidset_builder_free(&inner->work.followed);
-	uidset_builder_free(&inner->work.missing);
-	uidset_builder_free(&inner->work.arrivals);
-	uidset_builder_free(&inner->work.unused);
-	uidset_builder_free(&inner->work.returning);
-	pfree(inner);
-}
-
-/* The level that the current (sub)transaction may change */
-static MailboxLevel *
-current_level(Mailbox *mailbox)
-{
-	int			level = GetCurrentTransactionNestLevel();
-
-	if (mailbox->level == NULL || mailbox->level->level < level)
-		push_level(mailbox, level);
-	return mailbox->level;
-}
-
-Counters *
-mailbox_counters(Mailbox *mailbox)
-{
-	return &current_level(mailbox)->counters;
-}
-
-Work *
-mailbox_work(Mailbox *mailbox)
-{
-	return &current_level(mailbox)->work;
-}
-
-void
-mailbox_move_uids(UidBuilder *from, UidBuilder *to)
-{
-	uidset_builder_add_ranges(to, from->ranges, from->n);
-	uidset_builder_free(from);
-}
-
-void
-mailbox_move_changes(Changes *from, Changes *to)
-{
-	mailbox_move_uids(&from->stamped, &to->stamped);
-	mailbox_move_uids(&from->vanished, &to->vanished);
-	mailbox_move_uids(&from->undeleted, &to->undeleted);
-}
-
-/*
- * mailbox_merge_work: what is owed by one is now owed by the other, as when an
- * inner level ends, or two prove to be the same mailbox
- *
- * If it is an inner level's, then a statement in progress in the outer one
- * contains those of the inner level, and completes them (statement.c).  They
- * share its value, so only one of the two may have taken any.
- */
-void
-mailbox_merge_work(Work *from, Work *to)
-{
-	to->value = Max(to->value, from->value);
-	to->used = to->used || from->used;
-	to->landed = Max(to->landed, from->landed);
-	to->issued = Max(to->issued, from->issued);
-	to->appended = Max(to->appended, from->appended);
-	to->accounted = Max(to->accounted, from->accounted);
-	mailbox_move_uids(&from->arrivals, &to->arrivals);
-	mailbox_move_uids(&from->unused, &to->unused);
-	mailbox_move_uids(&from->returning, &to->returning);
-	to->lock_stamped = to->lock_stamped || from->lock_stamped;
-	to->restamp = to->restamp || from->restamp ||
-		(from->guess != 0 && to->guess != 0 && from->guess != to->guess);
-	if (to->guess == 0)
-		to->guess = from->guess;
-	mailbox_move_changes(&from->owed, &to->owed);
-	mailbox_move_changes(&from->waiting, &to->waiting);
-	mailbox_move_uids(&from->followed, &to->followed);
-	mailbox_move_uids(&from->missing, &to->missing);
-	from->value = 0;
-	from->used = false;
-	from->landed = 0;
-}
-
-/* What the inner level learnt is now the outer level's */
-static void
-merge_level(MailboxLevel *inner)
-{
-	Counters   *outer = &inner->outer->counters;
-	int64		next_uid = inner->counters.gone ? 0 :
-		Max(outer->next_uid, inner->counters.next_uid);
-
-	*outer = inner->counters;
-	outer->next_uid = next_uid;
-	inner->outer->work.listed |= inner->work.listed;
-	mailbox_merge_work(&inner->work, &inner->outer->work);
-}
-
-/* Ends what mailboxes have of that nest level */
-static void
-end_levels(int level, bool commit)
-{
-	MailboxLevel *kept = NULL;
-
-	while (inner_levels != NULL && inner_levels->level >= level)
-	{
-		MailboxLevel *inner = inner_levels;
-
-		inner_levels = inner->older;
-		if (!commit)
-			pop_level(inner);
-		else if (inner->outer != NULL && inner->outer->level == level - 1)
-		{
-			merge_level(inner);
-			pop_level(inner);
-		}
-		else
-		{
-			inner->level = level - 1;
-			inner->older = kept;
-			kept = inner;
-		}
-	}
-	while (kept != NULL && level - 1 > 1)
-	{
-		MailboxLevel *next = kept->older;
-
-		kept->older = inner_levels;
-		inner_levels = kept;
-		kept = next;
-	}
 }
 
 /* --- names ------------------------------------------------------------- */
@@ -276,7 +86,7 @@ name_get(Store *store, const Datum *key, HASHACTION action)
 	if (last_name != NULL && last_epoch == store->epoch &&
 		key_equal(store, last_name->key, key))
 		return last_name;
-	if (mailbox_context == NULL)
+	if (names == NULL)
 	{
 		if (action == HASH_FIND)
 			return NULL;
@@ -296,7 +106,7 @@ name_get(Store *store, const Datum *key, HASHACTION action)
 	{
 		if (action == HASH_FIND)
 			return NULL;
-		old = MemoryContextSwitchTo(mailbox_context);
+		old = MemoryContextSwitchTo(level_memory());
 		name = palloc0(sizeof(MailboxName));
 		name->key = key_copy(store, key);
 		name->next = entry->first;
@@ -316,7 +126,7 @@ name_save(MailboxName *name)
 
 	if (level == 1)
 		return;
-	undo = MemoryContextAlloc(mailbox_context, sizeof(Undo));
+	undo = MemoryContextAlloc(level_memory(), sizeof(Undo));
 	undo->level = level;
 	undo->name = name;
 	undo->before = name->mailbox;
@@ -350,7 +160,7 @@ end_names(int level, bool commit)
 static Mailbox *
 new_mailbox(Store *store, MailboxName *name)
 {
-	Mailbox    *mailbox = MemoryContextAllocZero(mailbox_context,
+	Mailbox    *mailbox = MemoryContextAllocZero(level_memory(),
 												 sizeof(Mailbox));
 
 	mailbox->message_relid = store->message_relid;
@@ -582,18 +392,17 @@ mailbox_take(Store *store, const Datum *key, Mailbox *mailbox)
 void
 mailbox_subtransaction_end(int level, bool commit)
 {
-	end_levels(level, commit);
+	level_subtransaction_end(level, commit);
 	end_names(level, commit);
 }
 
-/* Everything was in mailbox_context, which is gone with the transaction */
+/* Everything was in memory that is gone with the transaction */
 void
 mailbox_transaction_end(void)
 {
-	mailbox_context = NULL;
+	level_transaction_end();
 	names = NULL;
 	last_name = NULL;
 	mailboxes = NULL;
-	inner_levels = NULL;
 	undos = NULL;
 }

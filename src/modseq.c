@@ -33,6 +33,7 @@ transaction_ends(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 			statement_transaction_end();
 			mailbox_transaction_end();
+			account_transaction_end();
 			place_transaction_end();
 			notify_transaction_end();
 			store_at_transaction_end();

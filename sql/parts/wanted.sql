@@ -86,6 +86,16 @@ $$;
 COMMENT ON FUNCTION modseq_internal.wanted_indexes IS
 	'The indexes of a store: by what our queries look for, and whether they read it in the order of the last column.';
 
+CREATE FUNCTION modseq_internal.makes_mailboxes(store modseq_internal.store, is_source boolean) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE
+		WHEN store.account IS NOT NULL AND is_source = (source_table(store) IS NOT NULL) THEN 'INSERT OR '
+		WHEN NOT is_source THEN '' END
+$$;
+COMMENT ON FUNCTION modseq_internal.makes_mailboxes IS
+	'The event that a statement trigger has besides UPDATE and DELETE, so that a statement that makes mailboxes takes one '
+	'value of their account: on the table of the counters, or on its source, where NULL means that there is no trigger.';
+
 -- A name decides when its trigger fires among others of its kind: zz_ after all that may still change the row; AA_
 -- before the foreign keys' RI_ConstraintTrigger, so that the change of a mailbox's key is known before ON UPDATE
 -- CASCADE brings it to the messages.
@@ -113,15 +123,22 @@ LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_te
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
 		(store.flag, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
 		(counter_table(store), 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
-		(counter_table(store), 'modseq_open', 'BEFORE', 'UPDATE OR DELETE OR TRUNCATE', 'STATEMENT', 'trigger_open'),
-		(counter_table(store), 'modseq_flush', 'AFTER', 'UPDATE OR DELETE', 'STATEMENT', 'trigger_flush'),
+		(counter_table(store), 'modseq_open', 'BEFORE', makes_mailboxes(store, false) || 'UPDATE OR DELETE OR TRUNCATE',
+			'STATEMENT', 'trigger_open'),
+		(counter_table(store), 'modseq_flush', 'AFTER', makes_mailboxes(store, false) || 'UPDATE OR DELETE',
+			'STATEMENT', 'trigger_flush'),
 		(counter_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
 		(store.account_table, 'modseq_account', 'AFTER', 'UPDATE OR DELETE', 'ROW', 'trigger_account'),
 		(store.account_table, 'modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_account'),
 		(source_table(store), 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
+		(source_table(store), 'modseq_open', 'BEFORE', makes_mailboxes(store, true) || 'UPDATE OR DELETE',
+			'STATEMENT', 'trigger_open'),
+		(source_table(store), 'modseq_flush', 'AFTER', makes_mailboxes(store, true) || 'UPDATE OR DELETE',
+			'STATEMENT', 'trigger_flush'),
 		(source_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_source'))
 		AS t (relation, name, timing, events, level, function)
 	CROSS JOIN LATERAL with_partitions(t.relation) AS p (relation)
+	WHERE events IS NOT NULL
 $$;
 COMMENT ON FUNCTION modseq_internal.wanted_triggers IS
 	'The triggers of a store, and the arguments that each has.';

@@ -24,11 +24,20 @@
 #define MAX_ROUNDS	1000
 
 static bool
+is_account(const Mailbox *mailbox)
+{
+	return mailbox->account_key != NULL;
+}
+
+static bool
 has_changes(Mailbox *mailbox)
 {
-	const Changes *owed = &mailbox_work(mailbox)->owed;
+	const Work *work = mailbox_work(mailbox);
+	const Changes *owed = &work->owed;
 
-	return !uidset_builder_is_empty(&owed->stamped) ||
+	return work->departed != NULL || work->went ||
+		((work->made || work->altered) && !work->used) ||
+		!uidset_builder_is_empty(&owed->stamped) ||
 		!uidset_builder_is_empty(&owed->vanished) ||
 		!uidset_builder_is_empty(&owed->undeleted);
 }
@@ -53,8 +62,8 @@ compare_mailboxes(const ListCell *a, const ListCell *b)
 
 	if (left->message_relid != right->message_relid)
 		return left->message_relid < right->message_relid ? -1 : 1;
-	return key_compare(store_get(left->message_relid), mailbox_key(left),
-					   mailbox_key(right));
+	return account_compare_mailboxes(store_get(left->message_relid), left,
+									 right);
 }
 
 /* Mailboxes that have messages to stamp, or UIDs to remember, ascending */
@@ -69,6 +78,8 @@ changed_mailboxes(Statement *statement)
 	flagged_find(flagged);
 	foreach(lc, statement->mailboxes)
 	{
+		if (is_account(lfirst(lc)))
+			continue;
 		if (!has_changes(lfirst(lc)) && !unused_is_due(lfirst(lc)) &&
 			uidset_builder_is_empty(&mailbox_work(lfirst(lc))->returning))
 			continue;
@@ -135,6 +146,30 @@ renumber_messages(Store *store, Mailbox *mailbox)
 	pfree(set);
 }
 
+/* Messages have the value; so has the account's state of Emails */
+static void
+stamped(Mailbox *mailbox, int64 value)
+{
+	counter_used(mailbox, value);
+	mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_EMAIL);
+}
+
+/* Of the messages to be stamped, these begin to be in the account under it */
+static void
+begin_messages(Store *store, Mailbox *mailbox, int64 value)
+{
+	Work	   *work = mailbox_work(mailbox);
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(value);
+	params[store->nkeys + 1] =
+		PointerGetDatum(uidset_from_builder(&work->begun));
+	uidset_builder_free(&work->begun);
+	if (plan_run(store, PLAN_BEGIN_MESSAGES, params) > 0)
+		stamped(mailbox, value);
+}
+
 /*
  * Gives the statement's mod-sequence to the messages in work->owed.stamped
  *
@@ -153,12 +188,14 @@ stamp_messages(Store *store, Mailbox *mailbox)
 	uint64		rows;
 
 	if (!work->lock_stamped || value == work->guess)
-		counter_used(mailbox, value);
+		stamped(mailbox, value);
 	if (value == work->guess && !work->restamp)
 	{
 		statement_forget_stamped(work);
 		return;
 	}
+	if (!uidset_builder_is_empty(&work->begun))
+		begin_messages(store, mailbox, value);
 	set = uidset_from_builder(&work->owed.stamped);
 	n = uidset_cardinality(uidset_ranges(set), uidset_nranges(set));
 
@@ -173,11 +210,34 @@ stamp_messages(Store *store, Mailbox *mailbox)
 						n == 1 ? PLAN_STAMP_MESSAGE : PLAN_STAMP_MESSAGES,
 						params, PLAN_AS_OWNER);
 	if (rows > 0)
-		counter_used(mailbox, value);
+		stamped(mailbox, value);
 	if ((int64) rows < n || plan_altered)
 		check_stamped(store, mailbox, set, value);
 	SPI_finish();
 	pfree(set);
+}
+
+/*
+ * What left the mailbox left its account.  If the mailbox went by this
+ * statement, then what is left of it has departed, too; if it went before, then
+ * all that it had has departed already.
+ */
+static void
+hand_departures(Store *store, Mailbox *mailbox)
+{
+	const Counters *counters = mailbox_counters(mailbox);
+	Work	   *work = mailbox_work(mailbox);
+
+	if (store->outlives || store->remembers)
+	{
+		if (work->went)
+			departed_add_left(store, mailbox);
+		else if (counters->gone || counters->remembered)
+			departures_drop(&work->departed);
+	}
+	work->went = false;
+	if (work->departed != NULL && !account_hand(store, mailbox))
+		departures_move(&work->departed, &work->late);
 }
 
 /* Renumbers and stamps the mailbox's messages, remembers its vanished UIDs */
@@ -185,18 +245,23 @@ static void
 write_changes(Store *store, Mailbox *mailbox)
 {
 	const Counters *counters = mailbox_counters(mailbox);
-	const Changes *owed = &mailbox_work(mailbox)->owed;
+	Work	   *work = mailbox_work(mailbox);
+	const Changes *owed = &work->owed;
 
 	if (counters->locked && !uidset_builder_is_empty(&owed->undeleted))
 		renumber_messages(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->stamped))
 		stamp_messages(store, mailbox);
-	if (!uidset_builder_is_empty(&mailbox_work(mailbox)->returning))
+	if (!uidset_builder_is_empty(&work->returning))
 		returned_settle(store, mailbox);
 	if (counters->locked && unused_is_due(mailbox))
 		unused_settle(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
 		vanished_append(store, mailbox);
+	if (counters->locked && (work->made || work->altered))
+		counter_used(mailbox, counter_modseq(store, mailbox));
+	if (work->departed != NULL || work->went)
+		hand_departures(store, mailbox);
 
 	/*
 	 * The mailbox itself is gone, and nobody can ask for it any more;
@@ -207,6 +272,7 @@ write_changes(Store *store, Mailbox *mailbox)
 	{
 		counter_check_snapshot(store, mailbox);
 		statement_wait(mailbox);
+		work->made = work->altered = false;
 	}
 }
 
@@ -237,6 +303,32 @@ lock_mailboxes(List *mailboxes)
 			counter_raise(store, mailbox);
 		else
 			counter_lock(store, mailbox);
+	}
+}
+
+/*
+ * Writes the counters, those of accounts after those of all mailboxes
+ *
+ * Triggers of one's row can have brought more messages to another.
+ */
+static void
+settle(List *mailboxes)
+{
+	bool		only_accounts = true;
+	ListCell   *lc;
+
+	foreach(lc, mailboxes)
+		only_accounts = only_accounts && is_account(lfirst(lc));
+	foreach(lc, mailboxes)
+	{
+		Mailbox    *mailbox = lfirst(lc);
+
+		if (is_account(mailbox) && only_accounts)
+			account_settle(store_of(mailbox), mailbox);
+		else if (is_account(mailbox) || unused_is_due(mailbox))
+			statement_list(mailbox);
+		else
+			counter_settle(store_of(mailbox), mailbox);
 	}
 }
 
@@ -278,14 +370,7 @@ complete_statement(Statement *statement)
 		statement->mailboxes = NIL;
 		foreach(lc, mailboxes)
 			mailbox_work(lfirst(lc))->listed = false;
-		foreach(lc, mailboxes)
-		{
-			/* Triggers of another's row can have brought more messages */
-			if (unused_is_due(lfirst(lc)))
-				statement_list(lfirst(lc));
-			else
-				counter_settle(store_of(lfirst(lc)), lfirst(lc));
-		}
+		settle(mailboxes);
 	}
 }
 
@@ -330,6 +415,7 @@ statement_renamed(Mailbox *mailbox)
 	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,
 							  vanished->n);
 	uidset_builder_free(vanished);
+	departures_move(&work->late, &work->departed);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);
 }

@@ -130,6 +130,17 @@ counter_check_vacant(Store *store, const Datum *key, bool renamed,
 				 errhint("Give these messages the new key of their mailbox first, or delete them if that is gone.")));
 }
 
+/* Locks the row that has its key, and the account's before it, if any */
+static uint64
+lock_row(Store *store, Mailbox *mailbox)
+{
+	if (store->has_accounts)
+		return account_lock_mailbox(store, mailbox);
+	return plan_execute(store, PLAN_LOCK_MAILBOX,
+						unconstify(Datum *, mailbox_key(mailbox)),
+						PLAN_AS_OWNER);
+}
+
 /* Its row was found under its key */
 static void
 claim_name(Store *store, Mailbox *mailbox)
@@ -154,16 +165,15 @@ bool
 counter_lock(Store *store, Mailbox *mailbox)
 {
 	Counters   *counters = mailbox_counters(mailbox);
-	Datum	   *key = unconstify(Datum *, mailbox_key(mailbox));
 
 	if (counters->locked)
 		return true;
 	if (!mailbox_has_name(mailbox))
 		return false;
 	SPI_connect();
-	if (plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0 ||
+	if (lock_row(store, mailbox) > 0 ||
 		((source_supply(store, mailbox) || store->outlives) &&
-		 plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER) > 0))
+		 lock_row(store, mailbox) > 0))
 	{
 		claim_name(store, mailbox);
 		read_locked(store, counters);
@@ -203,6 +213,7 @@ counter_lock_existing(Store *store, Mailbox *mailbox)
  *
  * One UPDATE does both, and there is nothing left to settle.  Triggers of the
  * mailbox table fire now, not at the end.  False if there is no such mailbox.
+ * Where there are accounts, the value is the account's.
  */
 bool
 counter_raise(Store *store, Mailbox *mailbox)
@@ -213,6 +224,8 @@ counter_raise(Store *store, Mailbox *mailbox)
 		return true;
 	if (!mailbox_has_name(mailbox))
 		return false;
+	if (store->has_accounts)
+		return counter_lock(store, mailbox);
 	SPI_connect();
 	if (plan_execute(store, PLAN_RAISE_MAILBOX,
 					 unconstify(Datum *, mailbox_key(mailbox)),
@@ -284,6 +297,22 @@ counter_no_mailbox(Store *store, const Datum *key)
 
 /* --- handing out ------------------------------------------------------- */
 
+/* The value that the mailbox's account gives, above those that it has had */
+static int64
+modseq_of_account(Store *store, Mailbox *mailbox)
+{
+	Mailbox    *account = account_of(store, mailbox);
+
+	if (account == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("mailbox %s is in no account",
+						key_text(store, mailbox_key(mailbox))),
+				 errhint("Give its row an account.")));
+	return account_modseq(store, account,
+						  mailbox_counters(mailbox)->highestmodseq);
+}
+
 /*
  * counter_modseq: the mod-sequence of the statement in progress
  *
@@ -305,6 +334,8 @@ counter_modseq(Store *store, Mailbox *mailbox)
 	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
 		 outer = outer->outer)
 		value = Max(value, outer->work.value);
+	if (value == 0 && store->has_accounts)
+		value = modseq_of_account(store, mailbox);
 	if (value == 0 && highest >= MODSEQ_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -360,7 +391,9 @@ counter_guess(Store *store, Mailbox *mailbox)
 	if (work->guess != 0)
 		return Max(work->guess, 0);
 	work->guess = -1;
-	if (counter_read_committed(store, mailbox, &uidnext, &highestmodseq) &&
+	if (store->has_accounts)
+		work->guess = account_guess(store, mailbox);
+	else if (counter_read_committed(store, mailbox, &uidnext, &highestmodseq) &&
 		highestmodseq < MODSEQ_MAX)
 		work->guess = highestmodseq + 1;
 	return Max(work->guess, 0);
@@ -465,22 +498,25 @@ is_written(Store *store, Mailbox *mailbox, int64 uidnext, int64 highestmodseq)
 
 /* Writes the counters of the row that has the mailbox's key, by SQL */
 static void
-write_by_key(Store *store, Mailbox *mailbox, int64 uidnext,
-			 int64 highestmodseq)
+write_by_key(Store *store, Mailbox *mailbox, const CounterValues *values)
 {
 	Work	   *work = mailbox_work(mailbox);
+	int64		uidnext = values->uidnext + store->has_last_uid;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = Int64GetDatum(uidnext - store->has_last_uid);
-	params[store->nkeys + 1] = Int64GetDatum(highestmodseq);
+	params[store->nkeys] = Int64GetDatum(values->uidnext);
+	params[store->nkeys + 1] = Int64GetDatum(values->highestmodseq);
+	params[store->nkeys + 2] = Int64GetDatum(values->created_modseq);
+	params[store->nkeys + 3] = Int64GetDatum(values->properties_modseq);
 	work->settling = uidnext;
 	SPI_connect();
 
 	/* Of a rename we have heard by now, unless the trigger is disabled */
 	if (mailbox_counters(mailbox)->leaving != NULL ||
-		plan_execute(store, PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
-		!is_written(store, mailbox, uidnext, highestmodseq))
+		plan_execute(store, store->has_accounts ? PLAN_WRITE_COUNTED :
+					 PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
+		!is_written(store, mailbox, uidnext, values->highestmodseq))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("counters of mailbox %s could not be written",
@@ -502,6 +538,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
+	CounterValues values = {0};
 	int64		uidnext;
 	int64		highestmodseq;
 
@@ -514,6 +551,8 @@ counter_settle(Store *store, Mailbox *mailbox)
 	highestmodseq = counters->highestmodseq;
 	if (work->used)
 		highestmodseq = Max(highestmodseq, work->value);
+	if (store->has_accounts)
+		account_tell(store, mailbox, &values);
 	work->value = 0;
 	work->used = false;
 	work->landed = 0;
@@ -538,15 +577,15 @@ counter_settle(Store *store, Mailbox *mailbox)
 						uidnext, key_text(store, mailbox_key(mailbox)),
 						store->uidnext.quoted),
 				 errhint("Change the type of the column to bigint.")));
-	if (counters->leaving == NULL &&
-		direct_write(store, mailbox, uidnext - store->has_last_uid,
-					 highestmodseq))
+	values.uidnext = uidnext - store->has_last_uid;
+	values.highestmodseq = highestmodseq;
+	if (counters->leaving == NULL && direct_write(store, mailbox, &values))
 	{
 		if (highestmodseq > counters->highestmodseq)
 			notify_note(store, mailbox);
 	}
 	else
-		write_by_key(store, mailbox, uidnext, highestmodseq);
+		write_by_key(store, mailbox, &values);
 
 	/* Triggers of the mailbox table may have written more, and settled that */
 	counters->uidnext = Max(counters->uidnext, uidnext);

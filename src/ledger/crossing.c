@@ -248,6 +248,23 @@ crossing_is_departure(HeapTuple old)
 
 /* --- completion -------------------------------------------------------- */
 
+/* The message of a Stay is gone, for its INSERT was cancelled */
+static void
+stay_ends(const Stay *stay)
+{
+	Relation	rel = table_open(stay->source.relid, AccessShareLock);
+	const RowShape *shape = shape_get(rel, TABLE_MESSAGE, NULL);
+	Membership	membership;
+	HeapTuple	row;
+
+	statement_vanish(stay->mailbox, stay->uid);
+	if (shape->store->has_accounts &&
+		(row = departed_row(&stay->source, rel)) != NULL &&
+		departures_read(shape, row, RelationGetDescr(rel), &membership))
+		statement_depart(shape->store, stay->mailbox, &membership);
+	table_close(rel, AccessShareLock);
+}
+
 /* crossing_settle: what left and has not arrived by now has gone */
 void
 crossing_settle(Crossings *crossings)
@@ -260,7 +277,7 @@ crossing_settle(Crossings *crossings)
 	hash_seq_init(&scan, crossings->stays);
 	while ((stay = hash_seq_search(&scan)) != NULL)
 		if (stay->departed)
-			statement_vanish(stay->mailbox, stay->uid);
+			stay_ends(stay);
 	hash_destroy(crossings->stays);
 	crossings->stays = NULL;
 }

@@ -30,10 +30,36 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
+
+/* Is it the row of the mailbox, or account, with the counters we know of? */
+static bool
+is_row_of(Store *store, const RowShape *shape, const Mailbox *mailbox,
+		  const Counters *counters, HeapTuple row, TupleDesc desc)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+	int64		uidnext;
+	int64		highestmodseq = 0;
+
+	if (mailbox->account_key != NULL)
+	{
+		row_get_int64(row, desc, shape->highestmodseq, INT8OID,
+					  &highestmodseq);
+		return row_get_account(shape, row, desc, key) &&
+			account_compare(store, key, mailbox->account_key) == 0 &&
+			highestmodseq == counters->highestmodseq;
+	}
+	if (!row_get_key(shape, row, desc, key) ||
+		!key_equal(store, key, counters->name->key))
+		return false;
+	row_get_counters(shape, row, desc, &uidnext, &highestmodseq);
+	return uidnext == counters->uidnext &&
+		highestmodseq == counters->highestmodseq;
+}
 
 /*
  * Is the current version of the mailbox's row at that place?  Then it is in the
@@ -48,11 +74,7 @@ fetch_row(Store *store, Relation rel, const RowShape *shape, Mailbox *mailbox,
 {
 	const Counters *counters = mailbox_counters(mailbox);
 	ItemPointerData place = counters->place.tid;
-	TupleDesc	desc = RelationGetDescr(rel);
-	Datum		key[MODSEQ_MAX_KEYS];
 	HeapTuple	row;
-	int64		uidnext;
-	int64		highestmodseq;
 	bool		owned;
 
 	if (rel->rd_rel->relfilenode != counters->place.file ||
@@ -63,18 +85,13 @@ fetch_row(Store *store, Relation rel, const RowShape *shape, Mailbox *mailbox,
 	if (!table_tuple_fetch_row_version(rel, &place, SnapshotSelf, slot))
 		return NULL;
 	row = ExecFetchSlotHeapTuple(slot, false, &owned);
-	if (!row_get_key(shape, row, desc, key) ||
-		!key_equal(store, key, mailbox_key(mailbox)))
-		return NULL;
-	row_get_counters(shape, row, desc, &uidnext, &highestmodseq);
-	if (uidnext != counters->uidnext ||
-		highestmodseq != counters->highestmodseq)
-		return NULL;
-	return row;
+	return is_row_of(store, shape, mailbox, counters, row,
+					 RelationGetDescr(rel)) ? row : NULL;
 }
 
 /*
- * A version went to a page where no entry of an index leads: make one in each
+ * A version went to a page where no entry of an index leads, or an index has a
+ * counter: make an entry in each
  *
  * The key is that of the version before, so nothing can be there twice.  As the
  * owner, whose code an operator class may be.
@@ -113,30 +130,55 @@ add_index_entries(Relation rel, TupleTableSlot *slot)
 /* Replaces the counters of the row by those */
 static HeapTuple
 new_version(const RowShape *shape, HeapTuple row, TupleDesc desc,
-			int64 uidnext, int64 highestmodseq)
+			const CounterValues *new, bool is_account)
 {
-	int			columns[2];
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
+	int			columns[4];
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+	int			n = 0;
 
-	columns[0] = shape->uidnext;
-	values[0] = row_make_int64(uidnext, shape->uidnext_type);
-	columns[1] = shape->highestmodseq;
-	values[1] = Int64GetDatum(highestmodseq);
-	return heap_modify_tuple_by_cols(row, desc, 2, columns, values, nulls);
+	columns[n] = shape->highestmodseq;
+	values[n++] = Int64GetDatum(new->highestmodseq);
+	if (is_account)
+	{
+		columns[n] = shape->email_modseq;
+		values[n++] = Int64GetDatum(new->state[STATE_EMAIL]);
+		columns[n] = shape->thread_modseq;
+		values[n++] = Int64GetDatum(new->state[STATE_THREAD]);
+		columns[n] = shape->mailbox_modseq;
+		values[n++] = Int64GetDatum(new->state[STATE_MAILBOX]);
+	}
+	else
+	{
+		columns[n] = shape->uidnext;
+		values[n++] = row_make_int64(new->uidnext, shape->uidnext_type);
+	}
+	if (new->created_modseq != 0)
+	{
+		columns[n] = shape->created_modseq;
+		values[n++] = Int64GetDatum(new->created_modseq);
+	}
+	if (new->properties_modseq != 0)
+	{
+		columns[n] = shape->properties_modseq;
+		values[n++] = Int64GetDatum(new->properties_modseq);
+	}
+	return heap_modify_tuple_by_cols(row, desc, n, columns, values, nulls);
 }
 
 /*
- * direct_write: the row gets these counters, if we know where it is
+ * direct_write: the row of a mailbox, or of an account, gets these counters, if
+ * we know where it is
  *
- * uidnext is as it is stored.  False, and nothing has happened, if SQL must do
+ * False, and nothing has happened, if SQL must do
  * it.  Does what our trigger on the table would do, but for telling it.
  */
 bool
-direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
-			 int64 highestmodseq)
+direct_write(Store *store, Mailbox *mailbox, const CounterValues *values)
 {
 	Counters   *counters = mailbox_counters(mailbox);
+	bool		is_account = mailbox->account_key != NULL;
+	TableRole	role = is_account ? TABLE_ACCOUNT : TABLE_MAILBOX;
 	ItemPointerData place = counters->place.tid;
 	Relation	rel;
 	const RowShape *shape;
@@ -148,11 +190,11 @@ direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
 	TU_UpdateIndexes indexes;
 
 	if (!counters->locked ||
-		counters->place.relid != store->table[TABLE_MAILBOX].relid ||
+		counters->place.relid != store->table[role].relid ||
 		XactReadOnly)
 		return false;
 	rel = table_open(counters->place.relid, RowExclusiveLock);
-	shape = shape_get(rel, TABLE_MAILBOX, NULL);
+	shape = shape_get(rel, role, NULL);
 	if (!shape->plain || shape->store != store)
 	{
 		table_close(rel, NoLock);
@@ -166,8 +208,8 @@ direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
 	row = fetch_row(store, rel, shape, mailbox, slot);
 	if (row != NULL)
 	{
-		row = new_version(shape, row, RelationGetDescr(rel), uidnext,
-						  highestmodseq);
+		row = new_version(shape, row, RelationGetDescr(rel), values,
+						  is_account);
 		ExecForceStoreHeapTuple(row, slot, true);
 		result = table_tuple_update_compat(rel, &place, slot,
 										   GetCurrentCommandId(true),

@@ -6,6 +6,7 @@
  * From the ground up:
  *
  *	place.c		where the versions of a mailbox's row are
+ *	departures.c	what leaves an account, as a statement collects it
  *	level.c		what is known and owed, level by level
  *	mailbox.c	mailboxes and their names
  *	source.c	the rows of a side table, beside those of its source
@@ -13,6 +14,8 @@
  *	keys.c		keys of messages, as a statement collects them
  *	statement.c	what one SQL statement changed
  *	direct.c		writing the counters where we know their row to be
+ *	departed.c	the table of what has left an account
+ *	account.c	the account lock; one value an account and statement
  *	counter.c	the mailbox lock; handing out mod-sequences
  *	uid.c		handing out UIDs, and judging those that were chosen
  *	vanished.c	the table of vanished UIDs
@@ -39,6 +42,17 @@ typedef struct RowPlace
 	ItemPointerData tid;
 } RowPlace;
 
+/* What there is a state of, in an account */
+typedef enum AccountState
+{
+	STATE_EMAIL,
+	STATE_THREAD,
+	STATE_MAILBOX,
+	ACCOUNT_STATES
+} AccountState;
+
+#define STATE_CHANGED(state)	(1 << (state))
+
 /*
  * Counters and Work: what a nest level knows of a mailbox, and what the
  * statement in progress there owes it.
@@ -53,6 +67,7 @@ typedef struct RowPlace
  *	Counters		set by									cleared by
  *	--------------	--------------------------------------	-----------------
  *	name			the first look-up, a rename				-
+ *	account			the lock, the row's triggers			-
  *	leaving			a message that arrives under the old	hearing of it
  *					key of a mailbox
  *	gone			DELETE, TRUNCATE						the lock, a rename
@@ -70,6 +85,7 @@ typedef struct RowPlace
  *	met				the lock, if the row was not known yet	gone
  *	committed_		the first UID that may return, INSERT	gone
  *	modseq
+ *	state			the lock of an account, settling		-
  *
  *	Work			set by									cleared by
  *	--------------	--------------------------------------	-----------------
@@ -94,10 +110,21 @@ typedef struct RowPlace
  *	renumbering		renumber_messages()						the same
  *	followed		each message that follows				-
  *	missing			unused_settle(), of a renamed mailbox	-
+ *	changed			row triggers, stamping, the mailbox's	settling
+ *					for its account's
+ *	departed		row triggers							being handed to the
+ *															account; its writing
+ *	late			completion, as waiting					a rename
+ *	begun			row triggers, an undeleted mailbox		stamping
+ *	appeared		rows that went in						settling
+ *	went			the mailbox row's triggers				being handed
+ *	made, altered	the same								settling
+ *	least			a HIGHESTMODSEQ that is not of ours		settling
  */
 typedef struct Counters
 {
 	struct MailboxName *name;	/* its key, as far as we know */
+	struct Mailbox *account;	/* whose it is; NULL: not known yet, or none */
 	struct MailboxName *leaving;	/* its key until the query in progress has
 									 * renamed it; or NULL */
 	bool		gone;			/* deleted */
@@ -120,6 +147,7 @@ typedef struct Counters
 								 * heard of it, or 0 */
 	bool		has_committed;
 	int64		committed_modseq;	/* HIGHESTMODSEQ before this transaction */
+	int64		state[ACCOUNT_STATES];	/* of an account: as the row has them */
 } Counters;
 
 /* UIDs of messages that something is to be done to */
@@ -160,6 +188,20 @@ typedef struct Work
 								 * renamed */
 	UidBuilder	missing;		/* vanished, unless messages that are still to
 								 * follow have them */
+
+	/* Where there are accounts; an account has value, used and listed, too */
+	int			changed;		/* bits: of what states something changed */
+	struct Departures *departed;	/* NULL: none */
+	struct Departures *late;	/* the same, of a mailbox whose new key we are
+								 * still to hear of */
+	UidBuilder	begun;			/* of owed.stamped: they need created_modseq,
+								 * too */
+	UidBuilder	appeared;		/* messages of Emails that may be new to the
+								 * account */
+	bool		went;			/* the mailbox is gone since */
+	bool		made;			/* the mailbox was created, */
+	bool		altered;		/* or properties of it changed */
+	int64		least;			/* of an account: its HIGHESTMODSEQ is no less */
 } Work;
 
 typedef struct MailboxLevel
@@ -172,11 +214,18 @@ typedef struct MailboxLevel
 	Work		work;
 } MailboxLevel;
 
-/* A mailbox is an object; it has no key of its own, but names refer to it. */
+/*
+ * A mailbox is an object; it has no key of its own, but names refer to it.
+ *
+ * An account is a row of counters like a mailbox's, which is locked, known and
+ * written in the same way; so it is such an object, too.  It has a key, which
+ * never changes, and no names.
+ */
 typedef struct Mailbox
 {
 	Oid			message_relid;	/* the store */
 	uint64		epoch;			/* of the store, when it was first heard of */
+	const Datum *account_key;	/* of an account; else NULL */
 	MailboxLevel *level;		/* the innermost that knows it */
 	struct MailboxName *notified;	/* the name under which notify.c noted it */
 	struct Mailbox *next;		/* of all that there are */
@@ -206,6 +255,48 @@ extern bool row_leaves_key(Store *store, TableRole role, const Datum *key,
 						   HeapTuple old, bool renamed);
 pg_noreturn extern void row_key_taken(Store *store, const Datum *key);
 extern void place_transaction_end(void);
+
+/* --- departures.c ------------------------------------------------------ */
+
+/* A message as its account knows it */
+typedef struct Membership
+{
+	Datum		email;
+	Datum		thread;
+	bool		has_thread;
+	int64		created;		/* its created_modseq */
+	bool		stays;			/* the Email stays in the account, and in its
+								 * Thread, by the same row */
+} Membership;
+
+/* What left an account */
+typedef struct Departures
+{
+	MemoryContext context;		/* that they live in */
+	struct ArrayBuildState *emails; /* of messages, */
+	struct ArrayBuildState *threads;	/* beside each; NULL: none has any */
+	struct ArrayBuildState *created;	/* beside each */
+	bool	   *stays;			/* beside each */
+	int			size;			/* of that array */
+	int			nlost;			/* of which the Email may not stay */
+	struct ArrayBuildState *mailboxes;	/* names of mailboxes that went, */
+	struct ArrayBuildState *mailboxes_created;	/* beside each */
+} Departures;
+
+extern bool departures_read(const RowShape *shape, HeapTuple row,
+							TupleDesc desc, Membership *membership);
+extern void departures_add(const Store *store, MemoryContext parent,
+						   Departures **list, const Membership *membership);
+extern void departures_add_mailbox(const Store *store, MemoryContext parent,
+								   Departures **list, Datum name,
+								   int64 created);
+extern void departures_move(Departures **from, Departures **to);
+extern void departures_drop(Departures **list);
+extern int	departures_count(const Departures *list);
+extern Datum departures_array(struct ArrayBuildState *state, Oid type,
+							  int first, int n);
+extern Datum departures_lost(const Departures *list,
+							 struct ArrayBuildState *state, Oid type);
 
 /* --- level.c ----------------------------------------------------------- */
 
@@ -243,7 +334,7 @@ extern void mailbox_transaction_end(void);
 extern bool source_has_messages(Store *store, const Datum *key,
 								int64 uidnext);
 extern bool source_supply(Store *store, Mailbox *mailbox);
-extern void source_add(Store *store, Datum *key);
+extern void source_add(Store *store, const Datum *key);
 extern void source_remove(Store *store, Datum *key);
 extern void source_look(Store *store, Datum *key);
 extern bool source_rename(Store *store, Datum *keys, bool counted);
@@ -253,6 +344,7 @@ extern void source_clear(Store *store);
 /* --- notify.c ---------------------------------------------------------- */
 
 extern void notify_note(const Store *store, Mailbox *mailbox);
+extern void notify_note_account(const Store *store, Mailbox *account);
 extern void notify_gone(const Store *store, const Datum *key);
 extern void notify_subtransaction_end(int level, bool commit);
 extern void notify_at_commit(void);
@@ -319,12 +411,16 @@ extern Crossings *statement_crossings(void);
 pg_noreturn extern void statement_store_changed(const Store *store);
 extern void statement_list(Mailbox *mailbox);
 extern void statement_vanish(Mailbox *mailbox, int64 uid);
+extern void statement_depart(const Store *store, Mailbox *mailbox,
+							 const Membership *membership);
 extern void statement_vanish_set(Mailbox *mailbox, const UidSet *set);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_set(Store *store, const Datum *key,
 								const UidSet *set);
 extern void statement_stamp_below(Store *store, const Datum *key,
+								  int64 uidnext);
+extern void statement_begin_below(Store *store, const Datum *key,
 								  int64 uidnext);
 extern void statement_stamped(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_flagged(Store *store, const Datum *key,
@@ -345,9 +441,47 @@ extern void statement_transaction_end(void);
 
 /* --- direct.c ---------------------------------------------------------- */
 
-extern bool direct_write(Store *store, Mailbox *mailbox, int64 uidnext,
-						 int64 highestmodseq);
+/* What the row of a mailbox, or of an account, is to have */
+typedef struct CounterValues
+{
+	int64		uidnext;		/* as it is stored; not of an account */
+	int64		highestmodseq;
+	int64		created_modseq; /* 0: as it is */
+	int64		properties_modseq;	/* 0: as it is */
+	int64		state[ACCOUNT_STATES];	/* of an account */
+} CounterValues;
+
+extern bool direct_write(Store *store, Mailbox *mailbox,
+						 const CounterValues *values);
 extern bool direct_read(Store *store, const Datum *key, PlanMode mode);
+
+/* --- departed.c -------------------------------------------------------- */
+
+extern void departed_add_mailbox(Store *store, Mailbox *mailbox,
+								 const Datum *key, int64 created);
+extern void departed_add_left(Store *store, Mailbox *mailbox);
+extern void departed_add_arrays(Store *store, Mailbox *mailbox,
+								const Datum *arrays);
+extern void departed_write(Store *store, Mailbox *account, int64 value);
+extern bool departed_changes_threads(Store *store, Mailbox *account);
+extern bool departed_has_new_email(Store *store, Mailbox *mailbox,
+								   Mailbox *account, int64 value);
+
+/* --- account.c --------------------------------------------------------- */
+
+extern Mailbox *account_get(Store *store, const Datum *key);
+extern Mailbox *account_of(Store *store, Mailbox *mailbox);
+extern int	account_compare_mailboxes(Store *store, Mailbox *a, Mailbox *b);
+extern uint64 account_lock_mailbox(Store *store, Mailbox *mailbox);
+extern void account_lock(Store *store, Mailbox *account);
+extern int64 account_guess(Store *store, Mailbox *mailbox);
+extern int64 account_modseq(Store *store, Mailbox *account, int64 least);
+extern void account_used(Mailbox *account, int64 value, int changed);
+extern void account_cover(Store *store, Mailbox *mailbox, int64 highest);
+extern void account_tell(Store *store, Mailbox *mailbox, CounterValues *values);
+extern bool account_hand(Store *store, Mailbox *mailbox);
+extern void account_settle(Store *store, Mailbox *account);
+extern void account_transaction_end(void);
 
 /* --- counter.c --------------------------------------------------------- */
 

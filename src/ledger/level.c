@@ -60,6 +60,8 @@ push_level(Mailbox *mailbox, int level)
 	uidset_builder_init(&work->arrivals);
 	uidset_builder_init(&work->unused);
 	uidset_builder_init(&work->returning);
+	uidset_builder_init(&work->begun);
+	uidset_builder_init(&work->appeared);
 	mailbox->level = inner;
 	if (level > 1)
 	{
@@ -89,6 +91,10 @@ pop_level(MailboxLevel *inner)
 	uidset_builder_free(&inner->work.arrivals);
 	uidset_builder_free(&inner->work.unused);
 	uidset_builder_free(&inner->work.returning);
+	uidset_builder_free(&inner->work.begun);
+	uidset_builder_free(&inner->work.appeared);
+	departures_drop(&inner->work.departed);
+	departures_drop(&inner->work.late);
 	pfree(inner);
 }
 
@@ -157,6 +163,15 @@ mailbox_merge_work(Work *from, Work *to)
 		to->guess = from->guess;
 	mailbox_move_changes(&from->owed, &to->owed);
 	mailbox_move_changes(&from->waiting, &to->waiting);
+	to->changed |= from->changed;
+	to->went = to->went || from->went;
+	to->made = to->made || from->made;
+	to->altered = to->altered || from->altered;
+	to->least = Max(to->least, from->least);
+	departures_move(&from->departed, &to->departed);
+	departures_move(&from->late, &to->late);
+	mailbox_move_uids(&from->begun, &to->begun);
+	mailbox_move_uids(&from->appeared, &to->appeared);
 	mailbox_move_uids(&from->followed, &to->followed);
 	mailbox_move_uids(&from->missing, &to->missing);
 	from->value = 0;

@@ -95,20 +95,27 @@ json_value(const KeyColumn *key, Datum value)
 	}
 }
 
-/* The key: its value, or an array of the values of several columns */
+/* A key: its value, or an array of the values of several columns, or of none */
 static char *
-json_key(const Store *store, const Datum *key)
+json_columns(const KeyColumn *columns, int n, const Datum *key)
 {
 	StringInfoData buf;
 
-	if (store->nkeys == 1)
-		return json_value(&store->key[0], key[0]);
+	if (n == 1)
+		return json_value(&columns[0], key[0]);
 	initStringInfo(&buf);
-	for (int i = 0; i < store->nkeys; i++)
-		appendStringInfo(&buf, "%s%s", i == 0 ? "[" : ", ",
-						 json_value(&store->key[i], key[i]));
+	appendStringInfoChar(&buf, '[');
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&buf, "%s%s", i == 0 ? "" : ", ",
+						 json_value(&columns[i], key[i]));
 	appendStringInfoChar(&buf, ']');
 	return buf.data;
+}
+
+static char *
+json_key(const Store *store, const Datum *key)
+{
+	return json_columns(store->key, store->nkeys, key);
 }
 
 /* notify_note: HIGHESTMODSEQ of the mailbox was raised */
@@ -130,6 +137,27 @@ notify_note(const Store *store, Mailbox *mailbox)
 	wakeups = lappend(wakeups, wakeup);
 	MemoryContextSwitchTo(old);
 	mailbox->notified = name;
+}
+
+/* notify_note_account: a value was taken in the account */
+void
+notify_note_account(const Store *store, Mailbox *account)
+{
+	MemoryContext old;
+	Wakeup	   *wakeup;
+
+	if (!store->notify || account->notified != NULL)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	wakeup = palloc0(sizeof(Wakeup));
+	wakeup->mailbox = account;
+	wakeup->store = json_string(store->table[TABLE_MESSAGE].name);
+	wakeup->key = json_columns(store->account_key, store->naccounts,
+							   account->account_key);
+	account->notified = palloc0(sizeof(MailboxName));
+	wakeup->name = account->notified;
+	wakeups = lappend(wakeups, wakeup);
+	MemoryContextSwitchTo(old);
 }
 
 /* notify_gone: no mailbox has that key any more; NULL for more than one */
@@ -193,19 +221,21 @@ notify_at_commit(void)
 	{
 		Wakeup	   *wakeup = lfirst(lc);
 		const MailboxLevel *level = wakeup->mailbox->level;
-		const char *format = "{\"store\": %s, \"mailbox\": %s, "
+		bool		is_account = wakeup->mailbox->account_key != NULL;
+		const char *format = "{\"store\": %s, \"%s\": %s, "
 			"\"highestmodseq\": " INT64_FORMAT "}";
+		const char *whose = is_account ? "account" : "mailbox";
 		char	   *payload;
 
 		if (level == NULL || !level->counters.locked ||
-			level->counters.name != wakeup->name)
+			(!is_account && level->counters.name != wakeup->name))
 			continue;
-		payload = psprintf(format, wakeup->store, wakeup->key,
+		payload = psprintf(format, wakeup->store, whose, wakeup->key,
 						   level->counters.highestmodseq);
 
 		/* A hint must not keep anybody from committing */
 		if (strlen(payload) >= NOTIFY_MAX_LENGTH)
-			payload = psprintf(format, wakeup->store, "null",
+			payload = psprintf(format, wakeup->store, whose, "null",
 							   level->counters.highestmodseq);
 		Async_Notify(NOTIFY_CHANNEL, payload);
 	}

@@ -83,6 +83,27 @@ renamed_early(const Store *store, const Datum *key)
 }
 
 /*
+ * Adds a row for the mailbox with that key, by that query.  It has the account
+ * of the source's row, which is not there any more if that is gone again.
+ */
+static void
+add_row(Store *store, const Datum *key, PlanId id)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	bool		found = true;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	SPI_connect();
+	if (store->has_accounts)
+		found = plan_execute(store, PLAN_SOURCE_ACCOUNT, params,
+							 PLAN_AS_OWNER) > 0 &&
+			plan_get_account(store, 0, 1, params + store->nkeys);
+	if (found)
+		plan_execute(store, id, params, PLAN_AS_OWNER);
+	SPI_finish();
+}
+
+/*
  * Adds the row of a side table that its source has and this has not: the
  * source's trigger fires after the statement, which may insert messages too.
  * False if the source has no such row either.
@@ -95,18 +116,23 @@ source_supply(Store *store, Mailbox *mailbox)
 	if (!OidIsValid(store->table[TABLE_SOURCE].relid) ||
 		plan_execute(store, PLAN_SEE_SOURCE, key, PLAN_AS_OWNER) == 0)
 		return false;
-	plan_execute(store, PLAN_ADD_MAILBOX, key, PLAN_AS_OWNER);
+	add_row(store, key, store->has_accounts ? PLAN_ADD_COUNTED :
+			PLAN_ADD_MAILBOX);
 	check_row(store, key, ROW_THERE);
 	return true;
 }
 
 /* source_add: there is a mailbox with that key, be there a row for it or not */
 void
-source_add(Store *store, Datum *key)
+source_add(Store *store, const Datum *key)
 {
-	plan_run(store, store->counters != NULL ? PLAN_BRING_MAILBOX :
-			 PLAN_ADD_MAILBOX, key);
-	check_row(store, key, ROW_THERE);
+	if (store->has_accounts)
+		add_row(store, key, store->counters != NULL ? PLAN_BRING_COUNTED :
+				PLAN_ADD_COUNTED);
+	else
+		add_row(store, key, store->counters != NULL ? PLAN_BRING_MAILBOX :
+				PLAN_ADD_MAILBOX);
+	check_row(store, unconstify(Datum *, key), ROW_THERE);
 }
 
 /* source_has_messages: are there any under that key, with UIDs below that? */

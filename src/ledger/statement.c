@@ -159,7 +159,17 @@ statement_vanish(Mailbox *mailbox, int64 uid)
 	statement_list(mailbox);
 }
 
-/* statement_vanish_set: the same for all UIDs of a set */
+/* statement_depart: a message has left its account, as far as it was there */
+void
+statement_depart(const Store *store, Mailbox *mailbox,
+				 const Membership *membership)
+{
+	departures_add(store, level_memory(), &mailbox_work(mailbox)->departed,
+				   membership);
+	statement_list(mailbox);
+}
+
+/* statement_vanish_set: all UIDs of a set have left the mailbox */
 void
 statement_vanish_set(Mailbox *mailbox, const UidSet *set)
 {
@@ -247,7 +257,24 @@ statement_stamp_below(Store *store, const Datum *key, int64 uidnext)
 	work->lock_stamped = true;
 }
 
-/* statement_stamp_flagged: the same, from a flag table that names UIDs */
+/*
+ * statement_begin_below: the same, and they begin to be in the mailbox's
+ * account
+ */
+void
+statement_begin_below(Store *store, const Datum *key, int64 uidnext)
+{
+	Mailbox    *mailbox = mailbox_get(store, key);
+
+	if (uidnext == 1)
+		return;
+	statement_stamp_below(store, key, uidnext);
+	uidset_builder_add(&mailbox_work(mailbox)->begun, 1,
+					   (uint32) (uidnext - 1));
+	statement_list(mailbox);
+}
+
+/* statement_stamp_flagged: the same as statement_stamp(), from a flag table that names UIDs */
 void
 statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
 {
@@ -301,6 +328,7 @@ void
 statement_forget_stamped(Work *work)
 {
 	uidset_builder_free(&work->owed.stamped);
+	uidset_builder_free(&work->begun);
 	work->lock_stamped = false;
 	work->restamp = false;
 }

@@ -289,6 +289,29 @@ expand_account(Expansion *query, const char *row, bool as_text)
 						   as_array ? "]::pg_catalog.text" : "");
 }
 
+/*
+ * {account_rest}, {$account_rest}, {excluded.account_rest}: columns of the
+ * account that are not in the mailbox key, each after a comma
+ */
+static void
+expand_account_rest(Expansion *query, const char *prefix)
+{
+	const Store *store = query->store;
+	const StoreTable *table = &store->table[TABLE_MAILBOX];
+
+	for (int i = 0; i < store->naccounts; i++)
+	{
+		if (key_has_column(table->key, table->nkeys, table->account[i].name))
+			continue;
+		if (prefix[0] == '$')
+			appendStringInfo(&query->text, ", $%d",
+							 find_param(query, "account") + i);
+		else
+			appendStringInfo(&query->text, ", %s%s", prefix,
+							 table->account[i].quoted);
+	}
+}
+
 /* {x@y}, {x@$account} */
 static void
 expand_same_account(Expansion *query, const char *row, const char *other)
@@ -296,6 +319,7 @@ expand_same_account(Expansion *query, const char *row, const char *other)
 	const Store *store = query->store;
 	const StoreTable *left = table_of_row(query, row);
 	const StoreTable *right = table_of_row(query, other);
+	const StoreTable *account = &store->table[TABLE_ACCOUNT];
 	bool		is_param = other[0] == '$';
 	int			first = is_param && store->naccounts > 0 ?
 		find_param(query, other + 1) : 0;
@@ -320,8 +344,11 @@ expand_same_account(Expansion *query, const char *row, const char *other)
 		if (!is_param)
 			expand_collation(query, store->account_key[i].collation);
 	}
+	/* The one row is found by the index: it may have many dead versions */
 	if (store->naccounts == 0)
-		appendStringInfoString(&query->text, "true");
+		appendStringInfoString(&query->text,
+							   left == account || right == account ?
+							   "a.one" : "true");
 }
 
 /* --- messages ---------------------------------------------------------- */
@@ -501,6 +528,11 @@ expand_braces(Expansion *query, char *token)
 		expand_key(query, NULL, token);
 	else if (strcmp(token, "account_key") == 0)
 		expand_account(query, NULL, false);
+	else if (strcmp(token, "account_rest") == 0 ||
+			 strcmp(token, "$account_rest") == 0)
+		expand_account_rest(query, token[0] == '$' ? "$" : "");
+	else if (strcmp(token, "excluded.account_rest") == 0)
+		expand_account_rest(query, "excluded.");
 	else if (at != NULL)
 	{
 		*at = '\0';

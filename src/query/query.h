@@ -85,10 +85,31 @@ typedef enum PlanId
 	PLAN_ANY_MAILBOX,
 	PLAN_DROP_DEPARTED,
 	PLAN_CLEAR_DEPARTED,
+	PLAN_ADD_COUNTED,
+	PLAN_BRING_COUNTED,
+	PLAN_SOURCE_ACCOUNT,
+	PLAN_LOCK_COUNTED,
+	PLAN_READ_COUNTED,
+	PLAN_WRITE_COUNTED,
+	PLAN_ADD_ACCOUNT,
+	PLAN_FIND_ACCOUNT,
+	PLAN_LOCK_ACCOUNT,
+	PLAN_WRITE_ACCOUNT,
+	PLAN_BEGIN_MESSAGES,
+	PLAN_APPEND_DEPARTED,
+	PLAN_APPEND_DEPARTED_THREADS,
+	PLAN_LEFT_MESSAGES,
+	PLAN_LEFT_THREADS,
+	PLAN_NAME_MAILBOX,
+	PLAN_SEE_LOST_EMAIL,
+	PLAN_SEE_NEW_EMAIL,
 	PLAN_COUNT,
 
 	/* For plan_scan(), which keeps none */
 	PLAN_ALL_MESSAGES,
+	PLAN_ALL_MEMBERSHIPS,
+	PLAN_ALL_MEMBERSHIPS_THREADS,
+	PLAN_ALL_COUNTED,
 	PLAN_ALL_FLAGGED,
 	PLAN_ALL_FLAGGED_UIDS,
 	PLAN_ALL_MAILBOXES,
@@ -193,6 +214,8 @@ extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern uint64 plan_scan(Store *store, PlanId id, Oid relid);
 extern bool plan_get_key(const Store *store, uint64 row, Datum *key);
+extern bool plan_get_account(const Store *store, uint64 row, int column,
+							 Datum *account);
 extern bool plan_get_message(const Store *store, uint64 row, Datum *key,
 							 int64 *uid, bool *live);
 extern void run_init(void);

@@ -128,10 +128,12 @@ start_query(QueryDesc *query, int eflags)
 	if (!plan_is_running(query->sourceText))
 		return;
 	if (plan_running->id == PLAN_STAMP_MESSAGE ||
-		plan_running->id == PLAN_STAMP_MESSAGES)
+		plan_running->id == PLAN_STAMP_MESSAGES ||
+		plan_running->id == PLAN_BEGIN_MESSAGES)
 		start_stamp(plan_running, query);
 	else if (plan_running->id == PLAN_WRITE_MAILBOX ||
-			 plan_running->id == PLAN_RAISE_MAILBOX)
+			 plan_running->id == PLAN_RAISE_MAILBOX ||
+			 plan_running->id == PLAN_WRITE_COUNTED)
 		start_count(plan_running, query);
 }
 
@@ -207,6 +209,37 @@ has_type(Form_pg_attribute column, Oid type)
 	return column->atttypid == type || getBaseType(column->atttypid) == type;
 }
 
+/* The type of a column of a result, by its letter: see text.c */
+static Oid
+letter_type(const Store *store, char letter, int i)
+{
+	switch (letter)
+	{
+		case 'k':
+			return store->key[i].type;
+		case 'a':
+			return store->naccounts == 0 ? BOOLOID : store->account_key[i].type;
+		case 'i':
+			return INT8OID;
+		case 'b':
+			return BOOLOID;
+		case 'o':
+			return OIDOID;
+		case 't':
+			return TIDOID;
+		case 's':
+			return TEXTOID;
+		case 'E':
+			return get_array_type(store->email.type);
+		case 'T':
+			return get_array_type(store->thread.type);
+		case 'I':
+			return INT8ARRAYOID;
+		default:
+			return uidset_oid();
+	}
+}
+
 /*
  * Are the columns of SPI_tuptable those that whoever asked will take Datums of?
  *
@@ -222,16 +255,12 @@ result_is_sound(const Store *store, const char *result)
 
 	for (const char *c = result; *c != '\0'; c++)
 	{
-		int			columns = *c == 'k' ? store->nkeys : 1;
+		int			columns = *c == 'k' ? store->nkeys :
+			*c == 'a' ? Max(store->naccounts, 1) : 1;
 
 		for (int i = 0; i < columns; i++, n++)
 			if (n >= desc->natts ||
-				!has_type(TupleDescAttr(desc, n),
-						  *c == 'k' ? store->key[i].type :
-						  *c == 'i' ? INT8OID :
-						  *c == 'b' ? BOOLOID :
-						  *c == 'o' ? OIDOID :
-						  *c == 't' ? TIDOID : uidset_oid()))
+				!has_type(TupleDescAttr(desc, n), letter_type(store, *c, i)))
 				return false;
 	}
 	return n == desc->natts;
@@ -463,6 +492,22 @@ plan_get_key(const Store *store, uint64 row, Datum *key)
 	{
 		key[i] = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 							   i + 1, &isnull);
+		if (isnull)
+			return false;
+	}
+	return true;
+}
+
+/* plan_get_account: the account key that a row of SPI_tuptable has from there */
+bool
+plan_get_account(const Store *store, uint64 row, int column, Datum *account)
+{
+	bool		isnull;
+
+	for (int i = 0; i < store->naccounts; i++)
+	{
+		account[i] = SPI_getbinval(SPI_tuptable->vals[row],
+								   SPI_tuptable->tupdesc, column + i, &isnull);
 		if (isnull)
 			return false;
 	}

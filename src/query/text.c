@@ -69,6 +69,8 @@
  * new_key		{$new_key}: another one
  * keys			{$keys}: many; an array for each column, as a function in FROM
  * account accounts
+ *				{account_rest}, {$account_rest}, {excluded.account_rest}: what
+ *				the mailbox key does not have of it, with a comma before each
  *				{x@$account}, {$account}, {$accounts}: the same for accounts
  * email thread	{$email}, {$thread}: of the type of that column
  * emails threads created mailboxes mailboxes_created
@@ -82,7 +84,10 @@
  *
  * The columns of a result that we read have a letter each, for run.c:
  * k			the columns of the mailbox key, in the mailbox table's types
- * i b o t u	a bigint, a boolean, an OID, a row's place, a set of UIDs
+ * a			the columns of the account's key, in the mailbox table's types; a
+ *				boolean if there is one for the store
+ * i b o t u s	a bigint, a boolean, an OID, a row's place, a set of UIDs, a text
+ * E T I		arrays of Emails, Threads, bigints
  */
 typedef struct QueryText
 {
@@ -417,7 +422,7 @@ static const QueryText queries[] = {
 		" FROM {vanished} AS v WHERE {v=$key}"
 	},
 
-	/* --- accounts -------------------------------------------------------- */
+	/* --- accounts: see ledger/account.c --------------------------------- */
 
 	/* Has it mailboxes? */
 	[PLAN_ANY_OF_ACCOUNT] = {TABLE_MAILBOX, ACCESS_ANY, "", "account",
@@ -432,6 +437,138 @@ static const QueryText queries[] = {
 	[PLAN_CLEAR_DEPARTED] = {TABLE_DEPARTED, ACCESS_ANY, "", "",
 		"DELETE FROM {departed} AS d"
 	},
+	/* As PLAN_ADD_MAILBOX and PLAN_BRING_MAILBOX */
+	[PLAN_ADD_COUNTED] = {TABLE_MAILBOX, ACCESS_ANY, "", "key account",
+		"INSERT INTO {mailbox} ({key}{account_rest})"
+		" VALUES ({$key}{$account_rest})"
+		" ON CONFLICT ({key}) DO NOTHING"
+	},
+	[PLAN_BRING_COUNTED] = {TABLE_MAILBOX, ACCESS_ANY, "", "key account",
+		"INSERT INTO {mailbox} AS b ({key}{account_rest})"
+		" VALUES ({$key}{$account_rest})"
+		" ON CONFLICT ({key}) DO UPDATE SET"
+		" (gone_at{account_rest}) = ROW (NULL{excluded.account_rest})"
+		" WHERE b.gone_at IS NOT NULL"
+	},
+	[PLAN_SOURCE_ACCOUNT] = {TABLE_SOURCE, ACCESS_ANY, "", "key",
+		"SELECT {s.account} FROM {source} AS s WHERE {s=$key}"
+	},
+	/* The account's lock, and then the mailbox's: rows are locked as OF says */
+	[PLAN_LOCK_COUNTED] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotbotiiiia", "key",
+		"SELECT {b.counters}, b.tableoid, b.ctid, {b.gone},"
+		" a.tableoid, a.ctid, a.highestmodseq,"
+		" a.email_modseq, a.thread_modseq, a.mailbox_modseq, {b.account}"
+		" FROM {account} AS a, {mailbox} AS b WHERE {b=$key} AND {b@a}"
+		" FOR NO KEY UPDATE OF a, b"
+	},
+	[PLAN_READ_COUNTED] = {TABLE_MAILBOX, ACCESS_INDEX, "ia", "key",
+		"SELECT a.highestmodseq, {b.account}"
+		" FROM {account} AS a, {mailbox} AS b WHERE {b=$key} AND {b@a}"
+	},
+	/* 0: that number stays */
+	[PLAN_WRITE_COUNTED] = {TABLE_MAILBOX, ACCESS_INDEX, "",
+		"key uidnext highestmodseq made altered",
+		"UPDATE {mailbox} AS b"
+		" SET {uidnext} = {$uidnext}, {highestmodseq} = {$highestmodseq},"
+		" created_modseq = COALESCE(NULLIF({$made}, 0), b.created_modseq),"
+		" properties_modseq ="
+		" COALESCE(NULLIF({$altered}, 0), b.properties_modseq)"
+		" WHERE {b=$key}"
+	},
+	/* That of a mailbox, unless it is there.  It begins above all it has. */
+	[PLAN_ADD_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_ANY, "", "key",
+		"INSERT INTO {account} ({account_key}, highestmodseq, email_modseq,"
+		" thread_modseq, mailbox_modseq, floor)"
+		" SELECT {b.account}, n, n, n, n, n"
+		" FROM {mailbox} AS b, LATERAL (SELECT"
+		" GREATEST(pg_catalog.max(o.{highestmodseq}), 1) AS n"
+		" FROM {mailbox} AS o WHERE {b@o}) AS o"
+		" WHERE {b=$key}"
+		" ON CONFLICT ({account_key}) DO NOTHING"
+	},
+	[PLAN_FIND_ACCOUNT] = {TABLE_MAILBOX, ACCESS_INDEX, "a", "key",
+		"SELECT {b.account} FROM {mailbox} AS b WHERE {b=$key}"
+	},
+	[PLAN_LOCK_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_INDEX, "otiiii", "account",
+		"SELECT a.tableoid, a.ctid, a.highestmodseq, a.email_modseq,"
+		" a.thread_modseq, a.mailbox_modseq"
+		" FROM {account} AS a WHERE {a@$account} FOR NO KEY UPDATE"
+	},
+	[PLAN_WRITE_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_INDEX, "",
+		"account highestmodseq email_modseq thread_modseq mailbox_modseq",
+		"UPDATE {account} AS a SET highestmodseq = {$highestmodseq},"
+		" email_modseq = {$email_modseq}, thread_modseq = {$thread_modseq},"
+		" mailbox_modseq = {$mailbox_modseq}"
+		" WHERE {a@$account}"
+	},
+	/* As stamping does, of messages that begin to be in the account as well */
+	[PLAN_BEGIN_MESSAGES] = {TABLE_MESSAGE, ACCESS_RANGES, "",
+		"key modseq uids",
+		"UPDATE {message} AS m"
+		" SET {modseq} = {$modseq}, {created_modseq} = {$modseq}"
+		" FROM modseq.ranges({$uids}) AS r"
+		" WHERE {m=$key} AND {m.live} AND {m in r}"
+		" AND (m.{modseq} {=} {$modseq}"
+		" AND m.{created_modseq} {=} {$modseq}) IS NOT TRUE"
+	},
+	[PLAN_APPEND_DEPARTED] = {TABLE_DEPARTED, ACCESS_ANY, "",
+		"account modseq emails created mailboxes mailboxes_created",
+		"INSERT INTO {departed} ({account_key}, modseq, emails, created,"
+		" mailboxes, mailboxes_created)"
+		" VALUES ({$account}, {$modseq}, {$emails}, {$created}, {$mailboxes},"
+		" {$mailboxes_created})"
+	},
+	[PLAN_APPEND_DEPARTED_THREADS] = {TABLE_DEPARTED, ACCESS_ANY, "",
+		"account modseq emails threads created mailboxes mailboxes_created",
+		"INSERT INTO {departed} ({account_key}, modseq, emails, threads,"
+		" created, mailboxes, mailboxes_created)"
+		" VALUES ({$account}, {$modseq}, {$emails}, {$threads}, {$created},"
+		" {$mailboxes}, {$mailboxes_created})"
+	},
+	[PLAN_NAME_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "s", "key",
+		"SELECT {b.name} FROM (SELECT {$key}) AS b ({key})"
+	},
+	/* Of a mailbox that goes while its messages stay */
+	[PLAN_LEFT_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "EI", "key",
+		"SELECT pg_catalog.array_agg(m.{email}),"
+		" pg_catalog.array_agg(COALESCE(m.{created_modseq}, 0))"
+		" FROM {message} AS m WHERE {m=$key} AND {m.live}"
+		" AND m.{email} IS NOT NULL"
+	},
+	[PLAN_LEFT_THREADS] = {TABLE_MESSAGE, ACCESS_INDEX, "EIT", "key",
+		"SELECT pg_catalog.array_agg(m.{email}),"
+		" pg_catalog.array_agg(COALESCE(m.{created_modseq}, 0)),"
+		" pg_catalog.array_agg(m.{thread})"
+		" FROM {message} AS m WHERE {m=$key} AND {m.live}"
+		" AND m.{email} IS NOT NULL"
+	},
+	/* Is any of these Emails in no mailbox of the account any more? */
+	[PLAN_SEE_LOST_EMAIL] = {TABLE_MESSAGE, ACCESS_RANGES, "",
+		"account emails",
+		"SELECT FROM pg_catalog.unnest({$emails}) AS e (id)"
+		" WHERE NOT EXISTS (SELECT FROM {message} AS m, {mailbox} AS b"
+		" WHERE m.{email} {=} e.id AND {m.live} AND {b=m} AND {b@$account}"
+		" AND NOT {b.gone})"
+		" LIMIT 1"
+	},
+	/*
+	 * Was any Email, of messages that have arrived under that mod-sequence, in
+	 * no mailbox of the account before?  Those that left under it were.
+	 */
+	[PLAN_SEE_NEW_EMAIL] = {TABLE_MESSAGE, ACCESS_RANGES, "",
+		"key modseq uids account emails threads",
+		"SELECT FROM (SELECT m.{email} AS id, m.{thread} AS thread"
+		" FROM modseq.ranges({$uids}) AS r, {message} AS m"
+		" WHERE {m=$key} AND {m.live} AND {m in r}"
+		" AND m.{email} IS NOT NULL) AS e"
+		" WHERE NOT EXISTS (SELECT FROM {message} AS m, {mailbox} AS b"
+		" WHERE m.{email} {=} e.id AND {m.live} AND {b=m} AND {b@$account}"
+		" AND NOT {b.gone}"
+		" AND COALESCE(m.{created_modseq}, 0) {<} {$modseq})"
+		" AND ((e.id, e.thread) IN (SELECT pg_catalog.unnest({$emails}),"
+		" pg_catalog.unnest({$threads}))) IS NOT TRUE"
+		" LIMIT 1"
+	},
 
 	/* --- tables that come or go: they are locked, see bulk.c ------------- */
 
@@ -440,6 +577,25 @@ static const QueryText queries[] = {
 		"SELECT {m.mailbox}, modseq.uidset_agg({m.uid}) FROM {table} AS m"
 		" WHERE {m.live} AND {m.uid} {>=} 1 AND {m.uid} {<=} 4294967295"
 		" GROUP BY {m.key} ORDER BY {m.key}"
+	},
+	/* The same of their Emails */
+	[PLAN_ALL_MEMBERSHIPS] = {TABLE_MESSAGE, ACCESS_ANY, "kEI", "",
+		"SELECT {m.mailbox}, pg_catalog.array_agg(m.{email}),"
+		" pg_catalog.array_agg(COALESCE(m.{created_modseq}, 0))"
+		" FROM {table} AS m WHERE {m.live} AND m.{email} IS NOT NULL"
+		" GROUP BY {m.key} ORDER BY {m.key}"
+	},
+	[PLAN_ALL_MEMBERSHIPS_THREADS] = {TABLE_MESSAGE, ACCESS_ANY, "kEIT", "",
+		"SELECT {m.mailbox}, pg_catalog.array_agg(m.{email}),"
+		" pg_catalog.array_agg(COALESCE(m.{created_modseq}, 0)),"
+		" pg_catalog.array_agg(m.{thread})"
+		" FROM {table} AS m WHERE {m.live} AND m.{email} IS NOT NULL"
+		" GROUP BY {m.key} ORDER BY {m.key}"
+	},
+	/* Mailboxes that are there, and when they were created */
+	[PLAN_ALL_COUNTED] = {TABLE_MAILBOX, ACCESS_ANY, "ki", "",
+		"SELECT {b.mailbox}, COALESCE(b.created_modseq, 0) FROM {table} AS b"
+		" WHERE NOT {b.gone}"
 	},
 	[PLAN_ALL_FLAGGED] = {TABLE_FLAG, ACCESS_ANY, "ku", "",
 		"SELECT {m.mailbox}, modseq.uidset_agg({m.uid}) FROM {message} AS m"

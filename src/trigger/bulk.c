@@ -76,7 +76,7 @@ refuse_other_owner(const Store *store, TableRole role, Oid relid)
 
 /*
  * Does something to each mailbox that a table is of.  The query's rows have its
- * key, and up to two values.
+ * key, and up to three values.
  */
 static void
 for_each_mailbox(Store *store, PlanId id, Oid relid,
@@ -90,7 +90,7 @@ for_each_mailbox(Store *store, PlanId id, Oid relid,
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Datum		key[MODSEQ_MAX_PARAMS];
-		Datum		values[2] = {0};
+		Datum		values[3] = {0};
 		int			n = SPI_tuptable->tupdesc->natts - store->nkeys;
 		bool		isnull;
 
@@ -164,6 +164,39 @@ vanish(Store *store, Datum *key, const Datum *uids)
 	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids[0]));
 }
 
+/* The same for its account, which is asked for while the mailbox is there */
+static void
+depart(Store *store, Datum *key, const Datum *arrays)
+{
+	Mailbox    *mailbox = mailbox_get(store, key);
+
+	account_of(store, mailbox);
+	departed_add_arrays(store, mailbox, arrays);
+}
+
+static void
+messages_leave(Store *store, Oid relid)
+{
+	for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, vanish);
+	if (store->has_accounts)
+		for_each_mailbox(store, store->thread.name != NULL ?
+						 PLAN_ALL_MEMBERSHIPS_THREADS : PLAN_ALL_MEMBERSHIPS,
+						 relid, depart);
+}
+
+/* The account hears of a mailbox that goes, while it can be asked whose it is */
+static void
+end_mailbox(Store *store, Datum *key, const Datum *created)
+{
+	Mailbox    *mailbox = mailbox_get(store, key);
+
+	if (account_of(store, mailbox) == NULL)
+		return;
+	mailbox_work(mailbox)->went = true;
+	departed_add_mailbox(store, mailbox, key, DatumGetInt64(created[0]));
+	statement_list(mailbox);
+}
+
 /* The history of a mailbox goes with it, unless it is remembered */
 static void
 forget_mailbox(Store *store, Datum *key, const Datum *unused)
@@ -190,9 +223,11 @@ bulk_leave(Store *store, TableRole role, Oid relid)
 	switch (role)
 	{
 		case TABLE_MESSAGE:
-			for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, vanish);
+			messages_leave(store, relid);
 			break;
 		case TABLE_MAILBOX:
+			if (store->has_accounts)
+				for_each_mailbox(store, PLAN_ALL_COUNTED, relid, end_mailbox);
 			if (store->outlives)
 				vanished_remember_table(store, relid);
 			for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, forget_mailbox);
@@ -222,6 +257,9 @@ bulk_open_truncate(Relation rel)
 	if (trigger == NULL)
 		return;
 	store = shape_get(rel, TABLE_MAILBOX, trigger)->store;
+	if (store->has_accounts && rel->rd_rel->relkind == RELKIND_RELATION)
+		for_each_mailbox(store, PLAN_ALL_COUNTED, RelationGetRelid(rel),
+						 end_mailbox);
 	if (store->outlives)
 		vanished_remember_table(store, RelationGetRelid(rel));
 }
@@ -331,12 +369,20 @@ resume_mailbox(Store *store, Datum *key, const Datum *unused)
 
 	if (!counter_lock(store, mailbox))
 		return;
+	if (store->has_accounts)
+	{
+		mailbox_work(mailbox)->made = true;
+		account_cover(store, mailbox, mailbox_counters(mailbox)->highestmodseq);
+		statement_list(mailbox);
+	}
 	if (store->outlives &&
 		vanished_recollect(store, key, &uidnext, &highestmodseq))
 	{
 		uidnext = Max(uidnext, mailbox_counters(mailbox)->uidnext);
 		mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
 		vanished_drop(store, key);
+		if (store->has_accounts)
+			statement_begin_below(store, key, uidnext);
 	}
 	unused_add(mailbox, 1, Max(uidnext, mailbox_counters(mailbox)->uidnext));
 }

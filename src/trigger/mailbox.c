@@ -138,10 +138,144 @@ resume(const RowChange *change, const Datum *key, Mailbox *mailbox,
 	mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
 	vanished_drop(store, key);
 	unused_add(mailbox, 1, uidnext);
-	statement_stamp_below(store, key, uidnext);
+	if (store->has_accounts)
+		statement_begin_below(store, key, uidnext);
+	else
+		statement_stamp_below(store, key, uidnext);
 	statement_close(STATEMENT_OTHER);
 	return true;
 }
+
+/* --- what accounts know of mailboxes ------------------------------------ */
+
+/* When the mailbox was created, as a row of counters has it */
+static int64
+get_created(const RowChange *change, HeapTuple tuple)
+{
+	int64		created = 0;
+
+	row_get_int64(tuple, change->desc, change->shape->created_modseq, INT8OID,
+				  &created);
+	return created;
+}
+
+/* The account that a row says, which must say one */
+static void
+get_account(const RowChange *change, HeapTuple tuple, const Datum *key,
+			Datum *account)
+{
+	if (!row_get_account(change->shape, tuple, change->desc, account))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("mailbox %s is in no account",
+						key_text(change->store, key)),
+				 errhint("Give its row an account.")));
+}
+
+/*
+ * A mailbox with that key is there, and was not: it is created by the
+ * statement in progress.  Its messages, if there are any, begin with it.
+ */
+static void
+mailbox_begins(const RowChange *change, Mailbox *mailbox, const Datum *key,
+			   const RowNumbers *numbers)
+{
+	Store	   *store = change->store;
+	Datum		account[MODSEQ_MAX_KEYS];
+	Work	   *work;
+
+	get_account(change, change->new, key, account);
+	if (mailbox == NULL)
+		mailbox = mailbox_get(store, key);
+	mailbox_counters(mailbox)->account = account_get(store, account);
+	statement_open(STATEMENT_OTHER);
+	work = mailbox_work(mailbox);
+	work->made = true;
+	work->went = false;
+	statement_list(mailbox);
+	if (store->outlives || store->remembers)
+		statement_begin_below(store, key, numbers->uidnext);
+	if (numbers->highestmodseq > MODSEQ_UNUSED)
+		account_cover(store, mailbox, numbers->highestmodseq);
+	statement_close(STATEMENT_OTHER);
+}
+
+/* The mailbox that had that key is gone, or has another one */
+static void
+mailbox_ends(const RowChange *change, Mailbox *mailbox, const Datum *key,
+			 bool went)
+{
+	Store	   *store = change->store;
+	Datum		account[MODSEQ_MAX_KEYS];
+
+	if (!row_get_account(change->shape, change->old, change->desc, account))
+		return;
+	mailbox_counters(mailbox)->account = account_get(store, account);
+	statement_open(STATEMENT_OTHER);
+	mailbox_work(mailbox)->went = went;
+	mailbox_work(mailbox)->made = false;
+	departed_add_mailbox(store, mailbox, key, get_created(change, change->old));
+	statement_list(mailbox);
+	statement_close(STATEMENT_OTHER);
+}
+
+/* Whose mailbox it is never changes: what it had would be in neither */
+static void
+refuse_other_account(const RowChange *change, const Datum *key)
+{
+	Datum		from[MODSEQ_MAX_KEYS];
+	Datum		to[MODSEQ_MAX_KEYS];
+
+	if (!row_get_account(change->shape, change->old, change->desc, from))
+		return;
+	get_account(change, change->new, key, to);
+	if (account_compare(change->store, from, to) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("mailbox %s cannot change its account",
+					key_text(change->store, key)),
+			 errdetail("It is in account %s, and its messages are Emails of that.",
+					   account_text(change->store, from)),
+			 errhint("Create a mailbox in account %s, and move the messages there.",
+					 account_text(change->store, to))));
+}
+
+/* Something that the account's clients are told of a mailbox is another now */
+static void
+mailbox_alters(const RowChange *change, const Datum *key)
+{
+	Mailbox    *mailbox;
+
+	if (!row_properties_differ(change->shape, change->old, change->new,
+							   change->desc))
+		return;
+	mailbox = mailbox_get(change->store, key);
+	statement_open(STATEMENT_OTHER);
+	mailbox_work(mailbox)->altered = true;
+	statement_list(mailbox);
+	statement_close(STATEMENT_OTHER);
+}
+
+/* A row of counters was updated: what does its account hear of it? */
+static void
+account_sees_update(const RowChange *change, Mailbox *mailbox,
+					const Datum *from, const Datum *to, const RowNumbers *old,
+					const RowNumbers *new)
+{
+	bool		renamed = !key_equal(change->store, from, to);
+
+	if (!old->gone && (new->gone || renamed))
+		mailbox_ends(change, mailbox, from, new->gone);
+	if (!new->gone && (old->gone || renamed))
+		mailbox_begins(change, mailbox, to, new);
+	else if (!new->gone && change->shape->nproperties > 0)
+		mailbox_alters(change, to);
+	if (new->highestmodseq > old->highestmodseq)
+		account_cover(change->store, mailbox, new->highestmodseq);
+}
+
+/* --- rows of the mailbox table ------------------------------------------ */
 
 static void
 mailbox_inserted(const RowChange *change, const Datum *key)
@@ -154,6 +288,8 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	row_takes_key(change->new, false);
 	check_numbers(change, key, none, numbers);
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
+	if (change->store->has_accounts)
+		mailbox_begins(change, mailbox, key, &numbers);
 	if (change->store->outlives &&
 		resume(change, key, mailbox, numbers.uidnext))
 		return;
@@ -188,6 +324,8 @@ mailbox_deleted(const RowChange *change, const Datum *key)
 						  numbers.highestmodseq);
 	else
 		vanished_drop(change->store, key);
+	if (change->store->has_accounts && !numbers.gone)
+		mailbox_ends(change, mailbox_get(change->store, key), key, true);
 }
 
 static void
@@ -204,6 +342,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	Mailbox    *mailbox;
 	int64		unused;			/* UIDs from there on were passed over */
 
+	if (store->has_accounts && !old.gone)
+		refuse_other_account(change, from);
 	if (!key_equal(store, from, to))
 	{
 		row_takes_key(change->new, true);
@@ -236,6 +376,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		vanished_rename(store, from, mailbox_key(mailbox));
 		statement_renamed(mailbox);
 	}
+	if (store->has_accounts)
+		account_sees_update(change, mailbox, from, to, &old, &new);
 	if (new.highestmodseq > old.highestmodseq)
 		notify_note(store, mailbox);
 	if (!old.gone && (new.gone || !key_equal(store, from, to)))
@@ -298,6 +440,19 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 
 /* --- the source of a side table ---------------------------------------- */
 
+/* The account's lock comes before that of the mailbox, which we will take */
+static void
+lock_account(Store *store, const Datum *key)
+{
+	Mailbox    *account;
+
+	if (!store->has_accounts)
+		return;
+	account = account_of(store, mailbox_get(store, key));
+	if (account != NULL)
+		account_lock(store, account);
+}
+
 /*
  * modseq.trigger_source(message): AFTER INSERT OR UPDATE OR DELETE ROW
  *
@@ -323,8 +478,15 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 		row_get_key(change.shape, change.new, change.desc, to);
 	if (has_old && has_new)
 	{
+		if (change.store->has_accounts)
+			refuse_other_account(&change, from);
 		if (key_equal(change.store, from, to))
+		{
+			if (change.shape->nproperties > 0)
+				mailbox_alters(&change, to);
 			return PointerGetDatum(NULL);
+		}
+		lock_account(change.store, from);
 		row_leaves_key(change.store, TABLE_SOURCE, from, change.old, true);
 		memcpy(from + change.store->nkeys, to,
 			   sizeof(Datum) * change.store->nkeys);
@@ -334,6 +496,7 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	else if (has_old)
 	{
 		refuse_crossing(&change, from);
+		lock_account(change.store, from);
 		if (!row_leaves_key(change.store, TABLE_SOURCE, from, change.old,
 							false))
 			source_remove(change.store, from);

@@ -10,8 +10,8 @@
  *	modseq_trigger_collect	AFTER ROW			sees what became of the row
  *	modseq_trigger_flush	AFTER STATEMENT		completes the statement
  *
- * The first and last stand on the flag table as well, with the one of
- * flag.c between them.  PostgreSQL gives the row triggers
+ * The first and last are in open.c; they stand on the flag table as well, with
+ * the one of flag.c between them.  PostgreSQL gives the row triggers
  * of a partitioned table to its partitions; clone.c does so with the
  * others, for the table that a statement names is the one whose triggers fire.
  * A row that an UPDATE takes to another partition is in crossing.c, TRUNCATE
@@ -44,10 +44,8 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 
-PG_FUNCTION_INFO_V1(modseq_trigger_open);
 PG_FUNCTION_INFO_V1(modseq_trigger_assign);
 PG_FUNCTION_INFO_V1(modseq_trigger_collect);
-PG_FUNCTION_INFO_V1(modseq_trigger_flush);
 
 static void
 no_mailbox_given(const RowChange *change)
@@ -96,46 +94,6 @@ will_be_expunged(const RowChange *change)
 {
 	return change->shape->expunged_generated ? was_expunged(change) :
 		is_expunged(change);
-}
-
-/* --- statements -------------------------------------------------------- */
-
-static StatementKind
-kind_of(TriggerEvent event)
-{
-	if (TRIGGER_FIRED_BY_INSERT(event))
-		return STATEMENT_INSERT;
-	if (TRIGGER_FIRED_BY_UPDATE(event))
-		return STATEMENT_UPDATE;
-	return TRIGGER_FIRED_BY_DELETE(event) ? STATEMENT_DELETE : STATEMENT_OTHER;
-}
-
-/* modseq.trigger_open(): BEFORE STATEMENT; takes no lock, raises no error */
-Datum
-modseq_trigger_open(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = trigger_data(fcinfo, TRIGGER_OPEN);
-
-	statement_open(kind_of(data->tg_event));
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		bulk_open_truncate(data->tg_relation);
-	return PointerGetDatum(NULL);
-}
-
-/*
- * modseq.trigger_flush(): AFTER STATEMENT
- *
- * When all that was opened is closed: takes the locks of the mailboxes that
- * changed, ascending, stamps messages, remembers vanished UIDs and writes the
- * counters.
- */
-Datum
-modseq_trigger_flush(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = trigger_data(fcinfo, TRIGGER_FLUSH);
-
-	statement_close(kind_of(data->tg_event));
-	return PointerGetDatum(NULL);
 }
 
 /* --- messages: before the row is written ------------------------------- */
@@ -202,7 +160,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 		return set_numbers(change, MODSEQ_UNUSED, 0, MODSEQ_UNUSED);
 	}
 	modseq = counter_modseq(store, mailbox);
-	if (verdict == UID_RETURNS)
+	if (verdict == UID_RETURNS && !store->has_accounts)
 		created = get_modseq(change->new, change->desc,
 							 change->shape->created_modseq);
 	if (created < 1 || created > modseq)
@@ -237,13 +195,15 @@ assign_stay(const RowChange *change, const Datum *key)
 	int64		created_new = get_modseq(change->new, change->desc,
 										 shape->created_modseq);
 	int64		modseq = old;
+	bool		begins = email_differs(change);
 
 	if (change->may_cross)
 		crossing_note(change->rel, change->old,
 					  mailbox_get(change->store, key),
 					  trigger_uid(change, change->new), false);
 	if (!will_be_expunged(change) &&
-		row_flags_differ(shape, change->old, change->new, change->desc, true))
+		(begins || row_flags_differ(shape, change->old, change->new,
+									change->desc, true)))
 	{
 		Mailbox    *mailbox = mailbox_get(change->store, key);
 
@@ -251,13 +211,19 @@ assign_stay(const RowChange *change, const Datum *key)
 			modseq = counter_modseq(change->store, mailbox);
 		else
 			modseq = Max(old, counter_guess(change->store, mailbox));
+		if (begins)
+			created = modseq;
 	}
-	else if (new != old && statement_is_completing())
+	else if ((new != old || created_new != created) &&
+			 statement_is_completing())
 	{
-		Mailbox    *mailbox = mailbox_get(change->store, key);
+		int64		value = mailbox_work(mailbox_get(change->store, key))->value;
 
-		if (new == mailbox_work(mailbox)->value)
+		/* Our own statement */
+		if (new == value)
 			modseq = new;
+		if (created_new == value && change->store->has_accounts)
+			created = created_new;
 	}
 	if (modseq == new && created_new == created)
 		return change->new;
@@ -405,7 +371,7 @@ check_created(const RowChange *change, int64 least, int64 most)
  * have sent it to another mailbox.
  */
 static void
-collect_arrival(const RowChange *change, const Datum *key)
+collect_arrival(const RowChange *change, const Datum *key, bool stays)
 {
 	Mailbox    *mailbox = mailbox_get(change->store, key);
 	int64		uid = trigger_uid(change, change->new);
@@ -426,7 +392,8 @@ collect_arrival(const RowChange *change, const Datum *key)
 		changed_after_us(change);
 
 	/* One that returns brings it along */
-	returns = !uidset_builder_is_empty(&mailbox_work(mailbox)->returning);
+	returns = !change->store->has_accounts &&
+		!uidset_builder_is_empty(&mailbox_work(mailbox)->returning);
 	check_created(change, returns ? 1 : modseq, modseq);
 	if (is_expunged(change) && uid < mailbox_counters(mailbox)->uidnext)
 	{
@@ -437,6 +404,8 @@ collect_arrival(const RowChange *change, const Datum *key)
 	counter_landed(mailbox, uid, modseq);
 	if (is_expunged(change))
 		statement_vanish(mailbox, uid);
+	else
+		email_arrives(change, mailbox, uid, stays);
 }
 
 /* Our own statement that renumbers a message replaces a vanished UID */
@@ -454,13 +423,15 @@ is_renumbering(Mailbox *mailbox, int64 uid)
 
 /* The message left the mailbox, or has another UID there; or it was deleted */
 static void
-collect_departure(const RowChange *change, const Datum *key)
+collect_departure(const RowChange *change, const Datum *key, bool stays)
 {
 	Mailbox    *mailbox = mailbox_get(change->store, key);
 	int64		uid = trigger_uid(change, change->old);
 
-	if (!was_expunged(change) && !is_renumbering(mailbox, uid))
-		statement_vanish(mailbox, uid);
+	if (was_expunged(change) || is_renumbering(mailbox, uid))
+		return;
+	statement_vanish(mailbox, uid);
+	email_departs(change, mailbox, stays);
 }
 
 static void
@@ -472,26 +443,41 @@ collect_stay(const RowChange *change, const Datum *key)
 	int64		created = get_modseq(change->old, change->desc,
 									 shape->created_modseq);
 	int64		uid = trigger_uid(change, change->new);
+	bool		begins = email_differs(change);
 
 	if (new != old)
 	{
 		Mailbox    *mailbox = mailbox_get(change->store, key);
 
 		if (counter_has_issued(mailbox, new))
+		{
 			counter_used(mailbox, new);
+			mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_EMAIL);
+		}
 		else if (new == mailbox_work(mailbox)->guess)
 			statement_stamped(change->store, key, uid);
 		else
 			changed_after_us(change);
 	}
-	check_created(change, created, created);
+	check_created(change, begins ? 0 : created,
+				  begins || (change->store->has_accounts &&
+							 statement_is_completing()) ? new : created);
 	if (is_expunged(change))
 	{
 		if (!was_expunged(change))
+		{
 			statement_vanish(mailbox_get(change->store, key), uid);
+			email_departs(change, mailbox_get(change->store, key), false);
+		}
 	}
 	else if (was_expunged(change))
 		statement_renumber(change->store, key, uid);
+	else if (begins)
+	{
+		email_becomes(change, mailbox_get(change->store, key), uid);
+		if (new == old)
+			statement_stamp(change->store, key, uid);
+	}
 	else if (new == old &&
 			 row_flags_differ(shape, change->old, change->new, change->desc,
 							  false))
@@ -548,6 +534,7 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	Datum		keys[2][MODSEQ_MAX_KEYS];
 	Datum	   *from = NULL;
 	Datum	   *to = NULL;
+	bool		stays = false;
 
 	change.shape = shape_get(data->tg_relation, TABLE_MESSAGE,
 							 data->tg_trigger);
@@ -576,9 +563,12 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 		collect_stay(&change, to);
 		return PointerGetDatum(NULL);
 	}
+	if (from != NULL && to != NULL)
+		stays = email_stays(&change, mailbox_get(change.store, from),
+							mailbox_get(change.store, to));
 	if (to != NULL)
-		collect_arrival(&change, to);
+		collect_arrival(&change, to, stays && !was_expunged(&change));
 	if (from != NULL)
-		collect_departure(&change, from);
+		collect_departure(&change, from, stays && !is_expunged(&change));
 	return PointerGetDatum(NULL);
 }

@@ -11,6 +11,8 @@
  *	clone.c		statement triggers of partitions
  *	limit.c		statements that a row limit ends
  *	alter.c		DDL that no row trigger sees
+ *	open.c		what opens a statement, and closes it
+ *	email.c		messages as their accounts know them
  *	message.c	triggers of message tables
  *	flag.c		the trigger of flag tables
  *	mailbox.c	triggers of mailbox tables and their sources
@@ -90,6 +92,17 @@ extern bool alter_changes_flags(AlterTableStmt *alter, Oid relid,
 								TableRole role);
 extern bool alter_has_flag_of(Relation rel, TableRole role, Oid type,
 							  bool strangers);
+
+/* --- email.c ----------------------------------------------------------- */
+
+extern bool email_differs(const RowChange *change);
+extern bool email_stays(const RowChange *change, Mailbox *from, Mailbox *to);
+extern void email_arrives(const RowChange *change, Mailbox *mailbox,
+						  int64 uid, bool stays);
+extern void email_departs(const RowChange *change, Mailbox *mailbox,
+						  bool stays);
+extern void email_becomes(const RowChange *change, Mailbox *mailbox,
+						  int64 uid);
 
 /* --- limit.c ----------------------------------------------------------- */
 

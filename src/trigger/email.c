@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * email.c
+ *	  Messages as their accounts know them: what Email a row is of.
+ *
+ * Locks: none.  Memory: the trigger's per-tuple context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "trigger/trigger.h"
+
+#include "access/htup_details.h"
+#include "utils/datum.h"
+
+/* Do the two versions have another value in that column, which may be none? */
+static bool
+differs(const RowChange *change, AttrNumber attnum)
+{
+	Form_pg_attribute column;
+	bool		oldnull;
+	bool		newnull;
+	Datum		old;
+	Datum		new;
+
+	if (attnum == InvalidAttrNumber)
+		return false;
+	column = TupleDescAttr(change->desc, attnum - 1);
+	old = heap_getattr(change->old, attnum, change->desc, &oldnull);
+	new = heap_getattr(change->new, attnum, change->desc, &newnull);
+	return oldnull != newnull ||
+		(!oldnull && !datum_image_eq(old, new, column->attbyval,
+									 column->attlen));
+}
+
+/* email_differs: is the message of another Email, or in another Thread, now? */
+bool
+email_differs(const RowChange *change)
+{
+	return change->store->has_accounts &&
+		(differs(change, change->shape->email) ||
+		 differs(change, change->shape->thread));
+}
+
+/*
+ * email_stays: does the message only go to another mailbox of its account?
+ *
+ * Then the Email is there before and after, whatever other mailboxes it is in.
+ */
+bool
+email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
+{
+	return change->store->has_accounts && !email_differs(change) &&
+		account_of(change->store, from) == account_of(change->store, to);
+}
+
+/* email_arrives: a message is in the mailbox under that UID, and was not */
+void
+email_arrives(const RowChange *change, Mailbox *mailbox, int64 uid, bool stays)
+{
+	Work	   *work;
+
+	if (!change->store->has_accounts)
+		return;
+	work = mailbox_work(mailbox);
+	work->changed |= STATE_CHANGED(STATE_EMAIL);
+	if (!stays && change->store->thread.name != NULL)
+		uidset_builder_add(&work->appeared, (uint32) uid, (uint32) uid);
+}
+
+/* email_departs: the message is not in the mailbox any more, as it was */
+void
+email_departs(const RowChange *change, Mailbox *mailbox, bool stays)
+{
+	Membership	membership;
+
+	if (!change->store->has_accounts ||
+		!departures_read(change->shape, change->old, change->desc,
+						 &membership))
+		return;
+	membership.stays = stays;
+	statement_depart(change->store, mailbox, &membership);
+}
+
+/*
+ * email_becomes: a message that stays where it is, under that UID, is of
+ * another Email now, or in another Thread: one departs, and one arrives
+ */
+void
+email_becomes(const RowChange *change, Mailbox *mailbox, int64 uid)
+{
+	Work	   *work = mailbox_work(mailbox);
+
+	email_departs(change, mailbox, false);
+	uidset_builder_add(&work->begun, (uint32) uid, (uint32) uid);
+	work->changed |= STATE_CHANGED(STATE_THREAD);
+}

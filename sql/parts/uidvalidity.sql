@@ -41,12 +41,13 @@ BEGIN
 			HINT = format('Give a value for each of: %s.', array_to_string(s.mailbox_key, ', '));
 	END IF;
 
-	-- The lock comes first: what is to be written must be known, to see that it was
+	-- The locks come first, that of the account before: what is to be written must be known, to see that it was
 	EXECUTE expand_template(s, '
 		SELECT greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)
-		FROM {mailbox} b, (SELECT {$1}) AS given
-		WHERE {b=given} AND NOT {b.gone}
-		FOR NO KEY UPDATE OF b') INTO wanted USING mailbox;
+		FROM {mailbox} b, (SELECT {$1}) AS given'
+		|| CASE WHEN s.account IS NULL THEN ' WHERE' ELSE ', {account} a WHERE {b@a} AND' END
+		|| ' {b=given} AND NOT {b.gone} FOR NO KEY UPDATE OF '
+		|| CASE WHEN s.account IS NULL THEN 'b' ELSE 'a, b' END) INTO wanted USING mailbox;
 	IF wanted <= max_uidvalidity THEN
 		EXECUTE expand_template(s, '
 			UPDATE {mailbox} b SET {uidvalidity} = $2

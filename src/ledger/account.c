@@ -353,7 +353,8 @@ account_hand(Store *store, Mailbox *mailbox)
 		return false;
 	value = account_modseq(store, account, 0);
 	target = mailbox_work(account);
-	account_used(account, value, STATE_CHANGED(STATE_MAILBOX) |
+	account_used(account, value, work->changed |
+				 STATE_CHANGED(STATE_MAILBOX) |
 				 (departures_count(work->departed) > 0 ?
 				  STATE_CHANGED(STATE_EMAIL) : 0));
 	departures_move(&work->departed, &target->departed);
@@ -363,8 +364,12 @@ account_hand(Store *store, Mailbox *mailbox)
 /* --- settling ---------------------------------------------------------- */
 
 /*
- * account_tell: the mailbox is settled; its account hears of its value, and what has changed under it; what
- * has become of the mailbox itself is to be in its row
+ * account_tell: the mailbox is settled; its account hears of its value, and of
+ * what has changed under it; what has become of the mailbox itself is to be in
+ * its row
+ *
+ * Messages of one that is gone, of which only the counters are there, are in no
+ * account.
  */
 void
 account_tell(Store *store, Mailbox *mailbox, CounterValues *values)
@@ -375,9 +380,11 @@ account_tell(Store *store, Mailbox *mailbox, CounterValues *values)
 	if (work->used && counters->locked)
 	{
 		Mailbox    *account = account_of(store, mailbox);
-		int			changed = work->changed | STATE_CHANGED(STATE_MAILBOX);
+		int			changed = counters->remembered ? 0 :
+			work->changed | STATE_CHANGED(STATE_MAILBOX);
 
-		if (!uidset_builder_is_empty(&work->appeared) &&
+		if (!counters->remembered &&
+			!uidset_builder_is_empty(&work->appeared) &&
 			(mailbox_work(account)->changed &
 			 STATE_CHANGED(STATE_THREAD)) == 0 &&
 			departed_has_new_email(store, mailbox, account, work->value))

@@ -165,6 +165,8 @@ begin_messages(Store *store, Mailbox *mailbox, int64 value)
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] =
 		PointerGetDatum(uidset_from_builder(&work->begun));
+	if (store->thread.name != NULL)
+		mailbox_move_uids(&work->begun, &work->appeared);
 	uidset_builder_free(&work->begun);
 	if (plan_run(store, PLAN_BEGIN_MESSAGES, params) > 0)
 		stamped(mailbox, value);

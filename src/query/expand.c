@@ -145,11 +145,18 @@ find_param(const Expansion *query, const char *name)
 static void
 expand_param(Expansion *query, const char *name)
 {
+	bool		is_account = strcmp(name, "account") == 0;
 	bool		is_array = strcmp(name, "keys") == 0 ||
 		strcmp(name, "accounts") == 0;
 	const char *format = is_array ? "%spg_catalog.unnest($%d)" : "%s$%d";
-	int			first = find_param(query, name);
+	int			first;
 
+	if (is_account && query->store->naccounts == 0)
+	{
+		appendStringInfoString(&query->text, "true");
+		return;
+	}
+	first = find_param(query, name);
 	for (int i = first; i <= query->nparams; i++)
 		if (strcmp(query->param[i - 1], name) == 0)
 			appendStringInfo(&query->text, format, i == first ? "" : ", ", i);

@@ -164,7 +164,12 @@ vanish(Store *store, Datum *key, const Datum *uids)
 	statement_vanish_set(mailbox_get(store, key), DatumGetUidSetP(uids[0]));
 }
 
-/* The same for its account, which is asked for while the mailbox is there */
+/*
+ * The same for its account, which is asked for while the mailbox is there
+ *
+ * A partition that goes is still there when the statement is completed: so it
+ * is not asked whether the Emails are.
+ */
 static void
 depart(Store *store, Datum *key, const Datum *arrays)
 {
@@ -172,6 +177,7 @@ depart(Store *store, Datum *key, const Datum *arrays)
 
 	account_of(store, mailbox);
 	departed_add_arrays(store, mailbox, arrays);
+	mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_THREAD);
 }
 
 static void

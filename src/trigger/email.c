@@ -91,6 +91,8 @@ email_becomes(const RowChange *change, Mailbox *mailbox, int64 uid)
 	Work	   *work = mailbox_work(mailbox);
 
 	email_departs(change, mailbox, false);
+	email_arrives(change, mailbox, uid, false);
 	uidset_builder_add(&work->begun, (uint32) uid, (uint32) uid);
-	work->changed |= STATE_CHANGED(STATE_THREAD);
+	if (differs(change, change->shape->thread))
+		work->changed |= STATE_CHANGED(STATE_THREAD);
 }

@@ -182,10 +182,11 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
  * A message that stays where it is.  Its mod-sequence is ours: it changes to
  * the statement's value, or to what we guess that it will be, if a flag
  * changed, or if it is we who stamp it, and to nothing else, whatever the
- * application wrote.  Of one that is expunged now no client hears.
+ * application wrote.  Of one that is expunged now no client hears.  To JMAP a
+ * message that follows its mailbox to another key is in another mailbox.
  */
 static HeapTuple
-assign_stay(const RowChange *change, const Datum *key)
+assign_stay(const RowChange *change, const Datum *key, bool follows)
 {
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
@@ -196,14 +197,15 @@ assign_stay(const RowChange *change, const Datum *key)
 										 shape->created_modseq);
 	int64		modseq = old;
 	bool		begins = email_differs(change);
+	bool		changes = begins || (follows && change->store->has_accounts);
 
 	if (change->may_cross)
 		crossing_note(change->rel, change->old,
 					  mailbox_get(change->store, key),
 					  trigger_uid(change, change->new), false);
 	if (!will_be_expunged(change) &&
-		(begins || row_flags_differ(shape, change->old, change->new,
-									change->desc, true)))
+		(changes || row_flags_differ(shape, change->old, change->new,
+									 change->desc, true)))
 	{
 		Mailbox    *mailbox = mailbox_get(change->store, key);
 
@@ -259,7 +261,7 @@ assign_update(const RowChange *change)
 		!(was_expunged(change) && !will_be_expunged(change)))
 	{
 		if (key_equal(change->store, from, to))
-			return assign_stay(change, to);
+			return assign_stay(change, to, false);
 
 		/* If the query has renamed the mailbox, then the lock finds that out */
 		if (mailbox_follows(change->store, from, to) ||
@@ -267,7 +269,7 @@ assign_update(const RowChange *change)
 			 mailbox_follows(change->store, from, to)))
 		{
 			statement_follow(change->store, to, new_uid);
-			return assign_stay(change, to);
+			return assign_stay(change, to, true);
 		}
 	}
 
@@ -310,7 +312,7 @@ assign_insert(RowChange *change)
 		if (old != NULL)
 		{
 			change->old = old;
-			return assign_stay(change, key);
+			return assign_stay(change, key, false);
 		}
 	}
 	return arrive(change, key, given, given ? uid : 0);
@@ -435,7 +437,7 @@ collect_departure(const RowChange *change, const Datum *key, bool stays)
 }
 
 static void
-collect_stay(const RowChange *change, const Datum *key)
+collect_stay(const RowChange *change, const Datum *key, bool follows)
 {
 	const RowShape *shape = change->shape;
 	int64		old = get_modseq(change->old, change->desc, shape->modseq);
@@ -479,8 +481,9 @@ collect_stay(const RowChange *change, const Datum *key)
 			statement_stamp(change->store, key, uid);
 	}
 	else if (new == old &&
-			 row_flags_differ(shape, change->old, change->new, change->desc,
-							  false))
+			 ((follows && change->store->has_accounts) ||
+			  row_flags_differ(shape, change->old, change->new, change->desc,
+							   false)))
 		statement_stamp(change->store, key, uid);
 }
 
@@ -560,7 +563,7 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 		 statement_has_followed(mailbox_get(change.store, to),
 								trigger_uid(&change, change.new))))
 	{
-		collect_stay(&change, to);
+		collect_stay(&change, to, !key_equal(change.store, from, to));
 		return PointerGetDatum(NULL);
 	}
 	if (from != NULL && to != NULL)

@@ -51,7 +51,8 @@ CREATE FUNCTION modseq_internal.lock_tables(store modseq_internal.store) RETURNS
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	tables CONSTANT regclass[] := array_remove(array_remove(
-		ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag, store.counters], NULL), 0);
+		ARRAY[store.message, store.mailbox_source, store.mailbox, store.flag, store.counters, store.account_table],
+		NULL), 0);
 	must_change CONSTANT boolean :=
 		EXISTS (SELECT FROM missing_columns(store))
 		OR has_default(store.message, store.message_uid)
@@ -421,7 +422,10 @@ COMMENT ON FUNCTION modseq.attach IS
 	'beside, for a table <message>_mailbox that is added, or mailbox, for columns of the mailbox table; without '
 	'it they stay where they are, and for a new store they are in the mailbox table if that has a column for one '
 	'of them. mailbox_source: the table whose rows, added, renamed or removed, are rows of the mailbox table too, '
-	'which has the counters beside it; its key is mailbox_source_key. notify: send a notification on channel '
+	'which has the counters beside it; its key is mailbox_source_key. account: columns of the mailbox table; the mailboxes '
+	'of an account, or of the store if it is {}, share one counter, and tables <message>_account and <message>_departed '
+	'are added; email and thread tell Emails and Threads apart in the message table, and mailbox_properties are the '
+	'columns of the mailbox table that are more than counts. notify: send a notification on channel '
 	'modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised, and for each key that a mailbox lost (not '
 	'from prepared transactions). Of a '
 	'store that is attached already it repairs what is missing, and follows a new owner of the message table; '
@@ -431,7 +435,6 @@ COMMENT ON FUNCTION modseq.attach IS
 	'repeat it after 40P01. For the owner of the tables. Errors, and nothing is changed: 22004 and 22023 for '
 	'options that contradict each other, 42809 and 0A000 for tables and columns that cannot be served, 42701, '
 	'42703, 42804, 42883 and 42P21 for columns that do not exist or do not fit, 42830 and 54011 for a mailbox key '
-	'that is none, 42P16 for a unique index in the way, 42P07 for another table <message>_vanished or '
-	'<message>_mailbox, 42P01 for a table of the store that is gone, 55006 for a table of another store, 22003, '
+	'that is none, 42P16 for a unique index in the way, 42P07 for another table that is called as one of ours, 42P01 for a table of the store that is gone, 55006 for a table of another store, 22003, '
 	'23502, 23503 and 23505 for messages that have no valid mailbox or UID, 42501 without ownership or where '
 	'row-level security hides rows, 25000 in another isolation level than READ COMMITTED.';

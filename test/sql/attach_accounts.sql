@@ -73,6 +73,8 @@ ROLLBACK;
 SELECT modseq.attach('mail', 'box', account => '{owner}', mailbox_properties => '{name,parent}');
 SELECT store('mail');
 SELECT columns('mail_departed');
+-- As if mailboxes that are gone had got higher ones
+UPDATE mail_account SET highestmodseq = 50;
 CALL remember();
 -- The others keep theirs when one has changed unseen: UIDs that were lost, messages that have no mod-sequence
 BEGIN;
@@ -174,7 +176,7 @@ SELECT columns('mail_account');
 SELECT columns('mail_departed');
 SELECT indexes('box');
 SELECT one, highestmodseq, floor FROM mail_account;
-SELECT failure('INSERT INTO mail_account VALUES (false)');
+SELECT failure('INSERT INTO mail_account VALUES (false, 1)');
 SELECT * FROM modseq.check('mail');
 CALL remember();
 SELECT modseq.attach('mail');
@@ -359,5 +361,27 @@ SELECT tenant, realm FROM alone_account_state;
 SELECT modseq.detach('alone', remove => true);
 INSERT INTO no_key VALUES (1, 1);
 SELECT refusal($$'no_key', 'box', message_mailbox => '{tenant,box_id}', account => '{tenant}', email => 'letter_id'$$);
+
+-- All of it partitioned; with and without counters in the mailbox table
+CREATE TABLE part_box (tenant int, id int, name text, PRIMARY KEY (tenant, id)) PARTITION BY LIST (tenant);
+CREATE TABLE part_box_1 PARTITION OF part_box FOR VALUES IN (1);
+CREATE TABLE part_box_2 PARTITION OF part_box FOR VALUES IN (2);
+CREATE TABLE part_mail (day int, id int, tenant int, box_id int, seen boolean, thread text NOT NULL DEFAULT 't', PRIMARY KEY (day, id),
+	FOREIGN KEY (tenant, box_id) REFERENCES part_box ON DELETE CASCADE) PARTITION BY RANGE (day);
+CREATE TABLE part_mail_old (thread text NOT NULL, seen boolean, tenant int, box_id int, id int NOT NULL, day int NOT NULL);
+ALTER TABLE part_mail ATTACH PARTITION part_mail_old FOR VALUES FROM (0) TO (10);
+CREATE TABLE part_mail_new PARTITION OF part_mail DEFAULT;
+INSERT INTO part_box VALUES (1, 1), (1, 2), (2, 1);
+INSERT INTO part_mail SELECT i, i, 1 + i % 2, 1 FROM generate_series(1, 20) AS i;
+SELECT modseq.attach('part_mail', 'part_box', account => '{tenant}', thread => 'thread');
+SELECT store('part_mail');
+SELECT relation, indexes(relation) FROM unnest('{part_mail,part_mail_old,part_mail_new,part_mail_mailbox}'::text[]) AS relation;
+SELECT * FROM modseq.check('part_mail');
+SELECT modseq.attach('part_mail', counters => 'mailbox');
+SELECT relation, indexes(relation) FROM unnest('{part_box,part_box_1,part_box_2}'::text[]) AS relation;
+SELECT * FROM modseq.check('part_mail');
+SELECT modseq.attach('part_mail', reset => '{account}');
+SELECT relation, indexes(relation) FROM unnest('{part_mail_old,part_mail_new,part_box_1}'::text[]) AS relation;
+SELECT * FROM modseq.check('part_mail');
 
 DROP SCHEMA attach_accounts CASCADE;

@@ -1,10 +1,11 @@
 # pg_upgrade, between two servers of the same version: much like a dump and restore, but the members of
 # the extension are recreated one by one, and the data files stay. Counters are beside the mailbox table
-# in one database, and in it in the other.
+# in one database, in it in another, and those of an account in the third.
 
 use strict;
 use warnings FATAL => 'all';
 
+use List::Util qw(max);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -15,7 +16,8 @@ my $old = new_server('old');
 my $new = new_server('new');
 my %stores = (
 	postgres => { counters => 'mail_mailbox' },
-	columns => { counters => 'box', options => [ counters => 'mailbox' ] });
+	columns => { counters => 'box', options => [ counters => 'mailbox' ] },
+	accounts => { counters => 'mail_mailbox', options => [ account => '{}' ], others => [qw(mail_account mail_departed)] });
 
 # What an upgrade has to bring along
 sub contents
@@ -28,12 +30,13 @@ sub contents
 	  'SELECT * FROM mail_flag ORDER BY mail_id, flag',
 	  "SELECT * FROM $stores{$dbname}{counters} ORDER BY id",
 	  'SELECT * FROM mail_vanished ORDER BY id, modseq',
+	  (map { "SELECT * FROM $_ AS a ORDER BY a::text" } @{ $stores{$dbname}{others} // [] }),
 	  'SELECT * FROM modseq.stores',
 	  'SELECT last_value FROM modseq.uidvalidity_seq';
 }
 
 $old->start;
-$old->safe_psql('postgres', 'CREATE DATABASE columns');
+$old->safe_psql('postgres', "CREATE DATABASE $_") foreach qw(columns accounts);
 foreach my $dbname (sort keys %stores)
 {
 	my $store = $stores{$dbname};
@@ -80,7 +83,9 @@ foreach my $dbname (sort keys %stores)
 INSERT INTO mail (box_id, subject) SELECT b, 'new' FROM generate_series(1, 4) AS b;
 DELETE FROM mail WHERE id IN (SELECT min(id) FROM mail GROUP BY box_id)
 SQL
-	is(highest($new, $_, $dbname), $store->{told}{$_} + 2, "$dbname: next change of mailbox $_ is higher")
+	my %told = %{ $store->{told} };
+	%told = map { $_ => max(values %told) } keys %told if $store->{others};
+	is(highest($new, $_, $dbname), $told{$_} + 2, "$dbname: next change of mailbox $_ is higher")
 	  foreach 1 .. $boxes;
 	is($new->safe_psql($dbname, 'SELECT modseq.next_uidvalidity()'),
 		4000000001, "$dbname: UIDVALIDITY still rises");

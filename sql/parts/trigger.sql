@@ -91,7 +91,7 @@ COMMENT ON FUNCTION modseq.trigger_account() IS
 CREATE FUNCTION modseq.trigger_truncate_account() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_truncate_account';
 COMMENT ON FUNCTION modseq.trigger_truncate_account() IS
-	'AFTER TRUNCATE trigger of the table of accounts: forgets what has left them. Its argument is the qualified name of the '
+	'BEFORE TRUNCATE trigger of the table of accounts: forgets what has left them. Its argument is the qualified name of the '
 	'message table. Error 55000 if there are mailboxes. Takes no lock. Created by modseq.attach().';
 
 CREATE FUNCTION modseq.event_before() RETURNS event_trigger

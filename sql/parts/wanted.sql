@@ -129,7 +129,7 @@ LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_te
 			'STATEMENT', 'trigger_flush'),
 		(counter_table(store), 'AA_modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_mailbox'),
 		(store.account_table, 'modseq_account', 'AFTER', 'UPDATE OR DELETE', 'ROW', 'trigger_account'),
-		(store.account_table, 'modseq_truncate', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_account'),
+		(store.account_table, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_account'),
 		(source_table(store), 'AA_modseq_source', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_source'),
 		(source_table(store), 'modseq_open', 'BEFORE', makes_mailboxes(store, true) || 'UPDATE OR DELETE',
 			'STATEMENT', 'trigger_open'),

@@ -108,14 +108,15 @@ modseq_trigger_account(PG_FUNCTION_ARGS)
 }
 
 /*
- * modseq.trigger_truncate_account(message): AFTER TRUNCATE
+ * modseq.trigger_truncate_account(message): BEFORE TRUNCATE
  *
- * Error 55000 if there are mailboxes.  Forgets what has left the accounts.
+ * Error 55000 if there are mailboxes: what is truncated with them is told of in
+ * their accounts.  Forgets what has left these.
  */
 Datum
 modseq_trigger_truncate_account(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATED);
+	TriggerData *data = trigger_data(fcinfo, TRIGGER_TRUNCATES);
 	Store	   *store = shape_get(data->tg_relation, TABLE_ACCOUNT,
 								  data->tg_trigger)->store;
 
@@ -125,7 +126,7 @@ modseq_trigger_truncate_account(PG_FUNCTION_ARGS)
 				 errmsg("accounts of store %s have mailboxes",
 						store->table[TABLE_MESSAGE].name),
 				 errdetail("Clients know their states, and they would begin anew."),
-				 errhint("TRUNCATE the mailbox table first, or with it.")));
+				 errhint("Leave the table out, or TRUNCATE it in another command, after the mailbox table.")));
 	plan_run(store, PLAN_CLEAR_DEPARTED, NULL);
 	return PointerGetDatum(NULL);
 }

@@ -52,9 +52,8 @@ typedef enum TriggerFunction
 	TRIGGER_ASSIGN,
 	TRIGGER_CHANGED,			/* collect, collect_flag, mailbox, source,
 								 * account */
-	TRIGGER_TRUNCATES,			/* truncate, truncate_flag */
-	TRIGGER_TRUNCATED			/* truncate_mailbox, truncate_source,
-								 * truncate_account */
+	TRIGGER_TRUNCATES,			/* truncate, truncate_flag, truncate_account */
+	TRIGGER_TRUNCATED			/* truncate_mailbox, truncate_source */
 } TriggerFunction;
 
 extern TriggerData *trigger_data(FunctionCallInfo fcinfo,

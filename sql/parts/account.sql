@@ -219,6 +219,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 			WHERE value IS DISTINCT FROM to_jsonb(before) -> key
 				AND key <> ALL ('{flag,vanished,mailbox_properties,message_flags,message_key,flag_message,flag_mailbox,'
 					'flag_uid,flag_columns,notify}'))
+		-- Who had not been told of a property may know an old value
+		AND (before.mailbox_properties IS NULL OR coalesce(store.mailbox_properties <@ before.mailbox_properties, false))
 		AND NOT EXISTS (SELECT FROM unsound_triggers(before))
 $$;
 COMMENT ON FUNCTION modseq_internal.keeps_accounts IS

@@ -135,6 +135,19 @@ SELECT columns('mail_departed');
 SELECT * FROM states();
 SELECT * FROM modseq.check('mail');
 ROLLBACK;
+-- What a property is now may have changed unseen; what is none any more needs nothing
+BEGIN;
+SELECT modseq.attach('mail', mailbox_properties => '{name}');
+SELECT * FROM states();
+SELECT modseq.attach('mail', mailbox_properties => '{name,parent}');
+SELECT * FROM states();
+CALL remember();
+SELECT modseq.attach('mail', reset => '{mailbox_properties}');
+SELECT * FROM states();
+CALL remember();
+SELECT modseq.attach('mail', mailbox_properties => '{name,parent}');
+SELECT * FROM states();
+ROLLBACK;
 -- A mailbox that came, or went, in replica mode
 BEGIN;
 SET LOCAL session_replication_role = replica;
@@ -145,6 +158,32 @@ SELECT * FROM modseq.check('mail');
 SELECT modseq.attach('mail');
 SELECT * FROM states();
 SELECT * FROM modseq.check('mail');
+ROLLBACK;
+
+BEGIN;
+SET LOCAL session_replication_role = replica;
+UPDATE box SET owner = 'bob' WHERE id = 2;
+RESET session_replication_role;
+SELECT modseq.attach('mail');
+SELECT * FROM states();
+SELECT id, owner FROM mail_mailbox ORDER BY 1;
+ROLLBACK;
+BEGIN;
+SELECT modseq.attach('mail', account => '{}');
+CALL remember();
+SELECT modseq.attach('mail');
+SELECT * FROM states();
+SET LOCAL session_replication_role = replica;
+INSERT INTO box VALUES (4, 'cid');
+RESET session_replication_role;
+SELECT modseq.attach('mail');
+SELECT * FROM states();
+CALL remember();
+SET LOCAL session_replication_role = replica;
+DELETE FROM box WHERE id = 4;
+RESET session_replication_role;
+SELECT modseq.attach('mail');
+SELECT * FROM states();
 ROLLBACK;
 
 -- The counters go to the mailbox table, and back

@@ -243,6 +243,7 @@ BEGIN
 			HINT = format('Set %s of all mailboxes.', array_to_string(store.account, ' and '));
 	END IF;
 	FOREACH wrong IN ARRAY array_remove(ARRAY[store.email, store.thread], NULL) LOOP
+		CONTINUE WHEN (SELECT attnotnull FROM pg_attribute WHERE attrelid = store.message AND attname = wrong);
 		EXECUTE format('SELECT %L FROM %s WHERE %I IS NULL LIMIT 1', wrong, qualified_name(store.message), wrong)
 			INTO mailbox;
 		IF mailbox IS NOT NULL THEN

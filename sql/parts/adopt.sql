@@ -22,8 +22,9 @@ BEGIN
 	END IF;
 	IF store.counters IS NOT NULL THEN
 		EXECUTE expand_template(store, '
-			DELETE FROM {mailbox} b WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b})');
-		GET DIAGNOSTICS n = ROW_COUNT;
+			WITH gone AS (
+				DELETE FROM {mailbox} b WHERE NOT EXISTS (SELECT FROM {source} s WHERE {s=b}) RETURNING b.gone_at)
+			SELECT count(*) FROM gone WHERE gone_at IS NULL') INTO n;
 		changed := changed OR n > 0;
 		EXECUTE expand_template(store, 'UPDATE {mailbox} b SET gone_at = NULL WHERE b.gone_at IS NOT NULL');
 		GET DIAGNOSTICS n = ROW_COUNT;
@@ -34,7 +35,7 @@ END
 $$;
 COMMENT ON FUNCTION modseq_internal.add_mailboxes IS
 	'Adds the rows that a table of counters lacks which is beside the table that mailboxes come from; of ours, removes '
-	'those whose mailboxes have gone. Returns whether there were any.';
+	'those whose mailboxes have gone. Returns whether there were any that the triggers have not seen.';
 
 CREATE FUNCTION modseq_internal.refuse_messages(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

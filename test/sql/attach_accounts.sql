@@ -401,6 +401,22 @@ SELECT modseq.detach('alone', remove => true);
 INSERT INTO no_key VALUES (1, 1);
 SELECT refusal($$'no_key', 'box', message_mailbox => '{tenant,box_id}', account => '{tenant}', email => 'letter_id'$$);
 
+-- Counters that are remembered have been seen to go
+CREATE TABLE mail (id int PRIMARY KEY, tenant int, box_id int, seen boolean);
+UPDATE alone SET box_id = NULL;
+TRUNCATE box;
+INSERT INTO box VALUES (1, 1), (1, 2);
+SELECT modseq.attach('mail', 'box', message_mailbox => '{tenant,box_id}', account => '{tenant}');
+INSERT INTO mail VALUES (1, 1, 2);
+DELETE FROM box WHERE id = 2;
+DELETE FROM mail;
+SELECT id, gone_at IS NOT NULL AS gone FROM mail_mailbox ORDER BY 1;
+CALL remember();
+SELECT modseq.attach('mail');
+SELECT * FROM states();
+SELECT id, gone_at IS NOT NULL AS gone FROM mail_mailbox ORDER BY 1;
+SELECT * FROM modseq.check('mail');
+
 -- All of it partitioned; with and without counters in the mailbox table
 CREATE TABLE part_box (tenant int, id int, name text, PRIMARY KEY (tenant, id)) PARTITION BY LIST (tenant);
 CREATE TABLE part_box_1 PARTITION OF part_box FOR VALUES IN (1);

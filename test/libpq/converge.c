@@ -51,6 +51,7 @@ usage(void)
 		 "                                              flags in a table or shared, not with triggers or partitions\n"
 		 "  --no-foreign-keys\n"
 		 "  --counters beside|mailbox                   where they are: beside the mailbox table\n"
+		 "  --log                                       changes are logged, and have no index\n"
 		 "  --steps N                                   in a transaction, at most: 4\n"
 		 "  --messages N                                that a mailbox should have: 120\n"
 		 "  --triggers                                  the application has triggers of its own\n"
@@ -140,7 +141,7 @@ parse_options(int argc, char **argv)
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
-		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'},
+		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'}, {"log", 0, NULL, 'L'},
 		{"tenants", 0, NULL, 'i'},
 		{"steps", 1, NULL, 'l'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
@@ -217,6 +218,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'X':
 				set_counters(optarg);
+				break;
+			case 'L':
+				options.log = true;
 				break;
 			case 'b':
 				set_broken(optarg);
@@ -375,7 +379,7 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "", options.tenants ? "tenants' " : "",
@@ -383,6 +387,7 @@ scenario(char *buffer, size_t size)
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",
 			 options.in_mailbox ? ", counters in the mailbox" : "",
+			 options.log ? ", changes logged" : "",
 			 kinds[options.soft_delete],
 			 options.partitioned ? ", partitions" : "",
 			 options.returned ? ", messages that return" : "",

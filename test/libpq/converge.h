@@ -58,6 +58,7 @@ typedef struct Options
 								 * restart for each: a column tenant, 0 to 3 */
 	bool		foreign_keys;
 	bool		in_mailbox;		/* the counters, rather than beside it */
+	bool		log;			/* changes, instead of an index */
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
 	SoftDelete	soft_delete;

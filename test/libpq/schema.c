@@ -247,8 +247,8 @@ attach(Client *client)
 		snprintf(flag, sizeof(flag), ", flag => 'mw_mail_flag', flag_message => '{mail_id%s}',"
 				 " message_key => '{%s%s}'", TENANT(",tenant"), FLAG_KEY, TENANT(",tenant"));
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
-			 " message_mailbox => '{mailbox_id}', counters => '%s'%s%s%s)",
-			 options.in_mailbox ? "mailbox" : "beside", flag,
+			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s)",
+			 options.in_mailbox ? "mailbox" : "beside", options.log ? "log" : "index", flag,
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",
 			 options.soft_delete ? ", message_expunged => 'gone'" : "");
 	must(client, sql);

@@ -81,7 +81,7 @@ my %created;
 sub create_store
 {
 	my ($label, $contender, %store) = @_;
-	my %variables = (scattered => 'false', flagtable => 'false', flagged => 'false', counters => 'beside', file => 'store.sql', setup => 'setup', library => getcwd() . '/empty', %store);
+	my %variables = (scattered => 'false', flagtable => 'false', flagged => 'false', counters => 'beside', changes => 'index', fillfactor => 100, file => 'store.sql', setup => 'setup', library => getcwd() . '/empty', %store);
 
 	if (!$created{$label}++)
 	{
@@ -140,7 +140,7 @@ sub compare
 	my $repeat = $row{repeat} // ($row{n} < 1000 ? max(20, $transactions / $row{n}) : 0);
 	my $boxes = $row{rounds} // $rounds;
 	my $messages = $row{messages} // ($repeat || 1) * $row{n};
-	my %store = (sizes => sizes($boxes + 1, $messages), map { $_ => $row{$_} // 'false' } qw(flagtable flagged scattered));
+	my %store = (sizes => sizes($boxes + 1, $messages), fillfactor => $row{fillfactor} // 100, map { $_ => $row{$_} // 'false' } qw(flagtable flagged scattered));
 	my @columns = map { { label => $_, contender => $_, op => $row{op}, store => {} } } @{ $row{contenders} // \@contenders };
 	my %results;
 

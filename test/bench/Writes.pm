@@ -40,6 +40,8 @@ sub rows_of_one
 			[ 'lock() first', 'modseq', 'store one, flag column, lock()' ],
 			[ 'by hand, in one statement', 'by_hand', 'store one, flag column, one statement' ]
 		]);
+	compare('STORE 1, flag column, pages with room', op => 'store one, flag column', n => 1, fillfactor => 50, contenders => [qw(modseq by_hand)],
+		also => [ [ 'changes logged', 'modseq', 'store one, flag column', { changes => 'log' } ] ]);
 	compare('EXPUNGE 1', op => 'expunge one', n => 1, messages => 2 * $transactions, curve => 'EXPUNGE');
 	for my $wait ([ 'append 1', 'append one' ], [ 'STORE 1, flag column', 'store one, flag column' ])
 	{
@@ -62,6 +64,12 @@ sub rows_of_many
 			[ 'under an empty trigger in C', 'empty', 'store, flag column' ],
 			[ 'by hand under an empty trigger in C', 'empty', 'store, flag column, by hand' ]
 		]);
+	# Where pages have room, a log of changes in place of the index lets an UPDATE leave all indexes alone
+	my @logged = ({ changes => 'log' });
+	compare("STORE $count, flag column, pages with room", op => 'store, flag column', n => $n, fillfactor => 50, contenders => [qw(modseq by_hand)],
+		also => [ [ 'changes logged', 'modseq', 'store, flag column', @logged ] ]);
+	compare("append $count, changes logged", op => 'append', n => $n, contenders => [qw(modseq by_hand)],
+		also => [ [ 'changes logged', 'modseq', 'append', @logged ] ]);
 	my %expunge = (op => 'expunge', n => $n, messages => 2 * $n, repeat => 0,
 		also => [ [ 'by hand, set made by the front end', 'by_hand', 'expunge, set made by the front end' ] ]);
 	compare("EXPUNGE $count", %expunge, curve => 'EXPUNGE');

@@ -2,7 +2,11 @@
 
 -- == setup
 -- The counters that store.sql has made go to the table that modseq has by default, if they are to be beside.
-SELECT modseq.attach('mail', 'mailbox', to_regclass('mail_flag'), message_flags => '{seen,deleted}');
+SELECT modseq.attach('mail', 'mailbox', to_regclass('mail_flag'), message_flags => '{seen,deleted}', changes => :'changes');
+SELECT :'changes' = 'log' AS logged \gset
+\if :logged
+DROP INDEX mail_mailbox_id_modseq_idx;
+\endif
 SELECT :'counters' = 'beside' AS beside \gset
 \if :beside
 SELECT modseq.attach('mail', 'mailbox', counters => 'beside');

@@ -25,7 +25,7 @@ CREATE TABLE mail (
 	seen boolean NOT NULL DEFAULT false,
 	deleted boolean NOT NULL DEFAULT false,
 	subject text NOT NULL DEFAULT 'Re: Minutes of the last meeting'
-);
+) WITH (fillfactor = :fillfactor);
 
 INSERT INTO mailbox (id, name, uidnext, highestmodseq)
 	SELECT id, 'box ' || id, size + 1, 3 FROM (:sizes) AS box (id, size);

@@ -187,6 +187,7 @@ BEGIN
 		gone AS (
 			SELECT {v.key}, max(v.modseq) AS _modseq, modseq.uidset_agg(v.uids) AS _uids
 			FROM {vanished} v
+			WHERE {v.any}
 			GROUP BY {v.key}),
 		box AS MATERIALIZED (
 			SELECT {b.key}, _uidnext, _back, coalesce(live._new, 0) + modseq.cardinality(_back) AS _new, _lost,

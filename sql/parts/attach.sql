@@ -266,6 +266,7 @@ CREATE FUNCTION modseq_internal.attach(
 	email name,
 	thread name,
 	mailbox_properties name[],
+	changes text,
 	notify boolean,
 	reset name[])
 RETURNS void
@@ -294,7 +295,7 @@ BEGIN
 		mailbox_source, mailbox_source_key,
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
 		message_flags, message_expunged, message_key,
-		flag_message, flag_mailbox, flag_uid, flag_columns, notify,
+		flag_message, flag_mailbox, flag_uid, flag_columns, changes, notify,
 		account, before.account_table, before.departed, email, thread, mailbox_properties);
 	replaced := before;
 	before := reset_options(before, store, reset);
@@ -338,6 +339,7 @@ BEGIN
 	IF new_store THEN
 		store.vanished := create_vanished(store);
 	END IF;
+	PERFORM place_changes(store);
 	store := make_accounts(store, replaced);
 	IF add_mailboxes(store) OR store.account_table IS DISTINCT FROM replaced.account_table
 		OR store.departed IS DISTINCT FROM replaced.departed
@@ -368,6 +370,7 @@ BEGIN
 	IF store.account IS NOT NULL THEN
 		PERFORM adopt_accounts(store, renew => NOT same_accounts);
 	END IF;
+	PERFORM fill_changes(store);
 	PERFORM run(undo);
 	PERFORM create_indexes(store);
 	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE NOT is_not_null LOOP
@@ -375,6 +378,7 @@ BEGIN
 	END LOOP;
 	PERFORM create_triggers(store);
 	PERFORM notice_flags(store);
+	PERFORM notice_index(store);
 	PERFORM warn_keys(store);
 END
 $$;
@@ -408,6 +412,7 @@ CREATE FUNCTION modseq.attach(
 	email name DEFAULT NULL,
 	thread name DEFAULT NULL,
 	mailbox_properties name[] DEFAULT NULL,
+	changes text DEFAULT NULL,
 	notify boolean DEFAULT NULL,
 	reset name[] DEFAULT NULL)
 RETURNS void
@@ -425,7 +430,10 @@ COMMENT ON FUNCTION modseq.attach IS
 	'which has the counters beside it; its key is mailbox_source_key. account: columns of the mailbox table; the mailboxes '
 	'of an account, or of the store if it is {}, share one counter, and tables <message>_account and <message>_departed '
 	'are added; email and thread tell Emails and Threads apart in the message table, and mailbox_properties are the '
-	'columns of the mailbox table that are more than counts. notify: send a notification on channel '
+	'columns of the mailbox table that are more than counts. '
+	'changes: index, the default, for an index on the '
+	'mailbox and the mod-sequence; or log, for a column of the vanished table that says which messages changed, so '
+	'that no index needs to be written when flags change. notify: send a notification on channel '
 	'modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised, and for each key that a mailbox lost (not '
 	'from prepared transactions). Of a '
 	'store that is attached already it repairs what is missing, and follows a new owner of the message table; '

@@ -94,6 +94,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM (VALUES
 		(store.vanished, 'modseq', 'bigint'::regtype),
 		(store.vanished, 'uids', 'modseq.uidset'::regtype),
+		(CASE WHEN store.changes = 'log' THEN store.vanished END, 'changed', 'modseq.uidset'::regtype),
 		(store.counters, 'gone_at', 'timestamptz'::regtype)) AS c (ours, name, type)
 	WHERE c.ours IS NOT NULL AND column_type(c.ours, c.name) IS DISTINCT FROM c.type
 	UNION ALL
@@ -200,6 +201,24 @@ BEGIN
 			SELECT {v.key}, modseq.uidset_agg(v.uids) AS _uids
 			FROM {vanished} v
 			GROUP BY {v.key})
+		$query$ || CASE WHEN store.changes <> 'log' THEN '' ELSE $query$,
+		log AS MATERIALIZED (
+			SELECT {v.key}, v.modseq AS _modseq,
+				modseq.uidset_agg(v.changed) OVER (PARTITION BY {v.key} ORDER BY v.modseq DESC) AS _uids
+			FROM {vanished} v
+			WHERE v.changed IS NOT NULL),
+		-- The last mod-sequence of each row, and, of the messages up to it, those that it or a later one must name
+		row AS (
+			SELECT {log.key}, array_agg(log._modseq ORDER BY log._modseq) AS _ends
+			FROM log
+			GROUP BY {log.key}),
+		due AS (
+			SELECT {box.key}, e._modseq, modseq.uidset_agg({m.uid}) AS _uids
+			FROM {message} m JOIN box ON {m=box} AND NOT box._gone LEFT JOIN row ON {box=row}
+			CROSS JOIN LATERAL (SELECT row._ends[width_bucket(m.{modseq} - 1, row._ends) + 1]) AS e (_modseq)
+			WHERE {m.live} AND m.{modseq} > 1 AND m.{uid} BETWEEN 1 AND 4294967295
+			GROUP BY {box.key}, e._modseq)
+		$query$ END || $query$
 		SELECT {box.name}, NULL::bigint, p.problem
 		FROM box, LATERAL (VALUES
 			(box._uidvalidity BETWEEN 1 AND 4294967295, 'uidvalidity is not in 1 to 4294967295'),
@@ -224,10 +243,10 @@ BEGIN
 		FROM {vanished} v LEFT JOIN box ON {v=box}, LATERAL (VALUES
 			-- Of one that can come back it is remembered
 			(box._uidnext IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
-			(modseq.cardinality(v.uids) > 0, 'vanished row without a uid'),
+			(modseq.cardinality(v.uids) > 0 OR NOT {v.unlogged}, 'vanished row without a uid'),
 			(modseq.max(v.uids) < box._uidnext IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
 			(v.modseq >= 1, 'vanished modseq is below 1'),
-			(v.modseq <= box._modseq IS NOT FALSE, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
+			(v.modseq <= box._modseq IS NOT FALSE OR NOT {v.any}, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
 		WHERE sound IS NOT TRUE
 		UNION ALL
 		SELECT {live.name}, u, 'vanished uid is live'
@@ -241,7 +260,12 @@ BEGIN
 				OPERATOR(modseq.-) coalesce(live._uids, '')
 				OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)
 		WHERE modseq.cardinality(_lost) > 0
-		$query$ || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
+		$query$ || CASE WHEN store.changes <> 'log' THEN '' ELSE $query$
+		UNION ALL
+		SELECT {due.name}, u, 'modseq is not logged'
+		FROM due LEFT JOIN log ON {due=log} AND due._modseq = log._modseq,
+			modseq.unnest(due._uids OPERATOR(modseq.-) coalesce(log._uids, '')) AS u
+		$query$ END || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
 		UNION ALL
 		SELECT {m.name}, {m.uid}, 'created_modseq is not in 1 to modseq'
 		FROM {message} m

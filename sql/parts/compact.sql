@@ -2,6 +2,19 @@
  * compact(): old vanished rows, folded into one a mailbox.
  */
 
+CREATE FUNCTION modseq_internal.refuse_fold(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	RAISE 'vanished rows of store % could not be folded', qualified_name(store.message) USING
+		ERRCODE = 'triggered_data_change_violation',
+		DETAIL = format('A trigger or rule of table %s changed or suppressed what modseq wrote.',
+			qualified_name(store.vanished)),
+		HINT = 'Drop it; the table belongs to modseq.';
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_fold IS
+	'Error 27000: something of others has kept us from folding rows.';
+
 CREATE FUNCTION modseq_internal.compact(store regclass, older_than interval) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
@@ -28,11 +41,12 @@ BEGIN
 		WITH horizon AS (
 			SELECT {v.key}, max(v.modseq) AS modseq
 			FROM {vanished} v
-			WHERE v.vanished_at <= clock_timestamp() - $1 AND v.vanished_at < transaction_timestamp()
+			WHERE v.vanished_at <= clock_timestamp() - $1 AND v.vanished_at < transaction_timestamp() AND {v.any}
 			GROUP BY {v.key}),
 		old AS MATERIALIZED (
 			SELECT v.*
 			FROM {vanished} v JOIN horizon ON {v=horizon} AND v.modseq <= horizon.modseq
+			WHERE {v.any}
 			ORDER BY {v.key}, v.modseq
 			FOR UPDATE OF v),
 		fold AS MATERIALIZED (
@@ -48,19 +62,22 @@ BEGIN
 		gone AS (
 			DELETE FROM {vanished} v
 			USING fold
-			WHERE {v=fold} AND v.modseq < fold.modseq
-			RETURNING v.modseq)
+			WHERE {v=fold} AND v.modseq < fold.modseq AND {v.unlogged}
+			RETURNING v.modseq),
+		emptied AS (
+			UPDATE {vanished} v SET uids = ''''
+			FROM fold
+			WHERE {v=fold} AND v.modseq < fold.modseq AND NOT {v.unlogged} AND {v.any})
 		SELECT (SELECT count(*) FROM gone),
 			(SELECT count(*) FROM kept WHERE same) = (SELECT count(*) FROM fold)')
 		INTO folded, sound USING older_than;
 	IF NOT sound THEN
-		RAISE 'vanished rows of store % could not be folded', qualified_name(store) USING
-			ERRCODE = 'triggered_data_change_violation',
-			DETAIL = format('A trigger or rule of table %s changed or suppressed what modseq wrote.',
-				qualified_name(s.vanished)),
-			HINT = 'Drop it; the table belongs to modseq.';
+		PERFORM refuse_fold(s);
 	END IF;
 	-- Policies that hide messages, or counters, from their owner would have some taken for gone
+	IF s.changes = 'log' AND NOT row_security_active(s.message) THEN
+		folded := folded + compact_changes(s);
+	END IF;
 	IF s.counters IS NOT NULL AND NOT row_security_active(s.message) AND NOT row_security_active(s.counters) THEN
 		EXECUTE expand_template(s, '
 			DELETE FROM {mailbox} b

@@ -234,6 +234,7 @@ BEGIN
 		END IF;
 		store.flag_columns := coalesce(store.flag_columns, existing_columns(store.flag, before.flag_columns));
 	END IF;
+	store.changes := coalesce(store.changes, before.changes);
 	store.notify := coalesce(store.notify, before.notify);
 	RETURN keep_accounts(store, before);
 END
@@ -473,6 +474,13 @@ BEGIN
 	store := infer_message(store);
 	store := infer_flag(store);
 	store := infer_account(store);
+	store.changes := coalesce(store.changes, 'index');
+	IF store.changes = 'log' AND store.account IS NOT NULL THEN
+		RAISE 'accounts need an index on mod-sequences' USING
+			ERRCODE = 'feature_not_supported',
+			DETAIL = 'Changes of an account are found by it, and not in the log of its mailboxes.',
+			HINT = 'Give changes => ''index'', or end the accounts with reset => ''{account}''.';
+	END IF;
 	PERFORM refuse_columns(store);
 	PERFORM refuse_keys(store);
 	RETURN store;

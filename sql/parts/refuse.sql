@@ -42,6 +42,11 @@ BEGIN
 			HINT = 'Give the names of columns, or leave the option out to have them found.';
 	END LOOP;
 
+	IF store.changes NOT IN ('index', 'log') THEN
+		RAISE 'option changes is neither "index" nor "log"' USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = 'They are found by an index on mod-sequences, or logged in the vanished table.';
+	END IF;
 	IF store.mailbox_uidnext IS NOT NULL AND store.mailbox_last_uid IS NOT NULL THEN
 		RAISE 'options mailbox_uidnext and mailbox_last_uid exclude each other' USING
 			ERRCODE = 'invalid_parameter_value',

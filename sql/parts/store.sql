@@ -28,6 +28,7 @@ CREATE TYPE modseq_internal.store AS (
 	flag_mailbox name[],
 	flag_uid name,
 	flag_columns name[],
+	changes text,			-- index, or log: also the vanished table says what changed
 	notify boolean,
 	account name[],			-- empty: one account for the store; null: none
 	account_table regclass,
@@ -172,6 +173,7 @@ CREATE VIEW modseq.stores AS
 		modseq_internal.option_names(o ->> 'flag_mailbox') AS flag_mailbox,
 		(o ->> 'flag_uid')::name AS flag_uid,
 		modseq_internal.option_names(o ->> 'flag_columns') AS flag_columns,
+		CASE WHEN o ? 'changes' THEN 'log' ELSE 'index' END AS changes,
 		(o ? 'notify') IS TRUE AS notify,
 		modseq_internal.option_names(o ->> 'account') AS account,
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'account_table') AS account_table,

@@ -8,7 +8,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		|| ', modseq bigint, uids modseq.uidset, vanished_at timestamp with time zone'
 $$;
 COMMENT ON FUNCTION modseq_internal.vanished_definitions IS
-	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours.';
+	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours, but for changed.';
+
+CREATE FUNCTION modseq_internal.has_log(vanished regclass) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT column_type(vanished, 'changed') = 'modseq.uidset'::regtype IS TRUE
+$$;
+COMMENT ON FUNCTION modseq_internal.has_log IS
+	'Has a vanished table the column of a store that logs changes?';
 
 CREATE FUNCTION modseq_internal.follow_mailbox_key(ours regclass, kept name[], store modseq_internal.store)
 RETURNS void
@@ -134,7 +141,9 @@ DECLARE
 	relation CONSTANT regclass := coalesce(table_named(vanished_name(store.message)), store.vanished);
 BEGIN
 	PERFORM follow_owner(store, relation);
-	PERFORM refuse_as_ours(store, relation, vanished_definitions(store), store.mailbox_key || 'modseq'::name,
+	PERFORM refuse_as_ours(store, relation,
+		vanished_definitions(store) || CASE WHEN has_log(relation) THEN ', changed modseq.uidset' ELSE '' END,
+		store.mailbox_key || 'modseq'::name,
 		'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.');
 	RETURN relation;
 END

@@ -73,5 +73,7 @@ typedef struct MessageRow
 extern MessageRow *messages_read(Store *store, PlanId id, const Datum *key,
 								 Datum param, const UidSet *set,
 								 PlanMode mode, int64 *n);
+extern MessageRow *messages_changed(Store *store, const Datum *key,
+									int64 since, const UidSet *uids, int64 *n);
 
 #endif							/* MODSEQ_FUNCTION_H */

@@ -31,19 +31,16 @@ in_set(const UidSet *set, int64 uid)
 
 /*
  * Runs a query for the (uid, modseq) of messages of a mailbox; returns those
- * in the set, by UID.  The query's last parameter comes after the key.
+ * in the set, by UID
  */
-MessageRow *
-messages_read(Store *store, PlanId id, const Datum *key, Datum param,
-			  const UidSet *set, PlanMode mode, int64 *n)
+static MessageRow *
+read_messages(Store *store, PlanId id, Datum *params, const UidSet *set,
+			  PlanMode mode, int64 *n)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum		params[MODSEQ_MAX_PARAMS];
 	MessageRow *messages;
 	uint64		rows;
 
-	memcpy(params, key, sizeof(Datum) * store->nkeys);
-	params[store->nkeys] = param;
 	*n = 0;
 	SPI_connect();
 	rows = plan_execute(store, id, params, mode);
@@ -66,4 +63,45 @@ messages_read(Store *store, PlanId id, const Datum *key, Datum param,
 	SPI_finish();
 	qsort(messages, *n, sizeof(MessageRow), compare_uids);
 	return messages;
+}
+
+/*
+ * messages_read: runs a query for the (uid, modseq) of messages of a mailbox;
+ * returns those in the set, by UID.  The query's last parameter comes after
+ * the key.
+ */
+MessageRow *
+messages_read(Store *store, PlanId id, const Datum *key, Datum param,
+			  const UidSet *set, PlanMode mode, int64 *n)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = param;
+	return read_messages(store, id, params, set, mode, n);
+}
+
+/*
+ * messages_changed: those with a mod-sequence above that, of those in the set
+ * if it is not NULL; by UID, as the caller and in the caller's snapshot
+ *
+ * They are found by an index on mod-sequences, or the log says where they can
+ * be.
+ */
+MessageRow *
+messages_changed(Store *store, const Datum *key, int64 since,
+				 const UidSet *uids, int64 *n)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	UidBuilder	among;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(since);
+	if (!store->logs)
+		return read_messages(store, PLAN_CHANGED_MESSAGES, params, uids,
+							 PLAN_READ_AS_CALLER, n);
+	changes_read(store, key, since, uids, &among);
+	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(&among));
+	return read_messages(store, PLAN_CHANGED_AMONG, params, NULL,
+						 PLAN_READ_AS_CALLER, n);
 }

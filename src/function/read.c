@@ -61,9 +61,7 @@ modseq_changed_since(PG_FUNCTION_ARGS)
 	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
 		status_no_mailbox(store, key);
 	InitMaterializedSRF(fcinfo, 0);
-	messages = messages_read(store, PLAN_CHANGED_MESSAGES, key,
-							 Int64GetDatum(since), uids, PLAN_READ_AS_CALLER,
-							 &n);
+	messages = messages_changed(store, key, since, uids, &n);
 	for (int64 i = 0; i < n; i++)
 	{
 		Datum		values[2];
@@ -270,9 +268,7 @@ modseq_resync(PG_FUNCTION_ARGS)
 		}
 		vanished_read(store, key, since, known, &vanished, &first);
 		apply_match(fcinfo, store, key, &vanished);
-		messages = messages_read(store, PLAN_CHANGED_MESSAGES, key,
-								 Int64GetDatum(since), known,
-								 PLAN_READ_AS_CALLER, &n);
+		messages = messages_changed(store, key, since, known, &n);
 		uidset_builder_init(&changed);
 		for (int64 i = 0; i < n; i++)
 			uidset_builder_add(&changed, messages[i].uid, messages[i].uid);

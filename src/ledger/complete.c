@@ -191,6 +191,8 @@ stamp_messages(Store *store, Mailbox *mailbox)
 
 	if (!work->lock_stamped || value == work->guess)
 		stamped(mailbox, value);
+	statement_changed(store, mailbox, work->owed.stamped.ranges,
+					  work->owed.stamped.n);
 	if (value == work->guess && !work->restamp)
 	{
 		statement_forget_stamped(work);
@@ -330,7 +332,10 @@ settle(List *mailboxes)
 		else if (is_account(mailbox) || unused_is_due(mailbox))
 			statement_list(mailbox);
 		else
+		{
+			changes_log(store_of(mailbox), mailbox);
 			counter_settle(store_of(mailbox), mailbox);
+		}
 	}
 }
 
@@ -411,7 +416,8 @@ statement_renamed(Mailbox *mailbox)
 	UidBuilder *vanished = &work->waiting.vanished;
 
 	if (uidset_builder_is_empty(vanished) && !work->used &&
-		work->landed == 0 && uidset_builder_is_empty(&work->unused))
+		work->landed == 0 && uidset_builder_is_empty(&work->unused) &&
+		uidset_builder_is_empty(&work->logged))
 		return;
 	statement_open(STATEMENT_OTHER);
 	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,

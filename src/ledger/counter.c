@@ -462,12 +462,14 @@ counter_used(Mailbox *mailbox, int64 modseq)
 
 /* counter_landed: the same for a row that arrived in the mailbox */
 void
-counter_landed(Mailbox *mailbox, int64 uid, int64 modseq)
+counter_landed(const Store *store, Mailbox *mailbox, int64 uid, int64 modseq)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
+	UidRange	range = {(uint32) uid, (uint32) uid};
 
 	counter_used(mailbox, modseq);
+	statement_changed(store, mailbox, &range, 1);
 	work->landed = Max(work->landed, uid + 1);
 	uidset_builder_add(&work->arrivals, (uint32) uid, (uint32) uid);
 	counters->arrived = Max(counters->arrived, uid + 1);

@@ -19,6 +19,7 @@
  *	counter.c	the mailbox lock; handing out mod-sequences
  *	uid.c		handing out UIDs, and judging those that were chosen
  *	vanished.c	the table of vanished UIDs
+ *	changes.c	the log of changes, which is in it
  *	unused.c	UIDs below UIDNEXT that no message has had
  *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
@@ -96,6 +97,8 @@ typedef enum AccountState
  *															settling
  *	accounted		unused_settle()						settling
  *	settling		settling								the same
+ *	logged			rows that went in with a new value,		changes_log()
+ *					stamping
  *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
  *	returning		a used UID that the application chose	returned_settle()
  *	issued			with value								-
@@ -168,6 +171,8 @@ typedef struct Work
 								 * below accounted, the vanished rows know
 								 * already */
 	int64		accounted;
+	UidBuilder	logged;			/* those that got a value, to be logged; or
+								 * more, up to all */
 	int64		settling;		/* UIDNEXT, while settling writes it, or 0 */
 	UidBuilder	unused;			/* the application has raised UIDNEXT past
 								 * them */
@@ -430,6 +435,9 @@ extern void statement_stamp_by_key(Store *store, const Datum *message_key,
 extern MessageKeys *statement_arrived(Store *store, const Datum *message_key);
 extern void statement_follow(Store *store, const Datum *to, int64 uid);
 extern bool statement_has_followed(Mailbox *mailbox, int64 uid);
+extern void statement_changed(const Store *store, Mailbox *mailbox,
+							  const UidRange *ranges, int n);
+extern void statement_all_changed(const Store *store, Mailbox *mailbox);
 extern void statement_forget_stamped(Work *work);
 extern void statement_wait(Mailbox *mailbox);
 extern bool statement_is_nested(const Statement *statement);
@@ -512,7 +520,8 @@ extern int64 counter_guess(Store *store, Mailbox *mailbox);
 extern int64 counter_committed_modseq(Store *store, Mailbox *mailbox);
 extern bool counter_has_issued(Mailbox *mailbox, int64 modseq);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
-extern void counter_landed(Mailbox *mailbox, int64 uid, int64 modseq);
+extern void counter_landed(const Store *store, Mailbox *mailbox, int64 uid,
+						   int64 modseq);
 extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
 
@@ -592,8 +601,18 @@ extern void message_keys_arrays(const MessageKeys *keys, Datum *params);
 extern void flagged_find(List *list);
 extern void flagged_lock(List *mailboxes);
 
+/*
+ * Where changes are logged, mod-sequences come in blocks: statements of one
+ * that change few messages have one row, that of its last mod-sequence, be it
+ * one to come.  See changes.c.
+ */
+#define BLOCK_BITS	4
+#define BLOCK_SIZE	(INT64CONST(1) << BLOCK_BITS)
+#define BLOCK_END(modseq)	((modseq) | (BLOCK_SIZE - 1))
+
 /* --- vanished.c -------------------------------------------------------- */
 
+pg_noreturn extern void vanished_not_stored(Store *store, const Datum *key);
 extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
 						  const UidSet *uids, UidBuilder *result,
@@ -610,6 +629,12 @@ extern bool vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
 							   int64 *highestmodseq);
 extern void vanished_drop_remembered(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
+
+/* --- changes.c --------------------------------------------------------- */
+
+extern void changes_log(Store *store, Mailbox *mailbox);
+extern void changes_read(Store *store, const Datum *key, int64 since,
+						 const UidSet *uids, UidBuilder *result);
 
 /* --- complete.c -------------------------------------------------------- */
 

@@ -58,6 +58,7 @@ push_level(Mailbox *mailbox, int level)
 	uidset_builder_init(&work->followed);
 	uidset_builder_init(&work->missing);
 	uidset_builder_init(&work->arrivals);
+	uidset_builder_init(&work->logged);
 	uidset_builder_init(&work->unused);
 	uidset_builder_init(&work->returning);
 	uidset_builder_init(&work->begun);
@@ -89,6 +90,7 @@ pop_level(MailboxLevel *inner)
 	uidset_builder_free(&inner->work.followed);
 	uidset_builder_free(&inner->work.missing);
 	uidset_builder_free(&inner->work.arrivals);
+	uidset_builder_free(&inner->work.logged);
 	uidset_builder_free(&inner->work.unused);
 	uidset_builder_free(&inner->work.returning);
 	uidset_builder_free(&inner->work.begun);
@@ -154,6 +156,7 @@ mailbox_merge_work(Work *from, Work *to)
 	to->appended = Max(to->appended, from->appended);
 	to->accounted = Max(to->accounted, from->accounted);
 	mailbox_move_uids(&from->arrivals, &to->arrivals);
+	mailbox_move_uids(&from->logged, &to->logged);
 	mailbox_move_uids(&from->unused, &to->unused);
 	mailbox_move_uids(&from->returning, &to->returning);
 	to->lock_stamped = to->lock_stamped || from->lock_stamped;

@@ -323,6 +323,32 @@ statement_arrived(Store *store, const Datum *message_key)
 	return arrived;
 }
 
+/*
+ * statement_changed: these have the statement's mod-sequence, or may have: in
+ * a store that logs changes, clients are to look at them
+ */
+void
+statement_changed(const Store *store, Mailbox *mailbox,
+				  const UidRange *ranges, int n)
+{
+	if (!store->logs)
+		return;
+	uidset_builder_add_ranges(&mailbox_work(mailbox)->logged, ranges, n);
+	statement_list(mailbox);
+}
+
+/*
+ * statement_all_changed: the same of all that are there, since the vanished
+ * rows are gone, and what was logged with them
+ */
+void
+statement_all_changed(const Store *store, Mailbox *mailbox)
+{
+	static const UidRange all = {UIDSET_MIN_UID, UIDSET_MAX_UID};
+
+	statement_changed(store, mailbox, &all, 1);
+}
+
 /* Forgets the messages that need the statement's mod-sequence, or had it */
 void
 statement_forget_stamped(Work *work)

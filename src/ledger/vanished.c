@@ -8,6 +8,9 @@
  * corresponding UID").  A client that has seen everything up to n needs the
  * union of the rows above n.
  *
+ * Where a store logs changes, its rows also say which UIDs changed, and some
+ * say nothing else: see changes.c.
+ *
  * Locks: writers hold the lock of the mailbox whose rows they write (see
  * counter.c); readers take none, their snapshot decides.
  *
@@ -15,8 +18,9 @@
  */
 #include "ledger/ledger.h"
 
-static void
-not_stored(Store *store, const Datum *key)
+/* vanished_not_stored: something of others has changed what we wrote */
+void
+vanished_not_stored(Store *store, const Datum *key)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
@@ -46,7 +50,7 @@ check_none_left(Store *store, const Datum *key)
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(0);
 	if (plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) > 0)
-		not_stored(store, key);
+		vanished_not_stored(store, key);
 }
 
 /* The same of all mailboxes that a query looks for: there must be none */
@@ -59,7 +63,7 @@ check_found_none(Store *store, PlanId id, Datum *params)
 		plan_execute(store, id, params, PLAN_AS_OWNER) == 0)
 		return;
 	plan_get_key(store, 0, key);
-	not_stored(store, key);
+	vanished_not_stored(store, key);
 }
 
 /* The rows of a key above a mod-sequence, where others may change them */
@@ -67,6 +71,7 @@ typedef struct VanishedRow
 {
 	int64		modseq;
 	UidSet	   *uids;
+	UidSet	   *changed;
 } VanishedRow;
 
 static VanishedRow *
@@ -89,8 +94,10 @@ read_rows(Store *store, const Datum *key, int64 since, uint64 *n)
 		result[i].modseq = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
 		uids = SPI_getbinval(row, desc, 2, &isnull);
 		if (isnull)
-			not_stored(store, key);
+			vanished_not_stored(store, key);
 		result[i].uids = DatumGetUidSetP(uids);
+		uids = SPI_getbinval(row, desc, 3, &isnull);
+		result[i].changed = DatumGetUidSetP(uids);
 	}
 	return result;
 }
@@ -116,17 +123,19 @@ check_rows(Store *store, const Datum *key, int64 since,
 						  uidset_nranges(rows[i].uids),
 						  without->ranges, without->n, &rest);
 		uidset_builder_finish(&rest);
-		if (uidset_builder_is_empty(&rest) && without->n > 0)
+		if (uidset_builder_is_empty(&rest) && without->n > 0 &&
+			uidset_nranges(rows[i].changed) == 0)
 			continue;
 		left++;
 		params[store->nkeys] = Int64GetDatum(rows[i].modseq);
 		params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(&rest));
-		if (!is_written(store, params))
-			not_stored(store, key);
+		params[store->nkeys + 2] = PointerGetDatum(rows[i].changed);
+		if (plan_execute(store, PLAN_FIND_LOGGED, params, PLAN_AS_OWNER) != 1)
+			vanished_not_stored(store, key);
 	}
 	params[store->nkeys] = Int64GetDatum(since);
 	if (plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) != left)
-		not_stored(store, key);
+		vanished_not_stored(store, key);
 }
 
 /*
@@ -161,9 +170,11 @@ vanished_append(Store *store, Mailbox *mailbox)
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
 	SPI_connect();
-	if (plan_execute(store, PLAN_APPEND_VANISHED, params, PLAN_AS_OWNER) != 1 ||
+	if (plan_execute(store, store->logs && value == BLOCK_END(value) ?
+					 PLAN_JOIN_VANISHED : PLAN_APPEND_VANISHED, params,
+					 PLAN_AS_OWNER) != 1 ||
 		!is_written(store, params))
-		not_stored(store, mailbox_key(mailbox));
+		vanished_not_stored(store, mailbox_key(mailbox));
 	SPI_finish();
 	work->appended = value;
 	counter_used(mailbox, value);
@@ -397,7 +408,7 @@ vanished_remember(Store *store, const Datum *key, int64 uidnext,
 	SPI_connect();
 	if (plan_execute(store, PLAN_REMEMBER_VANISHED, params,
 					 PLAN_AS_OWNER) != 1 || !is_written(store, params))
-		not_stored(store, key);
+		vanished_not_stored(store, key);
 	SPI_finish();
 }
 

@@ -109,7 +109,7 @@ declare_param(Expansion *query, const char *name)
 			add_param(query, name, name[7] == 's' ? get_array_type(type) :
 					  type);
 		}
-	else if (strcmp(name, "uids") == 0)
+	else if (strcmp(name, "uids") == 0 || strcmp(name, "changed") == 0)
 		add_param(query, name, uidset_oid());
 	else if (strcmp(name, "email") == 0)
 		add_param(query, name, store->email.type);
@@ -471,6 +471,24 @@ expand_gone(Expansion *query, bool outlived)
 			   "b.gone_at IS NOT NULL");
 }
 
+/*
+ * {v.changed}, {v.unlogged}, {v.any}: of a vanished row, which may say what
+ * changed, too, or nothing else
+ */
+static void
+expand_logged(Expansion *query, const char *what)
+{
+	bool		logs = query->store->logs;
+
+	if (strcmp(what, "changed") == 0)
+		expand(query, logs ? "COALESCE(v.changed, '')" : "''::modseq.uidset");
+	else if (!logs)
+		expand(query, "true");
+	else
+		expand(query, strcmp(what, "unlogged") == 0 ?
+			   "v.changed IS NULL" : "v.uids OPERATOR(modseq.<>) ''");
+}
+
 /* --- all of it --------------------------------------------------------- */
 
 /* The name of a table or column */
@@ -529,6 +547,9 @@ expand_braces(Expansion *query, char *token)
 	else if (strcmp(token, "b.gone") == 0 ||
 			 strcmp(token, "b.outlived") == 0)
 		expand_gone(query, token[2] == 'o');
+	else if (strcmp(token, "v.changed") == 0 ||
+			 strcmp(token, "v.unlogged") == 0 || strcmp(token, "v.any") == 0)
+		expand_logged(query, token + 2);
 	else if (strspn(token, "=<>+-") == strlen(token))
 		appendStringInfo(&query->text, "OPERATOR(pg_catalog.%s)", token);
 	else if (strcmp(token, "key") == 0 || strcmp(token, "$1") == 0)

@@ -56,6 +56,10 @@
  *				bigints
  * {b.gone}		mailbox b is gone, and its counters are remembered
  * {b.outlived}	messages of b are there, which a foreign key does not prevent
+ * {v.any}		UIDs have vanished under the mod-sequence of vanished row v,
+ *				which may be there only for those that changed
+ * {v.changed}	those that changed, if these rows say so; else the empty set
+ * {v.unlogged}	it says nothing of that
  *
  * {=} {<} {+} and so on
  *				PostgreSQL's own operator
@@ -78,7 +82,7 @@
  * id			{m.id=$id}: it has that key, a parameter for each column
  * ids			{m.id=$ids}: it has one of those, an array for each column;
  *				{ids}, before {message} in FROM, goes with that
- * uids			{$uids}: a set of UIDs
+ * uids, changed	{$uids}, {$changed}: a set of UIDs
  * place		{$place}: the place of a row, a ctid
  * any other	{$name}: a bigint
  *
@@ -271,6 +275,13 @@ static const QueryText queries[] = {
 		" WHERE {m=$key} AND {m.live} AND m.{modseq} {>} {$since}"
 		" ORDER BY m.{modseq}"
 	},
+	/* The same of those UIDs, where no index is needed for mod-sequences */
+	[PLAN_CHANGED_AMONG] = {TABLE_MESSAGE, ACCESS_RANGES, "ii",
+		"key since uids",
+		"SELECT {m.uid}, {m.modseq}"
+		" FROM modseq.ranges({$uids}) AS r, {message} AS m"
+		" WHERE {m=$key} AND {m.live} AND {m in r} AND m.{modseq} {>} {$since}"
+	},
 	[PLAN_MESSAGE_NUMBERS] = {TABLE_MESSAGE, ACCESS_INDEX, "ii", "key last",
 		"SELECT {m.uid}, {m.modseq} FROM {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND m.{uid} {<=} {$last}"
@@ -305,12 +316,26 @@ static const QueryText queries[] = {
 		"INSERT INTO {vanished} ({key}, modseq, uids)"
 		" VALUES ({$key}, {$modseq}, {$uids})"
 	},
+	/* The same where a row of that mod-sequence may say what changed */
+	[PLAN_JOIN_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "", "key modseq uids",
+		"INSERT INTO {vanished} AS v ({key}, modseq, uids)"
+		" VALUES ({$key}, {$modseq}, {$uids})"
+		" ON CONFLICT ({key}, modseq) DO UPDATE"
+		" SET uids = v.uids OPERATOR(modseq.+) excluded.uids"
+	},
 	[PLAN_FIND_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key modseq uids",
 		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
 		" AND v.uids OPERATOR(modseq.=) {$uids}"
 	},
-	[PLAN_READ_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iu", "key since",
-		"SELECT v.modseq, v.uids FROM {vanished} AS v"
+	/* The same, and what it says of changes, if it does */
+	[PLAN_FIND_LOGGED] = {TABLE_VANISHED, ACCESS_INDEX, "",
+		"key modseq uids changed",
+		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
+		" AND v.uids OPERATOR(modseq.=) {$uids}"
+		" AND {v.changed} OPERATOR(modseq.=) {$changed}"
+	},
+	[PLAN_READ_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iuu", "key since",
+		"SELECT v.modseq, v.uids, {v.changed} FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
 		" ORDER BY v.modseq"
 	},
@@ -330,6 +355,7 @@ static const QueryText queries[] = {
 	[PLAN_UNITE_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "iu", "key since",
 		"SELECT pg_catalog.min(v.modseq), modseq.uidset_agg(v.uids)"
 		" FROM {vanished} AS v WHERE {v=$key} AND v.modseq {>} {$since}"
+		" AND {v.any}"
 	},
 	[PLAN_UNITE_VANISHED_IN] = {TABLE_VANISHED, ACCESS_INDEX, "iu",
 		"key since uids",
@@ -342,7 +368,7 @@ static const QueryText queries[] = {
 		"key since uids",
 		"DELETE FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
-		" AND v.uids OPERATOR(modseq.<@) {$uids}"
+		" AND v.uids OPERATOR(modseq.<@) {$uids} AND {v.unlogged}"
 	},
 	[PLAN_RECALL_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",
 		"key since uids",
@@ -350,6 +376,61 @@ static const QueryText queries[] = {
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
 		" AND v.uids OPERATOR(modseq.&&) {$uids}"
 	},
+
+	/* --- UIDs that changed, beside those that vanished: see vanished.c ---- */
+
+	[PLAN_ADD_CHANGED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key modseq uids",
+		"UPDATE {vanished} AS v"
+		" SET changed = v.changed OPERATOR(modseq.+) {$uids}"
+		" WHERE {v=$key} AND v.modseq {=} {$modseq} AND v.changed IS NOT NULL"
+	},
+	/* The row of that mod-sequence may be there, for what vanished */
+	[PLAN_APPEND_CHANGED] = {TABLE_VANISHED, ACCESS_ANY, "", "key modseq uids",
+		"INSERT INTO {vanished} AS v ({key}, modseq, uids, changed)"
+		" VALUES ({$key}, {$modseq}, '', {$uids})"
+		" ON CONFLICT ({key}, modseq) DO UPDATE"
+		" SET changed = {v.changed} OPERATOR(modseq.+) excluded.changed"
+	},
+	[PLAN_FIND_CHANGED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key modseq uids",
+		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
+		" AND {$uids} OPERATOR(modseq.<@) v.changed"
+	},
+	[PLAN_UNITE_CHANGED] = {TABLE_VANISHED, ACCESS_INDEX, "u", "key since",
+		"SELECT modseq.uidset_agg(v.changed)"
+		" FROM {vanished} AS v WHERE {v=$key} AND v.modseq {>} {$since}"
+		" AND v.changed IS NOT NULL"
+	},
+
+	/*
+	 * Rows with no more UIDs than that become one, the last of them.  What
+	 * compact() has locked is left alone: nobody waits for it.
+	 */
+	[PLAN_FOLD_CHANGED] = {TABLE_VANISHED, ACCESS_INDEX, "",
+		"key first last most",
+		"WITH small AS MATERIALIZED ("
+		" SELECT v.modseq, v.changed, v.uids OPERATOR(modseq.=) '' AS bare"
+		" FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {>=} {$first} AND v.modseq {<=} {$last}"
+		" AND v.changed IS NOT NULL"
+		" AND modseq.cardinality(v.changed) {<=} {$most}"
+		" FOR UPDATE SKIP LOCKED),"
+		" fold AS MATERIALIZED ("
+		" SELECT pg_catalog.max(s.modseq) AS modseq,"
+		" modseq.uidset_agg(s.changed) AS changed"
+		" FROM small AS s HAVING pg_catalog.count(*) {>} 1),"
+		" gone AS ("
+		" DELETE FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {=} ANY (ARRAY("
+		"SELECT s.modseq FROM small AS s, fold AS f"
+		" WHERE s.bare AND s.modseq {<} f.modseq)))"
+		" UPDATE {vanished} AS v SET changed ="
+		" CASE WHEN v.modseq {=} f.modseq THEN f.changed END"
+		" FROM fold AS f"
+		" WHERE {v=$key} AND v.modseq {=} ANY (ARRAY("
+		"SELECT s.modseq FROM small AS s, fold AS f"
+		" WHERE NOT s.bare OR s.modseq {=} f.modseq))"
+	},
+
 	/* These lock rows by mod-sequence, as compact() does */
 	[PLAN_RENAME_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key new_key",
 		"UPDATE {vanished} AS v SET ({key}) = ROW ({$new_key}) WHERE {v=$key}"
@@ -419,7 +500,7 @@ static const QueryText queries[] = {
 	},
 	[PLAN_LAST_VANISHED] = {TABLE_VANISHED, ACCESS_ANY, "ii", "key",
 		"SELECT pg_catalog.max(modseq.max(v.uids)), pg_catalog.max(v.modseq)"
-		" FROM {vanished} AS v WHERE {v=$key}"
+		" FROM {vanished} AS v WHERE {v=$key} AND {v.any}"
 	},
 
 	/* --- accounts: see ledger/account.c --------------------------------- */

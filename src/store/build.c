@@ -207,14 +207,15 @@ build_key(Store *store)
 static void
 check_vanished(const Store *store)
 {
+	static const char *const ours[] = {"modseq", "uids", "changed"};
 	Oid			relid = store->table[TABLE_VANISHED].relid;
+	int			n = store->nkeys + (store->logs ? 3 : 2);
 	Oid			unused;
 
-	for (int i = 0; i < store->nkeys + 2; i++)
+	for (int i = 0; i < n; i++)
 	{
 		const char *name = i < store->nkeys ?
-			store->table[TABLE_VANISHED].key[i].name :
-			i == store->nkeys ? "modseq" : "uids";
+			store->table[TABLE_VANISHED].key[i].name : ours[i - store->nkeys];
 		AttrNumber	attnum = get_attnum(relid, name);
 		Oid			type = InvalidOid;
 		bool		fits;

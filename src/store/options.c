@@ -90,6 +90,7 @@ static const Option known_options[] = {
 	{"flag_message", OPTION_MESSAGE_KEY, offsetof(Store, flag_message)},
 	{"flag_uid", OPTION_COLUMN, offsetof(Store, flag_uid)},
 	{"flag_columns", OPTION_COLUMNS, offsetof(Store, flag_columns)},
+	{"changes", OPTION_SWITCH, offsetof(Store, logs)},
 	{"notify", OPTION_SWITCH, offsetof(Store, notify)},
 	{"account", OPTION_ACCOUNT, offsetof(Store, table[TABLE_ACCOUNT])},
 	{"email", OPTION_COLUMN, offsetof(Store, email)},

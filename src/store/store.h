@@ -199,6 +199,7 @@ typedef struct Store
 								 * message */
 	Column		flag_uid;		/* goes with a mailbox key, or none */
 	List	   *flag_columns;	/* names; NIL: every column counts */
+	bool		logs;			/* do vanished rows say what changed, too? */
 	bool		notify;			/* send a notification at commit? */
 	bool		has_accounts;	/* if not, nothing of what follows is there */
 	int			naccounts;		/* columns of the account's key; 0: there is

@@ -387,6 +387,7 @@ resume_mailbox(Store *store, Datum *key, const Datum *unused)
 		uidnext = Max(uidnext, mailbox_counters(mailbox)->uidnext);
 		mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
 		vanished_drop(store, key);
+		statement_all_changed(store, mailbox);
 		if (store->has_accounts)
 			statement_begin_below(store, key, uidnext);
 	}

@@ -390,6 +390,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		statement_open(STATEMENT_OTHER);
 		unused_add(mailbox, 1, new.uidnext);
 		counter_used(mailbox, counter_modseq(store, mailbox));
+		statement_all_changed(store, mailbox);
 		statement_close(STATEMENT_OTHER);
 	}
 	else if (unused < new.uidnext)

@@ -403,7 +403,7 @@ collect_arrival(const RowChange *change, const Datum *key, bool stays)
 		counter_used(mailbox, modseq);
 		return;
 	}
-	counter_landed(mailbox, uid, modseq);
+	counter_landed(change->store, mailbox, uid, modseq);
 	if (is_expunged(change))
 		statement_vanish(mailbox, uid);
 	else
@@ -436,6 +436,16 @@ collect_departure(const RowChange *change, const Datum *key, bool stays)
 	email_departs(change, mailbox, stays);
 }
 
+/* The message has a new mod-sequence */
+static void
+log_uid(const RowChange *change, Mailbox *mailbox, int64 uid)
+{
+	UidRange	range = {(uint32) uid, (uint32) uid};
+
+	if (is_uid(uid))
+		statement_changed(change->store, mailbox, &range, 1);
+}
+
 static void
 collect_stay(const RowChange *change, const Datum *key, bool follows)
 {
@@ -455,6 +465,7 @@ collect_stay(const RowChange *change, const Datum *key, bool follows)
 		{
 			counter_used(mailbox, new);
 			mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_EMAIL);
+			log_uid(change, mailbox, uid);
 		}
 		else if (new == mailbox_work(mailbox)->guess)
 			statement_stamped(change->store, key, uid);

@@ -121,6 +121,10 @@ BEGIN
 	EXECUTE (
 		SELECT format('ALTER TABLE %s %s', name, string_agg(format('ALTER COLUMN %I SET NOT NULL', k), ', '))
 		FROM unnest(account_key(store)) AS k);
+	-- To compress the keys of a thousand messages is dearer than to move these
+	PERFORM run(ARRAY(
+		SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE EXTERNAL', name, attname)
+		FROM pg_attribute WHERE attrelid = table_named(name) AND attname IN ('emails', 'threads', 'created')));
 	IF store.account = '{}' THEN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN one SET DEFAULT true, ADD CHECK (one)', name);
 	END IF;

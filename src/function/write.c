@@ -51,7 +51,8 @@ compare_keys(const void *a, const void *b, void *store)
  * modseq.lock(store, mailbox), modseq.lock(store, mailboxes[]) -> as status()
  *
  * Takes the row locks of the mailboxes, FOR NO KEY UPDATE, in ascending order
- * of key, those of their accounts before them, and keeps them until the transaction ends.  The rows are as of after
+ * of key, those of their accounts before them, and keeps them until the
+ * transaction ends.  The rows are as of after
  * the locks were taken, in the order of the argument.  Errors: 42501 without a
  * right to write messages, 42704 for an unknown mailbox, 40001 in REPEATABLE
  * READ or SERIALIZABLE if the mailbox has changed, 55P03 by lock_timeout.

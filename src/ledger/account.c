@@ -43,8 +43,6 @@ typedef struct AccountEntry
 
 static HTAB *accounts = NULL;	/* NULL: none was heard of */
 
-static bool any_locked = false; /* may the lock of one be ours? */
-
 /* --- accounts ---------------------------------------------------------- */
 
 /* account_get: the account with that key; nothing is known of it yet */
@@ -100,10 +98,16 @@ account_of(Store *store, Mailbox *mailbox)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	Datum		key[MODSEQ_MAX_KEYS];
+	RowPlace	place;
 
 	if (counters->account != NULL)
 		return counters->account;
 	if (store->naccounts == 0)
+	{
+		counters->account = account_get(store, key);
+		return counters->account;
+	}
+	if (seek_account_of(store, mailbox_key(mailbox), key, &place))
 	{
 		counters->account = account_get(store, key);
 		return counters->account;
@@ -144,57 +148,100 @@ account_compare_mailboxes(Store *store, Mailbox *a, Mailbox *b)
 
 /* --- the lock ---------------------------------------------------------- */
 
-/* The row in SPI_tuptable, from that column on, is locked: it has the numbers */
+/* That row is locked */
 static void
-know(Mailbox *account, int column)
+know_row(Mailbox *account, const AccountRow *row)
 {
 	Counters   *counters = mailbox_counters(account);
-	HeapTuple	row = SPI_tuptable->vals[0];
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-	bool		isnull;
-	Datum		tid;
-	int64		number[1 + ACCOUNT_STATES];
 
 	if (counters->locked)
 		return;
-	counters->place.relid =
-		DatumGetObjectId(SPI_getbinval(row, desc, column, &isnull));
-	counters->place.file = relation_file(counters->place.relid);
-	tid = SPI_getbinval(row, desc, column + 1, &isnull);
-	counters->place.tid = *(ItemPointer) DatumGetPointer(tid);
+	counters->place = row->place;
+	counters->highestmodseq = row->number[0];
+	memcpy(counters->state, row->number + 1, sizeof(counters->state));
+	counters->locked = true;
+}
+
+/* The row in SPI_tuptable is, from that column on */
+static void
+know(Mailbox *account, int column)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[0];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	AccountRow	row;
+	bool		isnull;
+	Datum		tid;
+
+	row.place.relid = DatumGetObjectId(SPI_getbinval(tuple, desc, column,
+													 &isnull));
+	row.place.file = relation_file(row.place.relid);
+	tid = SPI_getbinval(tuple, desc, column + 1, &isnull);
+	row.place.tid = *(ItemPointer) DatumGetPointer(tid);
 	for (int i = 0; i <= ACCOUNT_STATES; i++)
 	{
-		Datum		value = SPI_getbinval(row, desc, column + 2 + i, &isnull);
+		Datum		value = SPI_getbinval(tuple, desc, column + 2 + i, &isnull);
 
-		number[i] = effective_highestmodseq(isnull, isnull ? 0 :
-											DatumGetInt64(value));
+		row.number[i] = effective_highestmodseq(isnull, isnull ? 0 :
+												DatumGetInt64(value));
 	}
-	counters->highestmodseq = number[0];
-	memcpy(counters->state, number + 1, sizeof(counters->state));
-	counters->locked = true;
-	any_locked = true;
+	know_row(account, &row);
+}
+
+/* Takes the lock of an account without SQL, if it can */
+static bool
+lock_directly(Store *store, Mailbox *account)
+{
+	AccountRow	row;
+
+	if (mailbox_counters(account)->locked)
+		return true;
+	if (!seek_account(store, account->account_key, true, &row))
+		return false;
+	know_row(account, &row);
+	return true;
 }
 
 /*
  * account_lock_mailbox: locks the row that has the mailbox's key, and its
  * account's before it
  *
- * Returns the number of rows, with what PLAN_LOCK_MAILBOX returns in
- * SPI_tuptable, to which the caller is connected.  If an account is locked
- * already, then perhaps it is this one: it need not be looked for then, among
- * all the versions of its row that this transaction has written.  An account
- * that has no row gets one.
+ * False if there is none.  The caller is connected to SPI.  An account whose
+ * lock is ours need not be looked for again, among all the versions of its row
+ * that this transaction has written.  One that has no row gets one.
+ *
+ * While we wait for the account, another mailbox may get the key, of another
+ * account: it has another row.
  */
-uint64
-account_lock_mailbox(Store *store, Mailbox *mailbox)
+bool
+account_lock_mailbox(Store *store, Mailbox *mailbox, CounterRow *row)
 {
 	Datum	   *key = unconstify(Datum *, mailbox_key(mailbox));
-	Mailbox    *account = any_locked ? account_of(store, mailbox) : NULL;
+	Mailbox    *account;
 	Datum		account_key[MODSEQ_MAX_KEYS];
+	RowPlace	place;
 	uint64		rows;
 
+	if (seek_account_of(store, key, account_key, &place))
+	{
+		account = account_get(store, account_key);
+		if (lock_directly(store, account) &&
+			seek_lock(store, key, &place, row))
+		{
+			mailbox_counters(mailbox)->account = account;
+			return true;
+		}
+	}
+	account = account_of(store, mailbox);
 	if (account != NULL && mailbox_counters(account)->locked)
-		return plan_execute(store, PLAN_LOCK_MAILBOX, key, PLAN_AS_OWNER);
+	{
+		if (plan_execute(store, PLAN_LOCK_OF_ACCOUNT, key,
+						 PLAN_AS_OWNER) == 0 ||
+			!plan_get_account(store, 0, 7, account_key))
+			return false;
+		mailbox_counters(mailbox)->account = account_get(store, account_key);
+		counter_read_locked(store, row);
+		return true;
+	}
 	rows = plan_execute(store, PLAN_LOCK_COUNTED, key, PLAN_AS_OWNER);
 	if (rows == 0)
 	{
@@ -202,20 +249,21 @@ account_lock_mailbox(Store *store, Mailbox *mailbox)
 		rows = plan_execute(store, PLAN_LOCK_COUNTED, key, PLAN_AS_OWNER);
 	}
 	if (rows == 0)
-		return 0;
+		return false;
 	if (!plan_get_account(store, 0, 13, account_key))
 		elog(ERROR, "mailbox without an account was found by its account");
 	account = account_get(store, account_key);
 	mailbox_counters(mailbox)->account = account;
 	know(account, 7);
-	return rows;
+	counter_read_locked(store, row);
+	return true;
 }
 
 /* account_lock: the same for an account alone, which has a row */
 void
 account_lock(Store *store, Mailbox *account)
 {
-	if (mailbox_counters(account)->locked)
+	if (lock_directly(store, account))
 		return;
 	SPI_connect();
 	if (plan_execute(store, PLAN_LOCK_ACCOUNT,
@@ -243,11 +291,15 @@ account_lock(Store *store, Mailbox *account)
 int64
 account_guess(Store *store, Mailbox *mailbox)
 {
-	Mailbox    *account = any_locked ? account_of(store, mailbox) : NULL;
+	Mailbox    *account = account_of(store, mailbox);
+	AccountRow	row;
 	int64		guess = -1;
 
 	if (account != NULL && mailbox_counters(account)->locked)
 		return account_modseq(store, account, 0);
+	if (account != NULL &&
+		seek_account(store, account->account_key, false, &row))
+		return row.number[0] < MODSEQ_MAX ? row.number[0] + 1 : -1;
 	SPI_connect();
 	if (plan_execute(store, PLAN_READ_COUNTED,
 					 unconstify(Datum *, mailbox_key(mailbox)),
@@ -472,5 +524,4 @@ void
 account_transaction_end(void)
 {
 	accounts = NULL;
-	any_locked = false;
 }

@@ -31,25 +31,6 @@
 
 /* --- the lock ---------------------------------------------------------- */
 
-/*
- * counter_read_row: the counters of the row that a query of ours returned
- */
-void
-counter_read_row(const Store *store, HeapTuple tuple, TupleDesc desc,
-				 int64 *uidnext, int64 *highestmodseq)
-{
-	bool		isnull;
-	Datum		value;
-	int64		number;
-
-	value = SPI_getbinval(tuple, desc, 2, &isnull);
-	number = isnull ? 0 : DatumGetInt64(value);
-	*uidnext = effective_uidnext(store, isnull, number);
-	value = SPI_getbinval(tuple, desc, 3, &isnull);
-	number = isnull ? 0 : DatumGetInt64(value);
-	*highestmodseq = effective_highestmodseq(isnull, number);
-}
-
 /* counter_know: the row at that place is locked, and has that much or more */
 void
 counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
@@ -74,30 +55,17 @@ counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
  * it, then its triggers have told us where it is, and those of the application
  * may have written it again since.
  */
-static int64
-read_locked(Store *store, Counters *counters)
+static void
+know_locked(Counters *counters, const CounterRow *row)
 {
-	HeapTuple	row = SPI_tuptable->vals[0];
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-	RowPlace	place;
-	Datum		tid;
-	int64		uidnext;
-	int64		highestmodseq;
-	bool		isnull;
+	RowPlace	place = row->place;
 
-	counter_read_row(store, row, desc, &uidnext, &highestmodseq);
-	place.relid = DatumGetObjectId(SPI_getbinval(row, desc, 4, &isnull));
-	place.file = relation_file(place.relid);
-	tid = SPI_getbinval(row, desc, 5, &isnull);
-	place.tid = *(ItemPointer) DatumGetPointer(tid);
-	counters->remembered =
-		DatumGetBool(SPI_getbinval(row, desc, 6, &isnull));
+	counters->remembered = row->gone;
 	if (!OidIsValid(counters->place.relid))
-		counters->met = uidnext;
+		counters->met = row->uidnext;
 	else if (counters->locked)
 		place = counters->place;
-	counter_know(counters, &place, uidnext, highestmodseq);
-	return highestmodseq;
+	counter_know(counters, &place, row->uidnext, row->highestmodseq);
 }
 
 /*
@@ -131,14 +99,17 @@ counter_check_vacant(Store *store, const Datum *key, bool renamed,
 }
 
 /* Locks the row that has its key, and the account's before it, if any */
-static uint64
-lock_row(Store *store, Mailbox *mailbox)
+static bool
+lock_row(Store *store, Mailbox *mailbox, CounterRow *row)
 {
 	if (store->has_accounts)
-		return account_lock_mailbox(store, mailbox);
-	return plan_execute(store, PLAN_LOCK_MAILBOX,
-						unconstify(Datum *, mailbox_key(mailbox)),
-						PLAN_AS_OWNER);
+		return account_lock_mailbox(store, mailbox, row);
+	if (plan_execute(store, PLAN_LOCK_MAILBOX,
+					 unconstify(Datum *, mailbox_key(mailbox)),
+					 PLAN_AS_OWNER) == 0)
+		return false;
+	counter_read_locked(store, row);
+	return true;
 }
 
 /* Its row was found under its key */
@@ -165,18 +136,19 @@ bool
 counter_lock(Store *store, Mailbox *mailbox)
 {
 	Counters   *counters = mailbox_counters(mailbox);
+	CounterRow	row;
 
 	if (counters->locked)
 		return true;
 	if (!mailbox_has_name(mailbox))
 		return false;
 	SPI_connect();
-	if (lock_row(store, mailbox) > 0 ||
+	if (lock_row(store, mailbox, &row) ||
 		((source_supply(store, mailbox) || store->outlives) &&
-		 lock_row(store, mailbox) > 0))
+		 lock_row(store, mailbox, &row)))
 	{
 		claim_name(store, mailbox);
-		read_locked(store, counters);
+		know_locked(counters, &row);
 	}
 	SPI_finish();
 	return counters->locked;
@@ -231,17 +203,18 @@ counter_raise(Store *store, Mailbox *mailbox)
 					 unconstify(Datum *, mailbox_key(mailbox)),
 					 PLAN_AS_OWNER) == 1)
 	{
-		int64		value;
+		CounterRow	row;
 
 		/* The triggers may have written more, and taken the value themselves */
+		counter_read_locked(store, &row);
 		claim_name(store, mailbox);
-		value = read_locked(store, mailbox_counters(mailbox));
+		know_locked(mailbox_counters(mailbox), &row);
 
 		/* A partition's own may have put the old number back: take another */
 		if (work->value == 0 && !is_altered(store, mailbox))
 		{
-			work->issued = value;
-			counter_used(mailbox, value);
+			work->issued = row.highestmodseq;
+			counter_used(mailbox, row.highestmodseq);
 		}
 	}
 	SPI_finish();
@@ -394,7 +367,7 @@ counter_guess(Store *store, Mailbox *mailbox)
 	if (store->has_accounts)
 		work->guess = account_guess(store, mailbox);
 	else if (counter_read_committed(store, mailbox, &uidnext, &highestmodseq) &&
-		highestmodseq < MODSEQ_MAX)
+			 highestmodseq < MODSEQ_MAX)
 		work->guess = highestmodseq + 1;
 	return Max(work->guess, 0);
 }

@@ -151,8 +151,12 @@ departures_move(Departures **from, Departures **to)
 		departures_add(NULL, NULL, to, &membership);
 	}
 	for (int i = 0; list->mailboxes != NULL && i < list->mailboxes->nelems; i++)
+	{
+		Datum		created = list->mailboxes_created->dvalues[i];
+
 		departures_add_mailbox(NULL, NULL, to, list->mailboxes->dvalues[i],
-							   DatumGetInt64(list->mailboxes_created->dvalues[i]));
+							   DatumGetInt64(created));
+	}
 	MemoryContextDelete(list->context);
 }
 

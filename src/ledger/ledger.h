@@ -14,6 +14,7 @@
  *	keys.c		keys of messages, as a statement collects them
  *	statement.c	what one SQL statement changed
  *	direct.c		writing the counters where we know their row to be
+ *	seek.c		rows that are found, and locked, without SQL
  *	departed.c	the table of what has left an account
  *	account.c	the account lock; one value an account and statement
  *	counter.c	the mailbox lock; handing out mod-sequences
@@ -206,7 +207,7 @@ typedef struct Work
 	bool		went;			/* the mailbox is gone since */
 	bool		made;			/* the mailbox was created, */
 	bool		altered;		/* or properties of it changed */
-	int64		least;			/* of an account: its HIGHESTMODSEQ is no less */
+	int64		least;			/* of an account: HIGHESTMODSEQ is no less */
 } Work;
 
 typedef struct MailboxLevel
@@ -463,6 +464,35 @@ extern bool direct_write(Store *store, Mailbox *mailbox,
 						 const CounterValues *values);
 extern bool direct_read(Store *store, const Datum *key, PlanMode mode);
 
+/* --- seek.c ------------------------------------------------------------ */
+
+/* The row of an account: HIGHESTMODSEQ, and its states */
+typedef struct AccountRow
+{
+	RowPlace	place;
+	int64		number[1 + ACCOUNT_STATES];
+} AccountRow;
+
+/* The row of a mailbox's counters */
+typedef struct CounterRow
+{
+	RowPlace	place;
+	int64		uidnext;
+	int64		highestmodseq;
+	bool		gone;			/* only remembered: see source.c */
+} CounterRow;
+
+extern void counter_read_row(const Store *store, HeapTuple tuple,
+							 TupleDesc desc, int64 *uidnext,
+							 int64 *highestmodseq);
+extern void counter_read_locked(const Store *store, CounterRow *row);
+extern bool seek_account_of(Store *store, const Datum *key, Datum *account,
+							RowPlace *place);
+extern bool seek_lock(Store *store, const Datum *key, const RowPlace *place,
+					  CounterRow *result);
+extern bool seek_account(Store *store, const Datum *account, bool lock,
+						 AccountRow *result);
+
 /* --- departed.c -------------------------------------------------------- */
 
 extern void departed_add_mailbox(Store *store, Mailbox *mailbox,
@@ -480,7 +510,8 @@ extern bool departed_has_new_email(Store *store, Mailbox *mailbox,
 extern Mailbox *account_get(Store *store, const Datum *key);
 extern Mailbox *account_of(Store *store, Mailbox *mailbox);
 extern int	account_compare_mailboxes(Store *store, Mailbox *a, Mailbox *b);
-extern uint64 account_lock_mailbox(Store *store, Mailbox *mailbox);
+extern bool account_lock_mailbox(Store *store, Mailbox *mailbox,
+								 CounterRow *row);
 extern void account_lock(Store *store, Mailbox *account);
 extern int64 account_guess(Store *store, Mailbox *mailbox);
 extern int64 account_modseq(Store *store, Mailbox *account, int64 least);
@@ -501,9 +532,6 @@ typedef enum UidVerdict
 	UID_RETURNS					/* with its message, which was taken out */
 } UidVerdict;
 
-extern void counter_read_row(const Store *store, HeapTuple tuple,
-							 TupleDesc desc, int64 *uidnext,
-							 int64 *highestmodseq);
 extern void counter_know(Counters *counters, const RowPlace *place,
 						 int64 uidnext, int64 highestmodseq);
 extern void counter_check_vacant(Store *store, const Datum *key, bool renamed,

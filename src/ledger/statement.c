@@ -274,7 +274,10 @@ statement_begin_below(Store *store, const Datum *key, int64 uidnext)
 	statement_list(mailbox);
 }
 
-/* statement_stamp_flagged: the same as statement_stamp(), from a flag table that names UIDs */
+/*
+ * statement_stamp_flagged: the same as statement_stamp(), from a flag table
+ * that names UIDs
+ */
 void
 statement_stamp_flagged(Store *store, const Datum *key, int64 uid)
 {

@@ -498,7 +498,7 @@ plan_get_key(const Store *store, uint64 row, Datum *key)
 	return true;
 }
 
-/* plan_get_account: the account key that a row of SPI_tuptable has from there */
+/* plan_get_account: the account that a row of SPI_tuptable has from there on */
 bool
 plan_get_account(const Store *store, uint64 row, int column, Datum *account)
 {

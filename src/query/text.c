@@ -88,9 +88,9 @@
  *
  * The columns of a result that we read have a letter each, for run.c:
  * k			the columns of the mailbox key, in the mailbox table's types
- * a			the columns of the account's key, in the mailbox table's types; a
- *				boolean if there is one for the store
- * i b o t u s	a bigint, a boolean, an OID, a row's place, a set of UIDs, a text
+ * a			the columns of the account's key, in the mailbox table's types;
+ *				a boolean if there is one for the store
+ * i b o t u s	a bigint, a boolean, an OID, a row's place, a set of UIDs, text
  * E T I		arrays of Emails, Threads, bigints
  */
 typedef struct QueryText
@@ -542,6 +542,12 @@ static const QueryText queries[] = {
 		" FROM {account} AS a, {mailbox} AS b WHERE {b=$key} AND {b@a}"
 		" FOR NO KEY UPDATE OF a, b"
 	},
+	/* The mailbox's alone, and what account it is of */
+	[PLAN_LOCK_OF_ACCOUNT] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotba", "key",
+		"SELECT {b.counters}, b.tableoid, b.ctid, {b.gone}, {b.account}"
+		" FROM {mailbox} AS b WHERE {b=$key}"
+		" FOR NO KEY UPDATE"
+	},
 	[PLAN_READ_COUNTED] = {TABLE_MAILBOX, ACCESS_INDEX, "ia", "key",
 		"SELECT a.highestmodseq, {b.account}"
 		" FROM {account} AS a, {mailbox} AS b WHERE {b=$key} AND {b@a}"
@@ -632,9 +638,10 @@ static const QueryText queries[] = {
 		" AND NOT {b.gone})"
 		" LIMIT 1"
 	},
+
 	/*
-	 * Was any Email, of messages that have arrived under that mod-sequence, in
-	 * no mailbox of the account before?  Those that left under it were.
+	 * Was any Email, of messages that have arrived under that mod-sequence,
+	 * in no mailbox of the account before?  Those that left under it were.
 	 */
 	[PLAN_SEE_NEW_EMAIL] = {TABLE_MESSAGE, ACCESS_RANGES, "",
 		"key modseq uids account emails threads",

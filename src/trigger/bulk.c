@@ -190,7 +190,7 @@ messages_leave(Store *store, Oid relid)
 						 relid, depart);
 }
 
-/* The account hears of a mailbox that goes, while it can be asked whose it is */
+/* Its account hears of a mailbox that goes, while that can be asked for it */
 static void
 end_mailbox(Store *store, Datum *key, const Datum *created)
 {

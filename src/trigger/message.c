@@ -219,7 +219,8 @@ assign_stay(const RowChange *change, const Datum *key, bool follows)
 	else if ((new != old || created_new != created) &&
 			 statement_is_completing())
 	{
-		int64		value = mailbox_work(mailbox_get(change->store, key))->value;
+		Mailbox    *mailbox = mailbox_get(change->store, key);
+		int64		value = mailbox_work(mailbox)->value;
 
 		/* Our own statement */
 		if (new == value)

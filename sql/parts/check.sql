@@ -243,7 +243,7 @@ BEGIN
 		FROM {vanished} v LEFT JOIN box ON {v=box}, LATERAL (VALUES
 			-- Of one that can come back it is remembered
 			(box._uidnext IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
-			(modseq.cardinality(v.uids) > 0 OR NOT {v.unlogged}, 'vanished row without a uid'),
+			(modseq.cardinality(v.uids) > 0 OR v.vanished_at = 'infinity' OR NOT {v.unlogged}, 'vanished row without a uid'),
 			(modseq.max(v.uids) < box._uidnext IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
 			(v.modseq >= 1, 'vanished modseq is below 1'),
 			(v.modseq <= box._modseq IS NOT FALSE OR NOT {v.any}, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)

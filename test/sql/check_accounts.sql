@@ -143,5 +143,14 @@ SELECT command, checked(command) FROM unnest(ARRAY[
 SELECT failure('DELETE FROM mail_account');
 SELECT problem FROM modseq.check('mail');
 
+-- A mailbox that has never had a message, and whose mod-sequence is remembered
+INSERT INTO box (id, owner) VALUES (9, 'dan');
+DELETE FROM box WHERE id = 9;
+SELECT id, modseq > 1 AS modseq, uids, vanished_at FROM mail_vanished WHERE id = 9;
+SELECT * FROM modseq.check('mail');
+INSERT INTO box (id, owner) VALUES (9, 'dan');
+SELECT b.highestmodseq = a.highestmodseq AS counts_on FROM box b, mail_account a WHERE b.id = 9;
+SELECT * FROM modseq.check('mail');
+
 DROP SCHEMA check_accounts CASCADE;
 DROP ROLE regress_modseq_accounts, regress_modseq_reader;

@@ -38,8 +38,9 @@ typedef enum ColumnUse
 	USE_NONE,
 	USE_KEPT,					/* a number of ours, or a key */
 	USE_EXPUNGED,				/* the soft-delete column */
-	USE_FLAG,					/* a flag column that the store names */
-	USE_ANY_FLAG				/* a column of a flag table where all count */
+	USE_FLAG,					/* a flag column that the store names, or a
+								 * property of mailboxes */
+	USE_ANY_FLAG				/* a column of a table where all count so */
 } ColumnUse;
 
 static bool
@@ -53,6 +54,24 @@ is_among(List *names, const char *name)
 			return true;
 	}
 	return false;
+}
+
+static bool
+is_mailbox_table(TableRole role)
+{
+	return role == TABLE_MAILBOX || role == TABLE_SOURCE;
+}
+
+/* Properties of mailboxes are to their accounts what flags are to messages */
+static ColumnUse
+property_use(const Store *store, TableRole role, const char *name)
+{
+	if (!store->has_accounts ||
+		role != (store->counters != NULL ? TABLE_SOURCE : TABLE_MAILBOX))
+		return USE_NONE;
+	if (store->properties == NIL)
+		return USE_ANY_FLAG;
+	return is_among(store->properties, name) ? USE_FLAG : USE_NONE;
 }
 
 static ColumnUse
@@ -80,8 +99,12 @@ column_use(const Store *store, TableRole role, const char *name)
 		case TABLE_MAILBOX:
 			return column_is_named(&store->uidvalidity, name) ||
 				column_is_named(&store->uidnext, name) ||
-				column_is_named(&store->highestmodseq, name) ?
-				USE_KEPT : USE_NONE;
+				column_is_named(&store->highestmodseq, name) ||
+				column_is_named(&store->mailbox_created_modseq, name) ||
+				column_is_named(&store->properties_modseq, name) ?
+				USE_KEPT : property_use(store, role, name);
+		case TABLE_SOURCE:
+			return property_use(store, role, name);
 		case TABLE_FLAG:
 			if (key_has_column(store->flag_message.column,
 							   store->flag_message.n, name) ||
@@ -193,7 +216,7 @@ alter_before(AlterTableStmt *alter)
 		use = column_use(store, role, part->name);
 		if (part->subtype == AT_DropColumn)
 		{
-			if (use == USE_FLAG)
+			if (use == USE_FLAG && !is_mailbox_table(role))
 				refuse_drop(relid, role, part->name);
 		}
 		else if (use == USE_KEPT &&
@@ -269,7 +292,7 @@ changes_flags(Oid relid, const AlterTableCmd *part, ColumnUse use,
 
 /*
  * alter_changes_flags: has ALTER TABLE, which is over, changed flags of all
- * messages that the table is about?
+ * messages that the table is about, or properties of all its mailboxes?
  *
  * Warns if it may have changed which messages are expunged: nobody can tell
  * any more which.
@@ -282,7 +305,7 @@ alter_changes_flags(AlterTableStmt *alter, Oid relid, TableRole role)
 	bool		result = false;
 	ListCell   *lc;
 
-	if (role != TABLE_MESSAGE && role != TABLE_FLAG)
+	if (role != TABLE_MESSAGE && role != TABLE_FLAG && !is_mailbox_table(role))
 		return false;
 	foreach(lc, alter->cmds)
 	{
@@ -331,8 +354,9 @@ is_made_of(Oid type, Oid part)
 /*
  * alter_has_flag_of: is a flag in that table, which is locked, of that type?
  *
- * The table may be anybody's.  Only that of the type's owner is looked at
- * more closely; others' are told of.
+ * Or a property of mailboxes.  The table may be anybody's.  Only that of the
+ * type's owner is looked at more closely; others', if they have flags, are told
+ * of.
  */
 bool
 alter_has_flag_of(Relation rel, TableRole role, Oid type, bool strangers)
@@ -348,7 +372,7 @@ alter_has_flag_of(Relation rel, TableRole role, Oid type, bool strangers)
 		if (column->attisdropped || !is_made_of(column->atttypid, type))
 			continue;
 		if (strangers)
-			return true;
+			return !is_mailbox_table(role);
 		if (store == NULL)
 			store = store_outline(RelationGetRelid(rel), role);
 		if (store == NULL)

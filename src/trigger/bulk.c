@@ -447,6 +447,16 @@ bulk_arrive(Store *store, TableRole role, Oid relid)
 	}
 }
 
+/* Its account hears of what it is now */
+static void
+alter_mailbox(Store *store, Datum *key, const Datum *unused)
+{
+	Mailbox    *mailbox = mailbox_get(store, key);
+
+	mailbox_work(mailbox)->altered = true;
+	statement_list(mailbox);
+}
+
 /* bulk_flags_change: all rows of that table may say something else */
 void
 bulk_flags_change(Store *store, TableRole role, Oid relid)
@@ -456,6 +466,10 @@ bulk_flags_change(Store *store, TableRole role, Oid relid)
 	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	if (role == TABLE_MESSAGE)
 		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, stamp);
+	else if (role == TABLE_MAILBOX)
+		for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, alter_mailbox);
+	else if (role == TABLE_SOURCE)
+		for_each_mailbox(store, PLAN_ALL_SOURCES, relid, alter_mailbox);
 	else
 		flags_change(store, relid);
 }

@@ -458,7 +458,7 @@ after_detach(PartitionCmd *detach, Oid parent)
 		clone_take_triggers(lfirst_oid(lc));
 }
 
-/* Clients hear of all messages whose flags may be others now */
+/* Clients hear of all messages, or mailboxes, that may be others now */
 static void
 flags_changed(Oid relid, TableRole role)
 {
@@ -471,9 +471,11 @@ flags_changed(Oid relid, TableRole role)
 	statement_close(STATEMENT_OTHER);
 	restrict_end(&before);
 	ereport(NOTICE,
-			(errmsg("messages of store %s have got new mod-sequences",
+			(errmsg(role == TABLE_MESSAGE || role == TABLE_FLAG ?
+					"messages of store %s have got new mod-sequences" :
+					"mailboxes of store %s have got new mod-sequences",
 					store->table[TABLE_MESSAGE].name),
-			 errdetail("Flags in table %s may say something else now.",
+			 errdetail("What table %s says of them may be something else now.",
 					   relation_name(relid))));
 }
 
@@ -498,7 +500,7 @@ after_rename_value(AlterEnumStmt *alter)
 		bool		strangers;
 		bool		has_flag;
 
-		if ((role != TABLE_MESSAGE && role != TABLE_FLAG) ||
+		if (role == TABLE_NONE || role == TABLE_ACCOUNT ||
 			(rel = try_relation_open(relid, AccessShareLock)) == NULL)
 			continue;
 		strangers = rel->rd_rel->relowner != owner;

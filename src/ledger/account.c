@@ -449,6 +449,7 @@ account_tell(Store *store, Mailbox *mailbox, CounterValues *values)
 	work->changed = 0;
 	work->made = work->altered = false;
 	uidset_builder_free(&work->appeared);
+	uidset_builder_free(&work->begun);
 }
 
 static void

@@ -162,8 +162,8 @@ departed_write(Store *store, Mailbox *account, int64 value)
 /* --- Threads ----------------------------------------------------------- */
 
 /*
- * departed_changes_threads: has any Email left the account that is in no
- * mailbox of it any more?
+ * departed_changes_threads: has any Email left the account, or its Thread,
+ * that is in no mailbox of it any more?
  *
  * A query that ends with the first.  Those that only moved are not asked for.
  */
@@ -178,6 +178,8 @@ departed_changes_threads(Store *store, Mailbox *account)
 	memcpy(params, account->account_key, sizeof(Datum) * store->naccounts);
 	params[store->naccounts] = departures_lost(list, list->emails,
 											   store->email.type);
+	params[store->naccounts + 1] = departures_lost(list, list->threads,
+												   store->thread.type);
 	return plan_run(store, PLAN_SEE_LOST_EMAIL, params) > 0;
 }
 

@@ -629,29 +629,35 @@ static const QueryText queries[] = {
 		" FROM {message} AS m WHERE {m=$key} AND {m.live}"
 		" AND m.{email} IS NOT NULL"
 	},
-	/* Is any of these Emails in no mailbox of the account any more? */
+
+	/*
+	 * Is any of these Emails, in its Thread, in no mailbox of the account
+	 * now?
+	 */
 	[PLAN_SEE_LOST_EMAIL] = {TABLE_MESSAGE, ACCESS_RANGES, "",
-		"account emails",
-		"SELECT FROM pg_catalog.unnest({$emails}) AS e (id)"
-		" WHERE NOT EXISTS (SELECT FROM {message} AS m, {mailbox} AS b"
-		" WHERE m.{email} {=} e.id AND {m.live} AND {b=m} AND {b@$account}"
-		" AND NOT {b.gone})"
+		"account emails threads",
+		"SELECT FROM ROWS FROM (pg_catalog.unnest({$emails}),"
+		" pg_catalog.unnest({$threads})) AS e (id, thread)"
+		" WHERE e.thread IS NOT NULL"
+		" AND NOT EXISTS (SELECT FROM {message} AS m, {mailbox} AS b"
+		" WHERE m.{email} {=} e.id AND m.{thread} {=} e.thread AND {m.live}"
+		" AND {b=m} AND {b@$account} AND NOT {b.gone})"
 		" LIMIT 1"
 	},
 
 	/*
 	 * Was any Email, of messages that have arrived under that mod-sequence,
-	 * in no mailbox of the account before?  Those that left under it were.
+	 * in no mailbox of the account before, in its Thread?
 	 */
 	[PLAN_SEE_NEW_EMAIL] = {TABLE_MESSAGE, ACCESS_RANGES, "",
 		"key modseq uids account emails threads",
 		"SELECT FROM (SELECT m.{email} AS id, m.{thread} AS thread"
 		" FROM modseq.ranges({$uids}) AS r, {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND {m in r}"
-		" AND m.{email} IS NOT NULL) AS e"
+		" AND m.{email} IS NOT NULL AND m.{thread} IS NOT NULL) AS e"
 		" WHERE NOT EXISTS (SELECT FROM {message} AS m, {mailbox} AS b"
-		" WHERE m.{email} {=} e.id AND {m.live} AND {b=m} AND {b@$account}"
-		" AND NOT {b.gone}"
+		" WHERE m.{email} {=} e.id AND m.{thread} {=} e.thread AND {m.live}"
+		" AND {b=m} AND {b@$account} AND NOT {b.gone}"
 		" AND COALESCE(m.{created_modseq}, 0) {<} {$modseq})"
 		" AND ((e.id, e.thread) IN (SELECT pg_catalog.unnest({$emails}),"
 		" pg_catalog.unnest({$threads}))) IS NOT TRUE"

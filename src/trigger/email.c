@@ -83,16 +83,17 @@ email_departs(const RowChange *change, Mailbox *mailbox, bool stays)
 
 /*
  * email_becomes: a message that stays where it is, under that UID, is of
- * another Email now, or in another Thread: one departs, and one arrives
+ * another Email now, or in another Thread: one departs, and one arrives.  Has
+ * it the statement's value already, or is that still to be known?
  */
 void
-email_becomes(const RowChange *change, Mailbox *mailbox, int64 uid)
+email_becomes(const RowChange *change, Mailbox *mailbox, int64 uid,
+			  bool is_numbered)
 {
 	Work	   *work = mailbox_work(mailbox);
 
 	email_departs(change, mailbox, false);
 	email_arrives(change, mailbox, uid, false);
-	uidset_builder_add(&work->begun, (uint32) uid, (uint32) uid);
-	if (differs(change, change->shape->thread))
-		work->changed |= STATE_CHANGED(STATE_THREAD);
+	if (!is_numbered)
+		uidset_builder_add(&work->begun, (uint32) uid, (uint32) uid);
 }

@@ -457,12 +457,14 @@ collect_stay(const RowChange *change, const Datum *key, bool follows)
 									 shape->created_modseq);
 	int64		uid = trigger_uid(change, change->new);
 	bool		begins = email_differs(change);
+	bool		is_numbered = false;
 
 	if (new != old)
 	{
 		Mailbox    *mailbox = mailbox_get(change->store, key);
 
-		if (counter_has_issued(mailbox, new))
+		is_numbered = counter_has_issued(mailbox, new);
+		if (is_numbered)
 		{
 			counter_used(mailbox, new);
 			mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_EMAIL);
@@ -488,7 +490,8 @@ collect_stay(const RowChange *change, const Datum *key, bool follows)
 		statement_renumber(change->store, key, uid);
 	else if (begins)
 	{
-		email_becomes(change, mailbox_get(change->store, key), uid);
+		email_becomes(change, mailbox_get(change->store, key), uid,
+					  is_numbered);
 		if (new == old)
 			statement_stamp(change->store, key, uid);
 	}

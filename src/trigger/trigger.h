@@ -101,7 +101,7 @@ extern void email_arrives(const RowChange *change, Mailbox *mailbox,
 extern void email_departs(const RowChange *change, Mailbox *mailbox,
 						  bool stays);
 extern void email_becomes(const RowChange *change, Mailbox *mailbox,
-						  int64 uid);
+						  int64 uid, bool is_numbered);
 
 /* --- limit.c ----------------------------------------------------------- */
 

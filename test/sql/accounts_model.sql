@@ -11,6 +11,7 @@ SET search_path = accounts_model;
 
 CREATE TABLE step (n int GENERATED ALWAYS AS IDENTITY, what text, account text, highest bigint, state bigint[], emails jsonb,
 	threads jsonb, boxes jsonb);
+CREATE TABLE change (account text, n int, key text);
 -- In each schema there are views: live, boxes, accounts, gone
 CREATE FUNCTION note(what text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
@@ -20,7 +21,7 @@ BEGIN
 	FOR new IN
 		SELECT NULL, what, a.account, a.highest, ARRAY[a.email, a.thread, a.mailbox],
 			(SELECT coalesce(jsonb_object_agg(email, content), '{}') FROM (
-				SELECT email, jsonb_agg(box || ' ' || coalesce(flags, '') ORDER BY box, flags) || to_jsonb(min(thread)) AS content
+				SELECT email, jsonb_agg(concat_ws(' ', box, flags, thread) ORDER BY box, flags, thread) AS content
 				FROM live l WHERE l.account = a.account GROUP BY email) AS e),
 			(SELECT coalesce(jsonb_object_agg(thread, emails), '{}') FROM (
 				SELECT thread, jsonb_agg(DISTINCT email) AS emails
@@ -75,10 +76,20 @@ DECLARE
 	last step;
 	got text[];
 	wanted text[];
+	then_there text[];
+	now_there text[];
 BEGIN
+	DELETE FROM change;
+	INSERT INTO change
+		SELECT y.account, y.n, key FROM (
+			SELECT account, n, emails, lag(emails) OVER (PARTITION BY account ORDER BY n) AS before FROM step) AS y,
+			jsonb_object_keys(before || emails) AS key
+		WHERE (before -> key) IS DISTINCT FROM (emails -> key);
 	FOR s IN SELECT DISTINCT ON (account, highest) * FROM step ORDER BY account, highest, n DESC LOOP
 		SELECT * INTO last FROM step l WHERE l.account = s.account ORDER BY n DESC LIMIT 1;
-		got := emails_at(s.account, s.highest);
+		then_there := emails_at(s.account, s.highest);
+		now_there := ARRAY(SELECT DISTINCT email FROM live WHERE account = s.account);
+		got := then_there;
 		wanted := ARRAY(SELECT jsonb_object_keys(s.emails) ORDER BY 1);
 		IF got <> wanted THEN
 			RETURN NEXT format('%s: after "%s", at %s, %s had Emails %s, not %s', what, s.what, s.highest, s.account, wanted, got);
@@ -88,7 +99,8 @@ BEGIN
 		IF got <> wanted THEN
 			RETURN NEXT format('%s: after "%s", at %s, %s had Threads %s, not %s', what, s.what, s.highest, s.account, wanted, got);
 		END IF;
-		got := boxes_at(s.account, s.highest);
+		then_there := boxes_at(s.account, s.highest);
+		got := then_there;
 		wanted := ARRAY(SELECT jsonb_object_keys(s.boxes) ORDER BY 1);
 		IF got <> wanted THEN
 			RETURN NEXT format('%s: after "%s", at %s, %s had mailboxes %s, not %s', what, s.what, s.highest, s.account, wanted, got);
@@ -99,19 +111,16 @@ BEGIN
 				SELECT email FROM live WHERE account = s.account AND modseq > s.highest
 				UNION
 				SELECT unnest(emails) FROM gone WHERE account = s.account AND modseq > s.highest) AS u (e)
-			WHERE e = ANY (emails_at(s.account, s.highest)) AND e = ANY (emails_at(s.account, last.highest)) ORDER BY 1);
+			WHERE e = ANY (then_there) AND e = ANY (now_there) ORDER BY 1);
 		wanted := ARRAY(
-			SELECT DISTINCT key FROM step x JOIN step y ON y.account = x.account AND y.n = (
-				SELECT min(n) FROM step z WHERE z.account = x.account AND z.n > x.n),
-				jsonb_each(x.emails || y.emails)
-			WHERE x.account = s.account AND x.n >= s.n AND (x.emails -> key) IS DISTINCT FROM (y.emails -> key)
-				AND s.emails ? key AND last.emails ? key ORDER BY 1);
+			SELECT DISTINCT c.key FROM change c
+			WHERE c.account = s.account AND c.n > s.n AND s.emails ? c.key AND last.emails ? c.key ORDER BY 1);
 		IF got <> wanted THEN
 			RETURN NEXT format('%s: since "%s", %s, Emails %s of %s changed, not %s', what, s.what, s.highest, wanted, s.account, got);
 		END IF;
 		got := ARRAY(
 			SELECT box FROM boxes b WHERE account = s.account AND highest > s.highest
-				AND box = ANY (boxes_at(s.account, s.highest)));
+				AND box = ANY (then_there));
 		wanted := ARRAY(
 			SELECT key FROM jsonb_each(s.boxes) WHERE last.boxes ? key AND (last.boxes -> key) <> value);
 		IF NOT got @> wanted THEN
@@ -284,6 +293,14 @@ UPDATE message SET email = 'e10' WHERE email = 'e11';
 UPDATE message SET email = 'e11', deleted_at = now() WHERE email = 'e10' AND mailbox_id <= 3;
 UPDATE message SET email = 'e12', thread = 't4' WHERE email = 'e11';
 UPDATE message SET deleted_at = NULL, email = 'e13', thread = 't4' WHERE email = 'e12';
+INSERT INTO message (mailbox_id, email, thread) VALUES (4, 'e14', 't99');
+UPDATE message SET email = 'e15', thread = 't5' WHERE thread = 't99';
+DO 'BEGIN
+	UPDATE message SET thread = ''t77'' WHERE email = ''e17'';
+	UPDATE message SET mailbox_id = mailbox_id WHERE email = ''e17'';
+	DELETE FROM flag WHERE email = ''e17'';
+	END';
+INSERT INTO flag VALUES ('e17', 'x'), ('e16', 'x');
 INSERT INTO message (mailbox_id, email, thread, deleted_at) VALUES (1, 'e20', 't', now());
 INSERT INTO message (mailbox_id, email, thread) VALUES (2, 'e20', 't6');
 WITH d AS (DELETE FROM message WHERE email = 'e20' RETURNING *) INSERT INTO message (mailbox_id, email, thread)

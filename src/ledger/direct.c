@@ -31,6 +31,7 @@
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -93,11 +94,11 @@ fetch_row(Store *store, Relation rel, const RowShape *shape, Mailbox *mailbox,
  * A version went to a page where no entry of an index leads, or an index has a
  * counter: make an entry in each
  *
- * The key is that of the version before, so nothing can be there twice.  As the
- * owner, whose code an operator class may be.
+ * If the key is that of the version before, then nothing can be there twice.
+ * As the owner, whose code an operator class may be.
  */
 static void
-add_index_entries(Relation rel, TupleTableSlot *slot)
+add_index_entries(Relation rel, TupleTableSlot *slot, bool same_key)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	Oid			user;
@@ -118,7 +119,8 @@ add_index_entries(Relation rel, TupleTableSlot *slot)
 		{
 			FormIndexDatum(info, slot, NULL, values, isnull);
 			index_insert(index, values, isnull, &slot->tts_tid, rel,
-						 UNIQUE_CHECK_NO, true, info);
+						 same_key || !info->ii_Unique ?
+						 UNIQUE_CHECK_NO : UNIQUE_CHECK_YES, same_key, info);
 		}
 		index_close(index, NoLock);
 		pfree(info);
@@ -219,7 +221,7 @@ direct_write(Store *store, Mailbox *mailbox, const CounterValues *values)
 	if (result == TM_Ok)
 	{
 		if (indexes != TU_None)
-			add_index_entries(rel, slot);
+			add_index_entries(rel, slot, true);
 		counters->place.tid = slot->tts_tid;
 		CommandCounterIncrement();
 	}
@@ -227,6 +229,116 @@ direct_write(Store *store, Mailbox *mailbox, const CounterValues *values)
 	table_close(rel, NoLock);
 	return result == TM_Ok;
 }
+
+/* --- renaming ---------------------------------------------------------- */
+
+/*
+ * Can a key be written there without SQL?  Nobody else has a say in it: the
+ * columns are of the keys' very types, and the one index is ours.
+ */
+static bool
+has_plain_key(const Store *store, Relation rel, const RowShape *shape)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	bool		result = shape->plain && list_length(indexes) == 1 &&
+		linitial_oid(indexes) == store->table[TABLE_MAILBOX].key_index;
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel),
+												 shape->key[i].attnum - 1);
+
+		result = result && column->atttypid == store->key[i].type &&
+			column->atttypmod == store->key[i].typmod &&
+			column->attidentity == '\0';
+	}
+	list_free(indexes);
+	return result;
+}
+
+/* Gives the row in the slot that key; *new is what it says then */
+static bool
+write_key(const Store *store, Relation rel, const RowShape *shape,
+		  TupleTableSlot *slot, const Datum *key, HeapTuple *new)
+{
+	TupleTableSlot *written = table_slot_create(rel, NULL);
+	HeapTuple	row = ExecCopySlotHeapTuple(slot);
+	int			columns[MODSEQ_MAX_KEYS];
+	bool		nulls[MODSEQ_MAX_KEYS] = {false};
+	TM_Result	result;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	TU_UpdateIndexes indexes;
+
+	for (int i = 0; i < store->nkeys; i++)
+		columns[i] = shape->key[i].attnum;
+	row = heap_modify_tuple_by_cols(row, RelationGetDescr(rel), store->nkeys,
+									columns, unconstify(Datum *, key), nulls);
+	ExecForceStoreHeapTuple(row, written, true);
+	result = table_tuple_update_compat(rel, &slot->tts_tid, written,
+									   GetCurrentCommandId(true),
+									   GetActiveSnapshot(), InvalidSnapshot,
+									   true, &failure, &mode, &indexes);
+	if (result == TM_Ok)
+	{
+		add_index_entries(rel, written, false);
+		*new = ExecCopySlotHeapTuple(written);
+	}
+	ExecDropSingleTupleTableSlot(written);
+	return result == TM_Ok;
+}
+
+/*
+ * direct_rename: the row in our table of counters gets another key, if there is
+ * nothing under that
+ *
+ * False, and nothing has happened, if SQL must do it, as where another
+ * transaction has changed the row meanwhile.  The versions of the row are for
+ * the caller, who must do what our trigger on the table would.
+ */
+bool
+direct_rename(Store *store, const Datum *from, const Datum *to,
+			  HeapTuple *old, HeapTuple *new)
+{
+	Oid			relid = store->table[TABLE_MAILBOX].relid;
+	Relation	rel;
+	const RowShape *shape;
+	TupleTableSlot *slot;
+	bool		done = false;
+
+	if (store->counters == NULL || XactReadOnly ||
+		SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
+		probe_key(store, TABLE_MAILBOX, to))
+		return false;
+	rel = table_open(relid, RowExclusiveLock);
+	shape = shape_get(rel, TABLE_MAILBOX, NULL);
+	if (shape->store != store || !has_plain_key(store, rel, shape))
+	{
+		table_close(rel, NoLock);
+		return false;
+	}
+	CheckCmdReplicaIdentity(rel, CMD_UPDATE);
+
+	/* As a query would see it: in REPEATABLE READ, what is newer is an error */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+	slot = table_slot_create(rel, NULL);
+	if (probe_row(store, TABLE_MAILBOX, rel, from, slot) &&
+		write_key(store, rel, shape, slot, to, new))
+	{
+		/* The buffer has in it by now that the version was replaced */
+		*old = ExecCopySlotHeapTuple(slot);
+		CommandCounterIncrement();
+		done = true;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	PopActiveSnapshot();
+	table_close(rel, NoLock);
+	return done;
+}
+
+/* --- reading ----------------------------------------------------------- */
 
 /*
  * direct_read: the row of the mailbox with that key, into SPI_tuptable

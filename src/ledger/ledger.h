@@ -13,7 +13,7 @@
  *	notify.c	wake-ups for clients that wait
  *	keys.c		keys of messages, as a statement collects them
  *	statement.c	what one SQL statement changed
- *	direct.c		writing the counters where we know their row to be
+ *	direct.c		writing the counters, and their key, without SQL
  *	seek.c		rows that are found, and locked, without SQL
  *	departed.c	the table of what has left an account
  *	account.c	the account lock; one value an account and statement
@@ -256,7 +256,7 @@ extern RowPlace row_place_newest(const RowPlace *place,
 								 const RowPlace *until);
 extern HeapTuple row_newest(Relation rel, const RowPlace *place);
 extern bool row_place_is_update(const RowPlace *place);
-extern void row_takes_key(HeapTuple row, bool renamed);
+extern void row_takes_key(TableRole role, HeapTuple row, bool renamed);
 extern bool row_leaves_key(Store *store, TableRole role, const Datum *key,
 						   HeapTuple old, bool renamed);
 pg_noreturn extern void row_key_taken(Store *store, const Datum *key);
@@ -343,6 +343,7 @@ extern bool source_supply(Store *store, Mailbox *mailbox);
 extern void source_add(Store *store, const Datum *key);
 extern void source_remove(Store *store, Datum *key);
 extern void source_look(Store *store, Datum *key);
+extern bool source_is_remembered(Store *store, const Datum *key);
 extern bool source_rename(Store *store, Datum *keys, bool counted);
 extern void source_check_gone(Store *store, const Datum *key);
 extern void source_clear(Store *store);
@@ -462,6 +463,8 @@ typedef struct CounterValues
 
 extern bool direct_write(Store *store, Mailbox *mailbox,
 						 const CounterValues *values);
+extern bool direct_rename(Store *store, const Datum *from, const Datum *to,
+						  HeapTuple *old, HeapTuple *new);
 extern bool direct_read(Store *store, const Datum *key, PlanMode mode);
 
 /* --- seek.c ------------------------------------------------------------ */
@@ -648,7 +651,8 @@ extern void vanished_read(Store *store, const Datum *key, int64 since,
 extern int64 vanished_find_written(Store *store, Mailbox *mailbox,
 								   UidBuilder *set, UidBuilder *written);
 extern void vanished_recall(Store *store, Mailbox *mailbox, UidBuilder *set);
-extern void vanished_rename(Store *store, const Datum *from, const Datum *to);
+extern void vanished_rename(Store *store, const Datum *from,
+							const Datum *to, bool untaken);
 extern void vanished_drop(Store *store, const Datum *key);
 extern void vanished_remember(Store *store, const Datum *key, int64 uidnext,
 							  int64 highestmodseq);

@@ -53,6 +53,9 @@ static HTAB *names = NULL;		/* NULL: all below is unset */
 
 static MailboxName *last_name = NULL;	/* the one that was looked up last, */
 
+static MailboxName *name_before = NULL; /* and another one before it: a rename
+										 * has two; */
+
 static uint64 last_epoch = 0;	/* in the store of that epoch */
 
 static Mailbox *mailboxes = NULL;
@@ -73,6 +76,15 @@ init_transaction(void)
 
 /* --- names ------------------------------------------------------------- */
 
+/* It was looked up last */
+static MailboxName *
+remember_name(const Store *store, MailboxName *name)
+{
+	name_before = last_epoch == store->epoch ? last_name : NULL;
+	last_epoch = store->epoch;
+	return last_name = name;
+}
+
 /* The name for that key; with HASH_FIND NULL, if it was not heard of yet */
 static MailboxName *
 name_get(Store *store, const Datum *key, HASHACTION action)
@@ -83,9 +95,13 @@ name_get(Store *store, const Datum *key, HASHACTION action)
 	MailboxName *name;
 	MemoryContext old;
 
-	if (last_name != NULL && last_epoch == store->epoch &&
-		key_equal(store, last_name->key, key))
-		return last_name;
+	if (last_name != NULL && last_epoch == store->epoch)
+	{
+		if (key_equal(store, last_name->key, key))
+			return last_name;
+		if (name_before != NULL && key_equal(store, name_before->key, key))
+			return remember_name(store, name_before);
+	}
 	if (names == NULL)
 	{
 		if (action == HASH_FIND)
@@ -113,8 +129,7 @@ name_get(Store *store, const Datum *key, HASHACTION action)
 		entry->first = name;
 		MemoryContextSwitchTo(old);
 	}
-	last_epoch = store->epoch;
-	return last_name = name;
+	return remember_name(store, name);
 }
 
 /* The name is about to change; if the subtransaction aborts, it has not */
@@ -403,6 +418,7 @@ mailbox_transaction_end(void)
 	level_transaction_end();
 	names = NULL;
 	last_name = NULL;
+	name_before = NULL;
 	mailboxes = NULL;
 	undos = NULL;
 }

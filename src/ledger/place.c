@@ -25,9 +25,12 @@
 #include "executor/tuptable.h"
 #include "utils/snapmgr.h"
 
-/* By which command a mailbox last got its key, as far as we have heard */
-static CommandId last_taker = FirstCommandId;
-static CommandId last_renamed = FirstCommandId;
+/*
+ * By which command a mailbox last got its key, and another than it had, as far
+ * as we have heard; in mailbox tables, and in their sources
+ */
+static CommandId last_taker[TABLE_ROLES];
+static CommandId last_renamed[TABLE_ROLES];
 
 RowPlace
 row_place(Relation rel, HeapTuple row)
@@ -176,16 +179,16 @@ row_place_is_update(const RowPlace *place)
  * it had another before
  */
 void
-row_takes_key(HeapTuple row, bool renamed)
+row_takes_key(TableRole role, HeapTuple row, bool renamed)
 {
 	CommandId	command;
 
 	if (!row_is_ours(row))
 		return;
 	command = HeapTupleHeaderGetCmin(row->t_data);
-	last_taker = Max(last_taker, command);
+	last_taker[role] = Max(last_taker[role], command);
 	if (renamed)
-		last_renamed = Max(last_renamed, command);
+		last_renamed[role] = Max(last_renamed[role], command);
 }
 
 /*
@@ -211,7 +214,7 @@ row_leaves_key(Store *store, TableRole role, const Datum *key, HeapTuple old,
 	if (!row_was_replaced(old))
 		return false;
 	command = HeapTupleHeaderGetCmax(old->t_data);
-	if (command >= (renamed ? last_taker : last_renamed) &&
+	if (command >= (renamed ? last_taker[role] : last_renamed[role]) &&
 		(renamed || role != TABLE_SOURCE))
 		return false;
 	SPI_connect();
@@ -235,7 +238,7 @@ row_leaves_key(Store *store, TableRole role, const Datum *key, HeapTuple old,
 		table_close(rel, NoLock);
 	}
 	SPI_finish();
-	if (later && (renamed || command < last_renamed))
+	if (later && (renamed || command < last_renamed[role]))
 		row_key_taken(store, key);
 	return anew;
 }
@@ -256,5 +259,7 @@ row_key_taken(Store *store, const Datum *key)
 void
 place_transaction_end(void)
 {
-	last_taker = last_renamed = FirstCommandId;
+	StaticAssertStmt(FirstCommandId == 0, "what is empty is before it");
+	memset(last_taker, 0, sizeof(last_taker));
+	memset(last_renamed, 0, sizeof(last_renamed));
 }

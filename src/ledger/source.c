@@ -236,9 +236,12 @@ renew(Store *store, Datum *params)
 		not_kept(store, params);
 }
 
-/* Our trigger has told of the row just now: are only its counters there? */
-static bool
-is_remembered(Store *store, const Datum *key)
+/*
+ * source_is_remembered: our trigger has told of the row just now: are only its
+ * counters there?
+ */
+bool
+source_is_remembered(Store *store, const Datum *key)
 {
 	Mailbox    *mailbox = mailbox_find(store, key);
 
@@ -281,7 +284,7 @@ source_rename(Store *store, Datum *keys, bool counted)
 		renamed_early(store, to);
 	if (renewed)
 		renew(store, params);
-	return rows > 0 && !is_remembered(store, to);
+	return rows > 0 && !source_is_remembered(store, to);
 }
 
 /*

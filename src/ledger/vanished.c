@@ -333,10 +333,12 @@ vanished_read(Store *store, const Datum *key, int64 since,
  * vanished_rename: the mailbox has another key now
  *
  * If there are rows under that, then they are another's, of which we are still
- * to hear that it has left; or somebody keeps them from being forgotten.
+ * to hear that it has left; or somebody keeps them from being forgotten.  If it
+ * is untaken, then there are none.
  */
 void
-vanished_rename(Store *store, const Datum *from, const Datum *to)
+vanished_rename(Store *store, const Datum *from, const Datum *to,
+				bool untaken)
 {
 	bool		altered = store->table[TABLE_VANISHED].altered;
 	Datum		params[MODSEQ_MAX_PARAMS];
@@ -344,10 +346,14 @@ vanished_rename(Store *store, const Datum *from, const Datum *to)
 	uint64		n = 0;
 	UidBuilder	none;
 
+	untaken = untaken || !statement_is_contained();
+	if (!altered && !probe_key(store, TABLE_VANISHED, from) &&
+		(untaken || !probe_key(store, TABLE_VANISHED, to)))
+		return;
 	memcpy(params, to, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(0);
 	SPI_connect();
-	if (statement_is_contained() &&
+	if (!untaken &&
 		plan_execute(store, PLAN_READ_VANISHED, params, PLAN_AS_OWNER) > 0)
 		row_key_taken(store, to);
 	if (altered)

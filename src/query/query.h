@@ -8,6 +8,7 @@
  *	expand.c	from a query with braces to SQL for a store
  *	template.c	the same for SQL
  *	text.c		the queries
+ *	probe.c		whether there is nothing under a key
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours
  *	keep.c		plans that a session keeps, and how they run
@@ -153,6 +154,12 @@ extern PlanAccess plan_access(PlanId id);
 extern const char *plan_result(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);
+
+/* --- probe.c ----------------------------------------------------------- */
+
+extern bool probe_key(const Store *store, TableRole role, const Datum *key);
+extern bool probe_row(const Store *store, TableRole role, Relation rel,
+					  const Datum *key, TupleTableSlot *slot);
 
 /* --- planner.c --------------------------------------------------------- */
 

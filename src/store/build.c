@@ -437,6 +437,8 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	if (attached)
 		check_mailbox_key(store);
 	check_vanished(store);
+	store_key_index(store, &store->table[TABLE_MAILBOX]);
+	store_key_index(store, &store->table[TABLE_VANISHED]);
 	store_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
 	store_number(store, TABLE_MAILBOX, &store->uidnext, false);
 	store_number(store, TABLE_MAILBOX, &store->highestmodseq, true);

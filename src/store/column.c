@@ -14,6 +14,11 @@
  */
 #include "store/store.h"
 
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -55,6 +60,16 @@ store_number(Store *store, TableRole role, Column *column, bool is_modseq)
 						  column->name);
 }
 
+/* The function of the operator that goes with a type's order */
+static Oid
+btree_equality(const TypeCacheEntry *typcache)
+{
+	Oid			type = typcache->btree_opintype;
+
+	return get_opcode(get_opfamily_member(typcache->btree_opf, type, type,
+										  BTEqualStrategyNumber));
+}
+
 /*
  * store_key_column: how values of a column of a key are compared
  *
@@ -72,7 +87,7 @@ store_key_column(Store *store, const Column *column, KeyColumn *key)
 						  &type, &key->typmod, &key->collation);
 	key->type = getBaseTypeAndTypmod(type, &key->typmod);
 	kind = get_typtype(key->type);
-	typcache = lookup_type_cache(key->type,
+	typcache = lookup_type_cache(key->type, TYPECACHE_BTREE_OPFAMILY |
 								 TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
 	if (!OidIsValid(typcache->cmp_proc) || !OidIsValid(typcache->hash_proc) ||
 		!OidIsValid(get_array_type(key->type)) ||
@@ -82,6 +97,9 @@ store_key_column(Store *store, const Column *column, KeyColumn *key)
 						  column->name);
 	key->typlen = typcache->typlen;
 	key->typbyval = typcache->typbyval;
+	key->opfamily = typcache->btree_opf;
+	key->opcintype = typcache->btree_opintype;
+	fmgr_info_cxt(btree_equality(typcache), &key->eq, store->context);
 	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, store->context);
 	fmgr_info_cxt(typcache->hash_proc, &key->hash, store->context);
 }
@@ -100,4 +118,48 @@ store_check_same_key(const Store *store, const Column *a, const Column *b)
 		store_out_of_date(store->message_relid,
 						  _("Column \"%s\" has another type than the key that it refers to."),
 						  a->name);
+}
+
+/* Does an index find all rows that can be seen by the key, as it is? */
+static bool
+finds_key(const Store *store, const StoreTable *table, Relation index)
+{
+	const Form_pg_index form = index->rd_index;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid ||
+		form->indcheckxmin || form->indnkeyatts < store->nkeys ||
+		RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < store->nkeys; i++)
+		if (form->indkey.values[i] != get_attnum(table->relid,
+												 table->key[i].name) ||
+			index->rd_opfamily[i] != store->key[i].opfamily ||
+			index->rd_opcintype[i] != store->key[i].opcintype ||
+			index->rd_indcollation[i] != store->key[i].collation)
+			return false;
+	return true;
+}
+
+/*
+ * store_key_index: where rows of a mailbox can be looked for without a query;
+ * see query/probe.c
+ */
+void
+store_key_index(const Store *store, StoreTable *table)
+{
+	Relation	rel = relation_open(table->relid, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (rel->rd_rel->relkind == RELKIND_RELATION &&
+			finds_key(store, table, index))
+			table->key_index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	relation_close(rel, AccessShareLock);
 }

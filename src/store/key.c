@@ -125,7 +125,17 @@ row_get_key(const RowShape *shape, HeapTuple tuple, TupleDesc desc, Datum *key)
 bool
 key_equal(const Store *store, const Datum *a, const Datum *b)
 {
-	return key_compare(store, a, b) == 0;
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		KeyColumn  *key = unconstify(KeyColumn *, &store->key[i]);
+
+		/* Equal by image is equal; it saves the call in the usual case */
+		if (a[i] != b[i] &&
+			!DatumGetBool(FunctionCall2Coll(&key->eq, key->collation,
+											a[i], b[i])))
+			return false;
+	}
+	return true;
 }
 
 /* The order in which mailboxes are locked: btree order, column by column */

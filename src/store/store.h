@@ -113,6 +113,9 @@ typedef struct StoreTable
 											 * mailboxes and accounts */
 	bool		altered;		/* may others' triggers or rules change what
 								 * we write there? */
+	Oid			key_index;		/* one that finds the rows of a mailbox by its
+								 * key as it is, or InvalidOid; of the tables
+								 * that query/probe.c looks into */
 } StoreTable;
 
 /* What there is to know of values in a column of a mailbox key */
@@ -123,7 +126,10 @@ typedef struct KeyColumn
 	Oid			collation;
 	int16		typlen;
 	bool		typbyval;
-	FmgrInfo	cmp;			/* btree order: the order of locking */
+	Oid			opfamily;		/* the btree family that orders it, */
+	Oid			opcintype;		/* as that type */
+	FmgrInfo	eq;				/* what is equal in it */
+	FmgrInfo	cmp;			/* its order: the order of locking */
 	FmgrInfo	hash;
 } KeyColumn;
 
@@ -293,6 +299,7 @@ extern void store_init(void);
 extern void store_column(Store *store, TableRole role, Column *column);
 extern void store_number(Store *store, TableRole role, Column *column,
 						 bool is_modseq);
+extern void store_key_index(const Store *store, StoreTable *table);
 extern void store_key_column(Store *store, const Column *column,
 							 KeyColumn *key);
 extern void store_check_same_key(const Store *store, const Column *a,

@@ -20,6 +20,7 @@
  */
 #include "trigger/trigger.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 
 PG_FUNCTION_INFO_V1(modseq_trigger_mailbox);
@@ -285,7 +286,7 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	RowPlace	place = row_place(change->rel, change->new);
 	Mailbox    *mailbox;
 
-	row_takes_key(change->new, false);
+	row_takes_key(TABLE_MAILBOX, change->new, false);
 	check_numbers(change, key, none, numbers);
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->has_accounts)
@@ -328,9 +329,10 @@ mailbox_deleted(const RowChange *change, const Datum *key)
 		mailbox_ends(change, mailbox_get(change->store, key), key, true);
 }
 
+/* Is it sure that no other mailbox has had the new key? */
 static void
 mailbox_updated(const RowChange *change, const Datum *from,
-				const Datum *to)
+				const Datum *to, bool untaken)
 {
 	Store	   *store = change->store;
 	RowNumbers	old = get_numbers(change, change->old);
@@ -346,9 +348,10 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		refuse_other_account(change, from);
 	if (!key_equal(store, from, to))
 	{
-		row_takes_key(change->new, true);
+		row_takes_key(TABLE_MAILBOX, change->new, true);
 		row_leaves_key(store, TABLE_MAILBOX, from, change->old, true);
-		if (row_newest(change->rel, &new_place) == NULL)
+		if (row_was_replaced(change->new) &&
+			row_newest(change->rel, &new_place) == NULL)
 		{
 			/* A nested statement has deleted it, under its new key */
 			mailbox_row_deleted(store, from, &old_place);
@@ -373,7 +376,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	{
 		if (store->outlives)
 			vanished_drop_remembered(store, to);
-		vanished_rename(store, from, mailbox_key(mailbox));
+		vanished_rename(store, from, mailbox_key(mailbox), untaken);
 		statement_renamed(mailbox);
 	}
 	if (store->has_accounts)
@@ -431,7 +434,7 @@ modseq_trigger_mailbox(PG_FUNCTION_ARGS)
 	has_new = change.new != NULL &&
 		row_get_key(change.shape, change.new, change.desc, to);
 	if (has_old && has_new)
-		mailbox_updated(&change, from, to);
+		mailbox_updated(&change, from, to, false);
 	else if (has_old)
 		mailbox_deleted(&change, from);
 	else if (has_new)
@@ -452,6 +455,42 @@ lock_account(Store *store, const Datum *key)
 	account = account_of(store, mailbox_get(store, key));
 	if (account != NULL)
 		account_lock(store, account);
+}
+
+/*
+ * Renames the row of our table of counters, and does what the triggers of that
+ * table would.  False if SQL must do it, and they will.
+ */
+static bool
+rename_directly(Store *store, const Datum *from, const Datum *to)
+{
+	RowChange	change = {0};
+
+	if (!direct_rename(store, from, to, &change.old, &change.new))
+		return false;
+	change.store = store;
+	change.rel = table_open(store->table[TABLE_MAILBOX].relid, NoLock);
+	change.desc = RelationGetDescr(change.rel);
+	change.shape = shape_get(change.rel, TABLE_MAILBOX, NULL);
+	statement_open(STATEMENT_UPDATE);
+	mailbox_updated(&change, from, to, true);
+	statement_close(STATEMENT_UPDATE);
+	table_close(change.rel, NoLock);
+	return true;
+}
+
+/*
+ * The counters get the new key, which is behind the old one.  False if there is
+ * still to be a row with it.
+ */
+static bool
+rename_counters(Store *store, Datum *keys, bool counted)
+{
+	const Datum *to = keys + store->nkeys;
+
+	return rename_directly(store, keys, to) ?
+		!source_is_remembered(store, to) :
+		source_rename(store, keys, counted);
 }
 
 /*
@@ -491,8 +530,8 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 		row_leaves_key(change.store, TABLE_SOURCE, from, change.old, true);
 		memcpy(from + change.store->nkeys, to,
 			   sizeof(Datum) * change.store->nkeys);
-		is_there = source_rename(change.store, from,
-								 row_is_ours(change.old));
+		is_there = rename_counters(change.store, from,
+								   row_is_ours(change.old));
 	}
 	else if (has_old)
 	{
@@ -510,7 +549,7 @@ modseq_trigger_source(PG_FUNCTION_ARGS)
 	 */
 	if (has_new)
 	{
-		row_takes_key(change.new, has_old);
+		row_takes_key(TABLE_SOURCE, change.new, has_old);
 		if (!is_there)
 			source_add(change.store, to);
 		if (row_was_replaced(change.new))

@@ -48,6 +48,7 @@ extern void argument_check_may_read(const Store *store);
 /* What a mailbox row says */
 typedef struct Status
 {
+	bool		found;			/* is there any? */
 	bool		has_uidvalidity;
 	int64		uidvalidity;
 	int64		uidnext;
@@ -56,8 +57,9 @@ typedef struct Status
 
 pg_noreturn extern void status_no_mailbox(const Store *store,
 										  const Datum *key);
-extern bool status_read(Store *store, const Datum *key, PlanMode mode,
-						Status *status);
+extern void status_read(Store *store, const Mailboxes *mailboxes,
+						PlanMode mode, Status *statuses);
+extern Status status_read_one(Store *store, Datum *key, PlanMode mode);
 extern void status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes,
 					   int i, const Status *status);
 

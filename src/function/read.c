@@ -54,12 +54,10 @@ modseq_changed_since(PG_FUNCTION_ARGS)
 	int64		since = argument_since(fcinfo, 2);
 	UidSet	   *uids = argument_uids(fcinfo, 3);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Status		status;
 	MessageRow *messages;
 	int64		n;
 
-	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
-		status_no_mailbox(store, key);
+	status_read_one(store, key, PLAN_READ_AS_CALLER);
 	InitMaterializedSRF(fcinfo, 0);
 	messages = messages_changed(store, key, since, uids, &n);
 	for (int64 i = 0; i < n; i++)
@@ -90,12 +88,10 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
 	int64		since = argument_since(fcinfo, 2);
 	UidBuilder	vanished;
-	Status		status;
 	int64		first;
 
 	argument_check_may_read(store);
-	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
-		status_no_mailbox(store, key);
+	status_read_one(store, key, PLAN_READ_AS_CALLER);
 	vanished_read(store, key, since, argument_uids(fcinfo, 3), &vanished,
 				  &first);
 	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
@@ -120,8 +116,7 @@ modseq_live_uids(PG_FUNCTION_ARGS)
 	UidRange	assigned;
 
 	argument_check_may_read(store);
-	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
-		status_no_mailbox(store, key);
+	status = status_read_one(store, key, PLAN_READ_AS_CALLER);
 	vanished_read(store, key, 0, NULL, &vanished, &first);
 	uidset_builder_init(&live);
 	assigned.lo = UIDSET_MIN_UID;
@@ -243,8 +238,7 @@ modseq_resync(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	argument_check_may_read(store);
-	if (!status_read(store, key, PLAN_READ_AS_CALLER, &status))
-		status_no_mailbox(store, key);
+	status = status_read_one(store, key, PLAN_READ_AS_CALLER);
 	if (PG_ARGISNULL(2) || !status.has_uidvalidity ||
 		PG_GETARG_INT64(2) != status.uidvalidity)
 	{

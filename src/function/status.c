@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(modseq_status);
@@ -28,68 +29,6 @@ status_no_mailbox(const Store *store, const Datum *key)
 			 errdetail("Table %s has no such row that you may see.",
 					   store_mailbox_table(store)->name),
 			 errhint("A mailbox is given by the value of its key.")));
-}
-
-/* What a row of SPI_tuptable says of a mailbox */
-static void
-get_status(const Store *store, uint64 row, Status *status)
-{
-	HeapTuple	tuple = SPI_tuptable->vals[row];
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, 1, &isnull);
-
-	status->has_uidvalidity = !isnull;
-	status->uidvalidity = isnull ? 0 : DatumGetInt64(value);
-	counter_read_row(store, tuple, desc, &status->uidnext,
-					 &status->highestmodseq);
-}
-
-/*
- * As whom counters in a table of ours are read: whoever may see a mailbox may
- * see those, without a grant on a table of ours.
- */
-static PlanMode
-beside(PlanMode mode)
-{
-	return mode == PLAN_READ_AS_CALLER ? PLAN_READ_AS_OWNER : PLAN_AS_OWNER;
-}
-
-/* status_read: the row, as the mode says.  False if none is to be seen. */
-bool
-status_read(Store *store, const Datum *key, PlanMode mode, Status *status)
-{
-	bool		found;
-	Datum	   *params = unconstify(Datum *, key);
-
-	SPI_connect();
-	if (store->counters != NULL)
-		found = plan_execute(store, PLAN_SEE_SOURCE, params, mode) > 0 &&
-			direct_read(store, key, beside(mode));
-	else
-		found = direct_read(store, key, mode);
-	if (found)
-		get_status(store, 0, status);
-	SPI_finish();
-	return found;
-}
-
-/* One result row of status() and lock() */
-void
-status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,
-		   const Status *status)
-{
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, false};
-	int			n = 0;
-
-	if (mailboxes->many)
-		values[n++] = mailboxes->labels[i];
-	nulls[n] = !status->has_uidvalidity;
-	values[n++] = Int64GetDatum(status->uidvalidity);
-	values[n++] = Int64GetDatum(status->uidnext);
-	values[n++] = Int64GetDatum(status->highestmodseq);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
 /* For each column of the key, an array of the mailboxes' values */
@@ -124,47 +63,179 @@ mailbox_number(uint64 row, int column)
 									   &isnull)) - 1;
 }
 
-/* Which mailboxes the caller may see, where the counters do not tell */
-static bool *
-visible_mailboxes(Store *store, const Mailboxes *mailboxes, Datum *params)
+/* What a row of SPI_tuptable says of a mailbox */
+static void
+get_status(const Store *store, uint64 row, Status *status)
 {
-	bool	   *visible = palloc0(sizeof(bool) * Max(mailboxes->n, 1));
-	uint64		rows = plan_execute(store, PLAN_SEE_SOURCES, params,
-									PLAN_READ_AS_CALLER);
+	HeapTuple	tuple = SPI_tuptable->vals[row];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, 1, &isnull);
 
-	for (uint64 i = 0; i < rows; i++)
-		visible[mailbox_number(i, 1)] = true;
-	return visible;
+	status->has_uidvalidity = !isnull;
+	status->uidvalidity = isnull ? 0 : DatumGetInt64(value);
+	counter_read_row(store, tuple, desc, &status->uidnext,
+					 &status->highestmodseq);
 }
 
-/* The rows of those that can be seen, in the order of the argument */
+/*
+ * Which mailboxes the caller may see, where the counters do not tell: whoever
+ * may see a mailbox may see those, without a grant on a table of ours.
+ */
 static void
-put_statuses(ReturnSetInfo *rsinfo, Store *store, const Mailboxes *mailboxes)
+see_mailboxes(Store *store, const Mailboxes *mailboxes, PlanMode mode,
+			  Status *statuses)
 {
 	Datum		params[MODSEQ_MAX_KEYS];
-	bool	   *visible = NULL;
-	PlanMode	mode = PLAN_READ_AS_CALLER;
+	Probe		probe;
+	uint64		rows;
+
+	if (probe_begin(&probe, store, TABLE_SOURCE, true))
+	{
+		for (int i = 0; i < mailboxes->n; i++)
+			statuses[i].found = probe_sees(&probe, mailboxes->keys[i]);
+		probe_end(&probe);
+		return;
+	}
+	make_key_arrays(store, mailboxes, params);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_SEE_SOURCES, params, mode);
+	for (uint64 i = 0; i < rows; i++)
+		statuses[mailbox_number(i, 1)].found = true;
+	SPI_finish();
+}
+
+/* A number in a row that direct_read() has found; false for NULL */
+static bool
+get_number(const Probe *probe, const Column *column, int64 *value)
+{
+	bool		isnull;
+	Datum		datum = slot_getattr(probe->slot,
+									 get_attnum(RelationGetRelid(probe->rel),
+												column->name), &isnull);
+
+	*value = isnull ? 0 : row_int64(datum, column->type);
+	return !isnull;
+}
+
+/* Takes the counters of all that were found from their rows */
+static bool
+read_directly(Store *store, const Mailboxes *mailboxes, bool as_caller,
+			  Status *statuses)
+{
+	Probe		probe;
+
+	if (!probe_begin(&probe, store, TABLE_MAILBOX, as_caller))
+		return false;
+	for (int i = 0; i < mailboxes->n; i++)
+	{
+		Status	   *status = &statuses[i];
+		bool		isnull;
+
+		status->found = status->found &&
+			direct_read(&probe, mailboxes->keys[i]);
+		if (!status->found)
+			continue;
+		status->has_uidvalidity = get_number(&probe, &store->uidvalidity,
+											 &status->uidvalidity);
+		isnull = !get_number(&probe, &store->uidnext, &status->uidnext);
+		status->uidnext = effective_uidnext(store, isnull, status->uidnext);
+		isnull = !get_number(&probe, &store->highestmodseq,
+							 &status->highestmodseq);
+		status->highestmodseq =
+			effective_highestmodseq(isnull, status->highestmodseq);
+	}
+	probe_end(&probe);
+	return true;
+}
+
+/* The same by a query */
+static void
+read_by_query(Store *store, const Mailboxes *mailboxes, PlanMode mode,
+			  Status *statuses)
+{
+	Datum		params[MODSEQ_MAX_KEYS];
+	bool	   *found = palloc0(sizeof(bool) * Max(mailboxes->n, 1));
 	uint64		rows;
 
 	make_key_arrays(store, mailboxes, params);
 	SPI_connect();
-	if (store->counters != NULL)
-	{
-		visible = visible_mailboxes(store, mailboxes, params);
-		mode = beside(mode);
-	}
 	rows = plan_execute(store, PLAN_READ_MAILBOXES, params, mode);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		int64		n = mailbox_number(i, 4);
-		Status		status;
 
-		if (visible != NULL && !visible[n])
-			continue;
-		get_status(store, i, &status);
-		status_put(rsinfo, mailboxes, n, &status);
+		found[n] = true;
+		get_status(store, i, &statuses[n]);
 	}
 	SPI_finish();
+	for (int i = 0; i < mailboxes->n; i++)
+		statuses[i].found = statuses[i].found && found[i];
+	pfree(found);
+}
+
+/*
+ * status_read: the rows of these mailboxes, as the mode says, which is one of a
+ * caller's; what is not found does not exist, or may not be seen
+ */
+void
+status_read(Store *store, const Mailboxes *mailboxes, PlanMode mode,
+			Status *statuses)
+{
+	bool		beside = store->counters != NULL;
+	bool		push = mode == PLAN_AS_CALLER;
+
+	for (int i = 0; i < mailboxes->n; i++)
+		statuses[i].found = !beside;
+	if (push)
+	{
+		/* A new snapshot, as a query of that mode would have */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		CommandCounterIncrement();
+		UpdateActiveSnapshotCommandId();
+	}
+	if (beside)
+	{
+		see_mailboxes(store, mailboxes, mode, statuses);
+		mode = mode == PLAN_READ_AS_CALLER ? PLAN_READ_AS_OWNER : PLAN_AS_OWNER;
+	}
+	if (!read_directly(store, mailboxes, !beside, statuses))
+		read_by_query(store, mailboxes, mode, statuses);
+	if (push)
+		PopActiveSnapshot();
+}
+
+/* status_read_one: the same of one mailbox; an error if it is not found */
+Status
+status_read_one(Store *store, Datum *key, PlanMode mode)
+{
+	Datum		keys[1][MODSEQ_MAX_KEYS];
+	Mailboxes	mailboxes = {false, 1, keys, NULL};
+	Status		status;
+
+	memcpy(keys[0], key, sizeof(Datum) * store->nkeys);
+	status_read(store, &mailboxes, mode, &status);
+	if (!status.found)
+		status_no_mailbox(store, key);
+	return status;
+}
+
+/* One result row of status() and lock() */
+void
+status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,
+		   const Status *status)
+{
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+	int			n = 0;
+
+	if (mailboxes->many)
+		values[n++] = mailboxes->labels[i];
+	nulls[n] = !status->has_uidvalidity;
+	values[n++] = Int64GetDatum(status->uidvalidity);
+	values[n++] = Int64GetDatum(status->uidnext);
+	values[n++] = Int64GetDatum(status->highestmodseq);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
 /*
@@ -181,15 +252,16 @@ modseq_status(PG_FUNCTION_ARGS)
 	Store	   *store = argument_store(fcinfo);
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Status		status;
+	Status	   *statuses = palloc(sizeof(Status) * Max(mailboxes.n, 1));
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (mailboxes.many)
-		put_statuses(rsinfo, store, &mailboxes);
-	else if (status_read(store, mailboxes.keys[0], PLAN_READ_AS_CALLER,
-						 &status))
-		status_put(rsinfo, &mailboxes, 0, &status);
-	else
-		status_no_mailbox(store, mailboxes.keys[0]);
+	status_read(store, &mailboxes, PLAN_READ_AS_CALLER, statuses);
+	for (int i = 0; i < mailboxes.n; i++)
+	{
+		if (statuses[i].found)
+			status_put(rsinfo, &mailboxes, i, &statuses[i]);
+		else if (!mailboxes.many)
+			status_no_mailbox(store, mailboxes.keys[i]);
+	}
 	return (Datum) 0;
 }

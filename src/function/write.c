@@ -64,6 +64,7 @@ modseq_lock(PG_FUNCTION_ARGS)
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		(*sorted)[MODSEQ_MAX_KEYS];
+	Status	   *statuses;
 
 	argument_check_may_write(store);
 	InitMaterializedSRF(fcinfo, 0);
@@ -73,13 +74,13 @@ modseq_lock(PG_FUNCTION_ARGS)
 	for (int i = 0; i < mailboxes.n; i++)
 		lock_mailbox(store, sorted[i]);
 
+	statuses = palloc(sizeof(Status) * Max(mailboxes.n, 1));
+	status_read(store, &mailboxes, PLAN_AS_CALLER, statuses);
 	for (int i = 0; i < mailboxes.n; i++)
 	{
-		Status		status;
-
-		if (!status_read(store, mailboxes.keys[i], PLAN_AS_CALLER, &status))
+		if (!statuses[i].found)
 			status_no_mailbox(store, mailboxes.keys[i]);
-		status_put(rsinfo, &mailboxes, i, &status);
+		status_put(rsinfo, &mailboxes, i, &statuses[i]);
 	}
 	return (Datum) 0;
 }
@@ -95,14 +96,12 @@ modseq_touch(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
-	Status		status;
 	Mailbox    *mailbox;
 	int64		value;
 
 	argument_check_may_write(store);
 	mailbox = lock_mailbox(store, key);
-	if (!status_read(store, key, PLAN_AS_CALLER, &status))
-		status_no_mailbox(store, key);
+	status_read_one(store, key, PLAN_AS_CALLER);
 	statement_open(STATEMENT_OTHER);
 	value = counter_modseq(store, mailbox);
 	counter_used(mailbox, value);
@@ -140,8 +139,7 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 	ranges = uidset_ranges(uids);
 	argument_check_may_write(store);
 	lock_mailbox(store, key);
-	if (!status_read(store, key, PLAN_AS_CALLER, &status))
-		status_no_mailbox(store, key);
+	status = status_read_one(store, key, PLAN_AS_CALLER);
 	if (uidset_cardinality(ranges, uidset_nranges(uids)) >=
 		status.uidnext + MAX_UNASSIGNED)
 		ereport(ERROR,

@@ -63,31 +63,38 @@ is_row_of(Store *store, const RowShape *shape, const Mailbox *mailbox,
 }
 
 /*
- * Is the current version of the mailbox's row at that place?  Then it is in the
- * slot, as a tuple; else NULL.
+ * The version at that place, if a snapshot sees it: it is in the slot, as a
+ * tuple; else NULL
  *
  * A table that was made or truncated in this very transaction is truncated in
  * place: what we know may be beyond its end.
  */
 static HeapTuple
+fetch_place(Relation rel, const RowPlace *known, Snapshot snapshot,
+			TupleTableSlot *slot)
+{
+	ItemPointerData place = known->tid;
+	bool		owned;
+
+	if (rel->rd_rel->relfilenode != known->file ||
+		((rel->rd_createSubid != InvalidSubTransactionId ||
+		  rel->rd_firstRelfilelocatorSubid != InvalidSubTransactionId) &&
+		 ItemPointerGetBlockNumber(&place) >= RelationGetNumberOfBlocks(rel)) ||
+		!table_tuple_fetch_row_version(rel, &place, snapshot, slot))
+		return NULL;
+	return ExecFetchSlotHeapTuple(slot, false, &owned);
+}
+
+/* Is the current version of the mailbox's row at the place that we know? */
+static HeapTuple
 fetch_row(Store *store, Relation rel, const RowShape *shape, Mailbox *mailbox,
 		  TupleTableSlot *slot)
 {
 	const Counters *counters = mailbox_counters(mailbox);
-	ItemPointerData place = counters->place.tid;
-	HeapTuple	row;
-	bool		owned;
+	HeapTuple	row = fetch_place(rel, &counters->place, SnapshotSelf, slot);
 
-	if (rel->rd_rel->relfilenode != counters->place.file ||
-		((rel->rd_createSubid != InvalidSubTransactionId ||
-		  rel->rd_firstRelfilelocatorSubid != InvalidSubTransactionId) &&
-		 ItemPointerGetBlockNumber(&place) >= RelationGetNumberOfBlocks(rel)))
-		return NULL;
-	if (!table_tuple_fetch_row_version(rel, &place, SnapshotSelf, slot))
-		return NULL;
-	row = ExecFetchSlotHeapTuple(slot, false, &owned);
-	return is_row_of(store, shape, mailbox, counters, row,
-					 RelationGetDescr(rel)) ? row : NULL;
+	return row != NULL && is_row_of(store, shape, mailbox, counters, row,
+									RelationGetDescr(rel)) ? row : NULL;
 }
 
 /*
@@ -300,17 +307,16 @@ bool
 direct_rename(Store *store, const Datum *from, const Datum *to,
 			  HeapTuple *old, HeapTuple *new)
 {
-	Oid			relid = store->table[TABLE_MAILBOX].relid;
 	Relation	rel;
 	const RowShape *shape;
-	TupleTableSlot *slot;
+	Probe		probe;
 	bool		done = false;
 
 	if (store->counters == NULL || XactReadOnly ||
 		SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
 		probe_key(store, TABLE_MAILBOX, to))
 		return false;
-	rel = table_open(relid, RowExclusiveLock);
+	rel = table_open(store->table[TABLE_MAILBOX].relid, RowExclusiveLock);
 	shape = shape_get(rel, TABLE_MAILBOX, NULL);
 	if (shape->store != store || !has_plain_key(store, rel, shape))
 	{
@@ -323,16 +329,18 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	CommandCounterIncrement();
 	UpdateActiveSnapshotCommandId();
-	slot = table_slot_create(rel, NULL);
-	if (probe_row(store, TABLE_MAILBOX, rel, from, slot) &&
-		write_key(store, rel, shape, slot, to, new))
+	if (probe_begin(&probe, store, TABLE_MAILBOX, false))
 	{
-		/* The buffer has in it by now that the version was replaced */
-		*old = ExecCopySlotHeapTuple(slot);
-		CommandCounterIncrement();
-		done = true;
+		if (probe_find(&probe, from) &&
+			write_key(store, rel, shape, probe.slot, to, new))
+		{
+			/* The buffer has in it by now that the version was replaced */
+			*old = ExecCopySlotHeapTuple(probe.slot);
+			CommandCounterIncrement();
+			done = true;
+		}
+		probe_end(&probe);
 	}
-	ExecDropSingleTupleTableSlot(slot);
 	PopActiveSnapshot();
 	table_close(rel, NoLock);
 	return done;
@@ -341,29 +349,34 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 /* --- reading ----------------------------------------------------------- */
 
 /*
- * direct_read: the row of the mailbox with that key, into SPI_tuptable
+ * direct_read: the row of the mailbox with that key, as the active snapshot has
+ * it, in the probe's slot
  *
- * As PLAN_READ_MAILBOX, and in what snapshot ever: if that sees the version at
- * the place that we know, then it sees no other.
+ * If that sees the version at the place that we know, then it sees no other.
+ * False if there is none.
  */
 bool
-direct_read(Store *store, const Datum *key, PlanMode mode)
+direct_read(Probe *probe, const Datum *key)
 {
+	Store	   *store = probe->store;
 	const Mailbox *mailbox = mailbox_find(store, key);
-	Datum		params[MODSEQ_MAX_PARAMS];
+	const RowPlace *place;
+	HeapTuple	row;
+	Datum		found[MODSEQ_MAX_KEYS];
 
-	memcpy(params, key, sizeof(Datum) * store->nkeys);
-
-	/* A caller may have the right to read the counters, and none for ctid */
-	if (mode != PLAN_AS_CALLER && mode != PLAN_READ_AS_CALLER &&
-		mailbox != NULL && mailbox->level != NULL &&
-		OidIsValid(mailbox->level->counters.place.relid))
+	if (mailbox != NULL && mailbox->level != NULL)
 	{
-		ItemPointerData place = mailbox->level->counters.place.tid;
+		place = &mailbox->level->counters.place;
+		row = place->relid != RelationGetRelid(probe->rel) ? NULL :
+			fetch_place(probe->rel, place, GetActiveSnapshot(),
+						probe_slot(probe));
 
-		params[store->nkeys] = PointerGetDatum(&place);
-		if (plan_execute(store, PLAN_READ_PLACE, params, mode) > 0)
+		/* It may have another key by now */
+		if (row != NULL &&
+			row_get_key(shape_get(probe->rel, TABLE_MAILBOX, NULL), row,
+						RelationGetDescr(probe->rel), found) &&
+			key_equal(store, found, key))
 			return true;
 	}
-	return plan_execute(store, PLAN_READ_MAILBOX, params, mode) > 0;
+	return probe_find(probe, key);
 }

@@ -465,7 +465,7 @@ extern bool direct_write(Store *store, Mailbox *mailbox,
 						 const CounterValues *values);
 extern bool direct_rename(Store *store, const Datum *from, const Datum *to,
 						  HeapTuple *old, HeapTuple *new);
-extern bool direct_read(Store *store, const Datum *key, PlanMode mode);
+extern bool direct_read(Probe *probe, const Datum *key);
 
 /* --- seek.c ------------------------------------------------------------ */
 

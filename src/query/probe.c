@@ -1,15 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * probe.c
- *	  Is there nothing under a key?  An index tells, without a query.
+ *	  Rows by their mailbox key, straight from an index.
  *
- * Most mailboxes that are renamed have no vanished rows, and nobody has rows
- * under the new key.  A query that finds nothing still takes 25,000
- * instructions, of which its index takes a fifth.
+ * A query that finds one row, or none, takes 25,000 instructions, of which its
+ * index takes a fifth.  That matters where it is asked for each of many
+ * mailboxes.
  *
- * An index has an entry for each version of a row that anybody can still see.
- * So if there is no entry, then no query would find a row.  If there is one,
- * then it may be of a row that is gone: only a query can tell.
+ * Is there nothing under a key?  Most mailboxes that are renamed have no
+ * vanished rows, and nobody has rows under the new key.  An index has an entry
+ * for each version of a row that anybody can still see.  So if there is no
+ * entry, then no query would find a row.  If there is one, then it may be of a
+ * row that is gone: only a query can tell.
  *
  * Locks: AccessShareLock on the table and the index, to the end of the
  * transaction, as a query would have; in SERIALIZABLE what PostgreSQL takes to
@@ -25,47 +27,14 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
+#include "access/visibilitymap.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/acl.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
-
-/*
- * The first entry with that key, and if there is a slot, the first row that the
- * active snapshot sees.  As the table's owner, whose code an operator class may
- * be.
- */
-static bool
-find_entry(const Store *store, Relation rel, Relation index, const Datum *key,
-		   TupleTableSlot *slot)
-{
-	ScanKeyData keys[MODSEQ_MAX_KEYS];
-	IndexScanDesc scan;
-	bool		found;
-	Oid			user;
-	int			security;
-
-	for (int i = 0; i < store->nkeys; i++)
-	{
-		FmgrInfo   *eq = unconstify(FmgrInfo *, &store->key[i].eq);
-
-		ScanKeyEntryInitializeWithInfo(&keys[i], 0, i + 1,
-									   BTEqualStrategyNumber,
-									   store->key[i].opcintype,
-									   store->key[i].collation, eq, key[i]);
-	}
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(rel->rd_rel->relowner,
-						   security | SECURITY_LOCAL_USERID_CHANGE);
-	scan = index_beginscan_compat(rel, index, GetActiveSnapshot(),
-								  store->nkeys);
-	index_rescan(scan, keys, store->nkeys, NULL, 0);
-	if (slot != NULL)
-		found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	else
-		found = index_getnext_tid(scan, ForwardScanDirection) != NULL;
-	index_endscan(scan);
-	SetUserIdAndSecContext(user, security);
-	return found;
-}
 
 /* Opens the key's index if it is still there; its table is locked */
 static Relation
@@ -85,46 +54,166 @@ open_index(const StoreTable *table)
 }
 
 /*
- * probe_key: may there be a row with that key?  False is sure.
- *
- * An index that was dropped since the Store was built tells nothing.
+ * Does a caller's query see all rows of that table?  Where policies choose
+ * them, columns are granted, or somebody hooks in to decide or to audit, only a
+ * query will do.
  */
-bool
-probe_key(const Store *store, TableRole role, const Datum *key)
+static bool
+caller_sees_all(Oid relid)
 {
-	const StoreTable *table = &store->table[role];
-	Relation	rel = try_relation_open(table->relid, AccessShareLock);
-	Relation	index;
-	bool		result = true;
-
-	if (rel == NULL)
-		return true;
-	index = open_index(table);
-	if (index != NULL)
-	{
-		result = find_entry(store, rel, index, key, NULL);
-		relation_close(index, NoLock);
-	}
-	relation_close(rel, NoLock);
-	return result;
+	return ExecutorCheckPerms_hook == NULL &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(relid, InvalidOid, true) == RLS_NONE;
 }
 
 /*
- * probe_row: the row with that key which the active snapshot sees, in the slot
+ * probe_begin: look for rows of a table by their key, in the active snapshot
  *
- * False also if there is no index to find it by.  rel is the table of that
- * role, open and locked.
+ * As the caller would see them, or the owner.  False if only a query can tell,
+ * for want of an index, say: one that was dropped since the Store was built is
+ * none.
  */
 bool
-probe_row(const Store *store, TableRole role, Relation rel, const Datum *key,
-		  TupleTableSlot *slot)
+probe_begin(Probe *probe, Store *store, TableRole role, bool as_caller)
 {
-	Relation	index = open_index(&store->table[role]);
+	const StoreTable *table = &store->table[role];
+
+	probe->store = store;
+	probe->rel = try_relation_open(table->relid, AccessShareLock);
+	if (probe->rel == NULL)
+		return false;
+
+	/* What waited for the lock may have made the Store stale */
+	probe->index = store->watch == NULL ||
+		store->changes != store->watch->changes ||
+		(as_caller && !caller_sees_all(table->relid)) ? NULL :
+		open_index(table);
+	if (probe->index == NULL)
+	{
+		relation_close(probe->rel, NoLock);
+		return false;
+	}
+	probe->scan = index_beginscan_compat(probe->rel, probe->index,
+										 GetActiveSnapshot(), store->nkeys);
+	probe->slot = NULL;
+	probe->visibility = InvalidBuffer;
+	return true;
+}
+
+/* probe_slot: where a row of the table goes */
+TupleTableSlot *
+probe_slot(Probe *probe)
+{
+	if (probe->slot == NULL)
+		probe->slot = table_slot_create(probe->rel, NULL);
+	return probe->slot;
+}
+
+/* What probe_first() is to look for */
+typedef enum ProbeFor
+{
+	FOR_ENTRY,					/* is there an entry in the index? */
+	FOR_SIGHT,					/* is there a row that the snapshot sees? */
+	FOR_ROW						/* which one, in probe->slot? */
+} ProbeFor;
+
+/*
+ * Is there a row that the snapshot sees?  Where a whole page of the table can
+ * be seen by everybody, the index tells, as in an index-only scan.
+ */
+static bool
+sees_row(Probe *probe)
+{
+	ItemPointer tid;
+
+	while ((tid = index_getnext_tid(probe->scan, ForwardScanDirection)) != NULL)
+	{
+		BlockNumber block = ItemPointerGetBlockNumber(tid);
+
+		if (VM_ALL_VISIBLE(probe->rel, block, &probe->visibility))
+		{
+			PredicateLockPage(probe->rel, block, GetActiveSnapshot());
+			return true;
+		}
+		if (index_fetch_heap(probe->scan, probe_slot(probe)))
+			return true;
+	}
+	return false;
+}
+
+/* Goes to the key, for the first that there is */
+static bool
+probe_first(Probe *probe, const Datum *key, ProbeFor what)
+{
+	const Store *store = probe->store;
+	ScanKeyData keys[MODSEQ_MAX_KEYS];
+	bool		found;
+	Oid			user;
+	int			security;
+
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		FmgrInfo   *eq = unconstify(FmgrInfo *, &store->key[i].eq);
+
+		ScanKeyEntryInitializeWithInfo(&keys[i], 0, i + 1,
+									   BTEqualStrategyNumber,
+									   store->key[i].opcintype,
+									   store->key[i].collation, eq, key[i]);
+	}
+
+	/* As the table's owner, whose code an operator class may be */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(probe->rel->rd_rel->relowner,
+						   security | SECURITY_LOCAL_USERID_CHANGE);
+	index_rescan(probe->scan, keys, store->nkeys, NULL, 0);
+	if (what == FOR_ENTRY)
+		found = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
+	else if (what == FOR_SIGHT)
+		found = sees_row(probe);
+	else
+		found = index_getnext_slot(probe->scan, ForwardScanDirection,
+								   probe_slot(probe));
+	SetUserIdAndSecContext(user, security);
+	return found;
+}
+
+/* probe_find: the row with that key, in probe->slot; false: there is none */
+bool
+probe_find(Probe *probe, const Datum *key)
+{
+	return probe_first(probe, key, FOR_ROW);
+}
+
+/* probe_sees: is there a row with that key? */
+bool
+probe_sees(Probe *probe, const Datum *key)
+{
+	return probe_first(probe, key, FOR_SIGHT);
+}
+
+/* probe_end: keeps the locks */
+void
+probe_end(Probe *probe)
+{
+	index_endscan(probe->scan);
+	if (probe->slot != NULL)
+		ExecDropSingleTupleTableSlot(probe->slot);
+	if (BufferIsValid(probe->visibility))
+		ReleaseBuffer(probe->visibility);
+	relation_close(probe->index, NoLock);
+	relation_close(probe->rel, NoLock);
+}
+
+/* probe_key: may there be a row with that key, for anybody?  False is sure. */
+bool
+probe_key(Store *store, TableRole role, const Datum *key)
+{
+	Probe		probe;
 	bool		result;
 
-	if (index == NULL)
-		return false;
-	result = find_entry(store, rel, index, key, slot);
-	relation_close(index, NoLock);
+	if (!probe_begin(&probe, store, role, false))
+		return true;
+	result = probe_first(&probe, key, FOR_ENTRY);
+	probe_end(&probe);
 	return result;
 }

@@ -8,9 +8,10 @@
  *	expand.c	from a query with braces to SQL for a store
  *	template.c	the same for SQL
  *	text.c		the queries
- *	probe.c		whether there is nothing under a key
+ *	probe.c		rows by their mailbox key, straight from an index
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours
+ *	touch.c		an UPDATE of flags changes mod-sequences, too
  *	keep.c		plans that a session keeps, and how they run
  *	run.c		our queries, and as whom they run
  *
@@ -22,6 +23,7 @@
 #include "store/store.h"
 
 #include "executor/execdesc.h"
+#include "storage/buf.h"
 
 /* The queries of ours; their texts are in text.c */
 typedef enum PlanId
@@ -29,7 +31,6 @@ typedef enum PlanId
 	PLAN_LOCK_MAILBOX,
 	PLAN_FIND_MAILBOX,
 	PLAN_READ_MAILBOX,
-	PLAN_READ_PLACE,
 	PLAN_READ_MAILBOXES,
 	PLAN_WRITE_MAILBOX,
 	PLAN_RAISE_MAILBOX,
@@ -157,9 +158,24 @@ extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 
 /* --- probe.c ----------------------------------------------------------- */
 
-extern bool probe_key(const Store *store, TableRole role, const Datum *key);
-extern bool probe_row(const Store *store, TableRole role, Relation rel,
-					  const Datum *key, TupleTableSlot *slot);
+/* A search for rows of a table by their mailbox key */
+typedef struct Probe
+{
+	Store	   *store;
+	Relation	rel;
+	Relation	index;
+	struct IndexScanDescData *scan;
+	TupleTableSlot *slot;		/* the row that was found last; NULL: none */
+	Buffer		visibility;		/* of the visibility map */
+} Probe;
+
+extern bool probe_begin(Probe *probe, Store *store, TableRole role,
+						bool as_caller);
+extern TupleTableSlot *probe_slot(Probe *probe);
+extern bool probe_find(Probe *probe, const Datum *key);
+extern bool probe_sees(Probe *probe, const Datum *key);
+extern void probe_end(Probe *probe);
+extern bool probe_key(Store *store, TableRole role, const Datum *key);
 
 /* --- planner.c --------------------------------------------------------- */
 
@@ -186,6 +202,10 @@ extern void planner_init(void);
 extern void omit_row_triggers(const Store *store, TriggerDesc *desc);
 extern void omit_statement_triggers(const Store *store, TriggerDesc *desc);
 extern void omit_start_cascade(QueryDesc *query);
+
+/* --- touch.c ----------------------------------------------------------- */
+
+extern void touch_start(QueryDesc *query);
 
 /* --- keep.c ------------------------------------------------------------ */
 

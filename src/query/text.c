@@ -118,11 +118,6 @@ static const QueryText queries[] = {
 	[PLAN_READ_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iii", "key",
 		"SELECT {b.counters} FROM {mailbox} AS b WHERE {b=$key}"
 	},
-	/* The same, if it is there that the row is: see direct.c */
-	[PLAN_READ_PLACE] = {TABLE_MAILBOX, ACCESS_INDEX, "iii", "key place",
-		"SELECT {b.counters} FROM {mailbox} AS b"
-		" WHERE b.ctid {=} {$place} AND {b=$key}"
-	},
 	/* And which of them it is, from 1; each is looked up by the index */
 	[PLAN_READ_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "iiii", "keys",
 		"SELECT {b.counters}, k._n"

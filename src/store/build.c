@@ -438,6 +438,7 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 		check_mailbox_key(store);
 	check_vanished(store);
 	store_key_index(store, &store->table[TABLE_MAILBOX]);
+	store_key_index(store, &store->table[TABLE_SOURCE]);
 	store_key_index(store, &store->table[TABLE_VANISHED]);
 	store_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
 	store_number(store, TABLE_MAILBOX, &store->uidnext, false);

@@ -147,10 +147,14 @@ finds_key(const Store *store, const StoreTable *table, Relation index)
 void
 store_key_index(const Store *store, StoreTable *table)
 {
-	Relation	rel = relation_open(table->relid, AccessShareLock);
-	List	   *indexes = RelationGetIndexList(rel);
+	Relation	rel;
+	List	   *indexes;
 	ListCell   *lc;
 
+	if (!OidIsValid(table->relid))
+		return;
+	rel = relation_open(table->relid, AccessShareLock);
+	indexes = RelationGetIndexList(rel);
 	foreach(lc, indexes)
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);

@@ -249,7 +249,22 @@ row_same_message_key(const RowShape *shape, HeapTuple old, HeapTuple new,
 
 /* --- integers ---------------------------------------------------------- */
 
-/* An int2, int4 or int8 column.  False if it is NULL. */
+/* The value of an int2, int4 or int8 */
+int64
+row_int64(Datum datum, Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return DatumGetInt16(datum);
+		case INT4OID:
+			return DatumGetInt32(datum);
+		default:
+			return DatumGetInt64(datum);
+	}
+}
+
+/* A column of such a type.  False if it is NULL. */
 bool
 row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum, Oid type,
 			  int64 *value)
@@ -259,18 +274,7 @@ row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum, Oid type,
 
 	if (isnull)
 		return false;
-	switch (type)
-	{
-		case INT2OID:
-			*value = DatumGetInt16(datum);
-			break;
-		case INT4OID:
-			*value = DatumGetInt32(datum);
-			break;
-		default:
-			*value = DatumGetInt64(datum);
-			break;
-	}
+	*value = row_int64(datum, type);
 	return true;
 }
 

@@ -374,6 +374,7 @@ extern int	account_compare(const Store *store, const Datum *a,
 extern uint32 account_hash(const Store *store, const Datum *account);
 extern Datum *account_copy(const Store *store, const Datum *account);
 extern char *account_text(const Store *store, const Datum *account);
+extern int64 row_int64(Datum datum, Oid type);
 extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
 						  Oid type, int64 *value);
 extern int64 effective_uidnext(const Store *store, bool isnull, int64 value);

@@ -1,9 +1,12 @@
 -- The table of counters gets the new key of a mailbox without SQL, where nobody else has a say in it. What its owner
 -- has added must still do its work: triggers, checks, rules, other indexes, and types.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA t_mailbox_rename_altered;
+SET search_path = t_mailbox_rename_altered;
 \set VERBOSITY terse
-CREATE EXTENSION modseq;
 CREATE TABLE box (name text PRIMARY KEY);
-CREATE TABLE mail (id bigint PRIMARY KEY, box text NOT NULL REFERENCES box ON UPDATE CASCADE);
+CREATE TABLE mail (id bigint PRIMARY KEY, box text NOT NULL REFERENCES box ON UPDATE CASCADE, seen boolean);
 SELECT modseq.attach('mail', 'box');
 INSERT INTO box SELECT 'old ' || i FROM generate_series(1, 3) AS i;
 INSERT INTO mail SELECT i, 'old ' || 1 + i % 3 FROM generate_series(1, 9) AS i;

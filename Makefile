@@ -44,9 +44,9 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 $(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
 	cat $^ >$@
 
-# A test reads the script, and pg_regress compares with what is in expected/ where it puts the results. Another
-# loads a module.
-TEST_MODULE = test/module/row_limit
+# A test reads the script, and pg_regress compares with what is in expected/ where it puts the results. Others
+# load a module.
+TEST_MODULE = test/module/in_c
 EXTRA_CLEAN = $(TEST_MODULE).o $(TEST_MODULE)$(DLSUFFIX)
 installcheck: $(DATA_built) $(TEST_MODULE)$(DLSUFFIX) link-expected
 $(TEST_MODULE).o: $(TOP)/$(TEST_MODULE).c

@@ -137,6 +137,36 @@
 #define SearchPathMatchesCurrentEnvironment OverrideSearchPathMatchesCurrent
 #endif
 
+/*
+ * The executor is to think that a column of a target is updated.  16 keeps what
+ * is besides those that the plan names; in 15 it gets a copy of that.
+ */
+#if PG_VERSION_NUM >= 160000
+#define result_also_updates(target, estate, column) \
+	do { \
+		MemoryContext before = \
+			MemoryContextSwitchTo((estate)->es_query_cxt); \
+		(void) ExecGetExtraUpdatedCols(target, estate); \
+		(target)->ri_extraUpdatedCols = \
+			bms_add_member((target)->ri_extraUpdatedCols, column); \
+		MemoryContextSwitchTo(before); \
+	} while (0)
+#else
+#define result_also_updates(target, estate, column) \
+	do { \
+		MemoryContext before = \
+			MemoryContextSwitchTo((estate)->es_query_cxt); \
+		RangeTblEntry *entry = makeNode(RangeTblEntry); \
+		*entry = *exec_rt_fetch((target)->ri_RangeTableIndex, estate); \
+		entry->updatedCols = \
+			bms_add_member(bms_copy(entry->updatedCols), column); \
+		(estate)->es_range_table = list_copy((estate)->es_range_table); \
+		lfirst(list_nth_cell((estate)->es_range_table, \
+							 (target)->ri_RangeTableIndex - 1)) = entry; \
+		MemoryContextSwitchTo(before); \
+	} while (0)
+#endif
+
 /* 18 runs a query whole or in parts without being told before */
 #if PG_VERSION_NUM >= 180000
 #define ExecutorRun_compat(query, direction, count) \

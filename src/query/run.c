@@ -126,7 +126,11 @@ start_query(QueryDesc *query, int eflags)
 	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0)
 		omit_start_cascade(query);
 	if (!plan_is_running(query->sourceText))
+	{
+		if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+			touch_start(query);
 		return;
+	}
 	if (plan_running->id == PLAN_STAMP_MESSAGE ||
 		plan_running->id == PLAN_STAMP_MESSAGES ||
 		plan_running->id == PLAN_BEGIN_MESSAGES)

@@ -14,7 +14,7 @@ SET search_path = t_row_limit;
 \getenv suffix PG_DLSUFFIX
 \set told :test /include/told.sql
 \i :told
-\set module :build /test/module/row_limit :suffix
+\set module :build /test/module/in_c :suffix
 -- The first column of the last row
 CREATE FUNCTION row_limit(command text, n bigint) RETURNS text LANGUAGE C AS :'module';
 

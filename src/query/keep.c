@@ -83,11 +83,13 @@ leave_out_names(PlannedStmt *statement)
 /*
  * keep_plan: keeps the generic plan of an SPI plan, if that alone will do
  *
- * The SPI plan is not saved, and belongs to the caller still.
+ * The SPI plan is not saved, and belongs to the caller still.  What it depends
+ * on is only known, and watched, when it is planned.  So it is not kept if
+ * anything has changed since events, which was counted before it was prepared.
  */
 bool
 keep_plan(Store *store, StorePlan *plan, SPIPlanPtr spi, int nparams,
-		  const Oid *types)
+		  const Oid *types, uint64 events)
 {
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(spi));
 	CachedPlan *cached;
@@ -113,6 +115,11 @@ keep_plan(Store *store, StorePlan *plan, SPIPlanPtr spi, int nparams,
 	items = list_concat_copy(source->invalItems, statement->invalItems);
 	watch_plan(store, source->relationOids, NIL);
 	watch_plan(store, statement->relationOids, items);
+	if (watch_events != events)
+	{
+		ReleaseCachedPlan(cached, NULL);
+		return false;
+	}
 
 	leave_out_names(statement);
 	old = MemoryContextSwitchTo(store->context);

@@ -210,7 +210,7 @@ extern void touch_start(QueryDesc *query);
 /* --- keep.c ------------------------------------------------------------ */
 
 extern bool keep_plan(Store *store, StorePlan *plan, SPIPlanPtr spi,
-					  int nparams, const Oid *types);
+					  int nparams, const Oid *types, uint64 events);
 extern bool kept_plan_holds(const Store *store, const StorePlan *plan);
 extern void kept_plan_run(const StorePlan *plan, const Datum *params,
 						  Snapshot snapshot, bool read_only,

@@ -345,30 +345,26 @@ run_plan(const Store *store, PlanId id, const StorePlan *plan, Datum *params,
 	return SPI_processed;
 }
 
-/* Keeps a plan that SPI has prepared, by itself or by SPI */
-static void
+/* Keeps a plan that SPI has prepared, if that alone will do */
+static bool
 plan_and_keep(Store *store, PlanId id, StorePlan *plan, SPIPlanPtr spi,
-			  int nparams, const Oid *types)
+			  int nparams, const Oid *types, uint64 events)
 {
 	PlanRun    *outer = plan_running;
 	PlanRun		run = {store, id, text_of(spi), true};
+	bool		kept;
 
 	plan_running = &run;
 	PG_TRY();
 	{
-		if (keep_plan(store, plan, spi, nparams, types))
-			SPI_freeplan(spi);
-		else
-		{
-			SPI_keepplan(spi);
-			plan->spi = spi;
-		}
+		kept = keep_plan(store, plan, spi, nparams, types, events);
 	}
 	PG_FINALLY();
 	{
 		plan_running = outer;
 	}
 	PG_END_TRY();
+	return kept;
 }
 
 /* The plan of a query for one of the two that it can run as */
@@ -377,6 +373,7 @@ get_plan(Store *store, PlanId id, bool as_owner)
 {
 	int			number = as_owner ? PLAN_COUNT + id : id;
 	Oid			types[MODSEQ_MAX_PARAMS];
+	uint64		events = watch_events;
 	int			nparams;
 	SPIPlanPtr	spi;
 	StorePlan  *plan;
@@ -387,7 +384,13 @@ get_plan(Store *store, PlanId id, bool as_owner)
 	spi = prepare_plan(store, id, NULL, &nparams, types);
 	plan = MemoryContextAllocZero(store->context, sizeof(StorePlan));
 	plan->id = number;
-	plan_and_keep(store, id, plan, spi, nparams, types);
+	if (!plan_and_keep(store, id, plan, spi, nparams, types, events))
+	{
+		/* Another, for SPI must know it before it is planned */
+		plan->spi = prepare_plan(store, id, NULL, &nparams, types);
+		SPI_keepplan(plan->spi);
+	}
+	SPI_freeplan(spi);
 	plan->next = store->plans;
 	store->plans = plan;
 	return plan;

@@ -408,6 +408,9 @@ extern bool row_properties_differ(const RowShape *shape, HeapTuple old,
 /* Counts the schemas that were renamed, or created or dropped */
 extern uint64 watch_names;
 
+/* Counts all changes that we are told of, whether or not they are watched */
+extern uint64 watch_events;
+
 /* Has a store changed, since somebody set this to false? */
 extern bool watch_news;
 

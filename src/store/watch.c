@@ -32,6 +32,7 @@ static HTAB *tables = NULL;
 
 static HTAB *watches = NULL;
 
+uint64		watch_events = 0;
 uint64		watch_names = 1;
 
 bool		watch_news = false;
@@ -60,6 +61,7 @@ relation_changed(Datum arg, Oid relid)
 	WatchedTable *table;
 	ListCell   *lc;
 
+	watch_events++;
 	if (!OidIsValid(relid))
 	{
 		all_changed();
@@ -81,6 +83,7 @@ object_changed(Datum arg, int cacheid, uint32 hashvalue)
 	HASH_SEQ_STATUS status;
 	Watch	   *watch;
 
+	watch_events++;
 	hash_seq_init(&status, watches);
 	while ((watch = hash_seq_search(&status)) != NULL)
 		if (hashvalue == 0 || list_member_oid(watch->objects, hashvalue))
@@ -91,6 +94,7 @@ object_changed(Datum arg, int cacheid, uint32 hashvalue)
 static void
 operator_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
+	watch_events++;
 	all_changed();
 }
 

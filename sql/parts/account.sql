@@ -225,7 +225,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 					'flag_uid,flag_columns,notify}'))
 		-- Who had not been told of a property may know an old value
 		AND (before.mailbox_properties IS NULL OR coalesce(store.mailbox_properties <@ before.mailbox_properties, false))
-		AND NOT EXISTS (SELECT FROM unsound_triggers(before))
+		AND NOT EXISTS (SELECT FROM unsound_triggers(before) WHERE NOT is_misnamed)
 $$;
 COMMENT ON FUNCTION modseq_internal.keeps_accounts IS
 	'Are the accounts of the store those that it had, with all triggers sound, so that nothing went unseen? To be asked '

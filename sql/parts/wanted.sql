@@ -144,28 +144,33 @@ COMMENT ON FUNCTION modseq_internal.wanted_triggers IS
 	'The triggers of a store, and the arguments that each has.';
 
 CREATE FUNCTION modseq_internal.unsound_triggers(store modseq_internal.store)
-RETURNS TABLE (relation regclass, name name, problem text)
+RETURNS TABLE (relation regclass, name name, problem text, is_misnamed boolean)
 LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT w.relation, w.name,
 		CASE WHEN t.oid IS NULL THEN 'is missing'
 				WHEN t.tgenabled IN ('D', 'R') THEN 'is disabled'
-				ELSE 'is not as modseq.attach() creates it' END
+				ELSE 'is not as modseq.attach() creates it' END,
+		NOT coalesce(is_another, true)
 	FROM wanted_triggers(store) WITH ORDINALITY
 		AS w (relation, name, timing, events, level, function, arguments, cloned, place)
 	LEFT JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgname = w.name
-	WHERE t.oid IS NULL OR t.tgenabled IN ('D', 'R')
-		OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
-		OR t.tgqual IS NOT NULL OR cardinality(t.tgattr::int2[]) > 0
+	CROSS JOIN LATERAL (
+		SELECT t.tgenabled IN ('D', 'R')
+			OR t.tgfoid IS DISTINCT FROM to_regproc('modseq.' || w.function)
+			OR t.tgqual IS NOT NULL OR cardinality(t.tgattr::int2[]) > 0
+			OR t.tgtype <>
+				CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
+				+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END
+				+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END)
+		AS o (is_another)
+	WHERE t.oid IS NULL OR is_another
 		-- The store is what the arguments of trigger_assign() say
 		OR trigger_options(t.oid) <> w.arguments AND w.function <> 'trigger_assign'
-		OR t.tgtype <>
-			CASE w.level WHEN 'ROW' THEN 1 ELSE 0 END + CASE w.timing WHEN 'BEFORE' THEN 2 ELSE 0 END
-			+ CASE WHEN w.events ~ 'INSERT' THEN 4 ELSE 0 END + CASE WHEN w.events ~ 'DELETE' THEN 8 ELSE 0 END
-			+ CASE WHEN w.events ~ 'UPDATE' THEN 16 ELSE 0 END + CASE WHEN w.events ~ 'TRUNCATE' THEN 32 ELSE 0 END
 	ORDER BY place
 $$;
 COMMENT ON FUNCTION modseq_internal.unsound_triggers IS
-	'The triggers of a store that are missing, disabled or changed.';
+	'The triggers of a store that are missing, disabled or changed; or that are as they should be, but for the name of the '
+	'message table. They fail then, so that nothing goes unseen.';
 
 -- Where the counters are beside it, attach() has nothing to change in the mailbox table but our triggers; and these only
 -- if they are not as they should be, since a reader would wait for DROP TRIGGER

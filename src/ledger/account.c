@@ -510,6 +510,7 @@ account_settle(Store *store, Mailbox *account)
 	work->value = 0;
 	work->used = false;
 	work->changed = 0;
+	work->made = false;
 	work->least = 0;
 	if (values.highestmodseq == counters->highestmodseq)
 		return;

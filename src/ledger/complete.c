@@ -159,17 +159,22 @@ static void
 begin_messages(Store *store, Mailbox *mailbox, int64 value)
 {
 	Work	   *work = mailbox_work(mailbox);
+	UidBuilder	begun;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] =
 		PointerGetDatum(uidset_from_builder(&work->begun));
-	if (store->thread.name != NULL)
-		mailbox_move_uids(&work->begun, &work->appeared);
-	uidset_builder_free(&work->begun);
+	uidset_builder_init(&begun);
+	mailbox_move_uids(&work->begun, &begun);
 	if (plan_run(store, PLAN_BEGIN_MESSAGES, params) > 0)
+	{
 		stamped(mailbox, value);
+		if (store->thread.name != NULL)
+			mailbox_move_uids(&begun, &work->appeared);
+	}
+	uidset_builder_free(&begun);
 }
 
 /*

@@ -161,11 +161,23 @@ departed_write(Store *store, Mailbox *account, int64 value)
 
 /* --- Threads ----------------------------------------------------------- */
 
+/* Had any a Thread, of those of which the Email may not stay? */
+static bool
+has_lost_thread(const Departures *list)
+{
+	for (int i = 0; i < list->threads->nelems; i++)
+		if (!list->threads->dnulls[i] && !list->stays[i])
+			return true;
+	return false;
+}
+
 /*
  * departed_changes_threads: has any Email left the account, or its Thread,
  * that is in no mailbox of it any more?
  *
  * A query that ends with the first.  Those that only moved are not asked for.
+ * Of an Email that has one row, and did not come back in this statement, it
+ * needs none.
  */
 bool
 departed_changes_threads(Store *store, Mailbox *account)
@@ -173,8 +185,11 @@ departed_changes_threads(Store *store, Mailbox *account)
 	const Departures *list = mailbox_work(account)->departed;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
-	if (list == NULL || list->nlost == 0 || store->thread.name == NULL)
+	if (list == NULL || list->nlost == 0 || store->thread.name == NULL ||
+		!has_lost_thread(list))
 		return false;
+	if (store->email_is_unique && !mailbox_work(account)->made)
+		return true;
 	memcpy(params, account->account_key, sizeof(Datum) * store->naccounts);
 	params[store->naccounts] = departures_lost(list, list->emails,
 											   store->email.type);
@@ -186,7 +201,8 @@ departed_changes_threads(Store *store, Mailbox *account)
 /*
  * departed_has_new_email: of the messages in Work.appeared, which arrived under
  * that value, is any of an Email that was in no mailbox of the account before,
- * or in another Thread?
+ * or in another Thread?  Of one that has one row, and did not leave in this
+ * statement, that is sure.
  */
 bool
 departed_has_new_email(Store *store, Mailbox *mailbox, Mailbox *account,
@@ -197,6 +213,9 @@ departed_has_new_email(Store *store, Mailbox *mailbox, Mailbox *account,
 	Datum		params[MODSEQ_MAX_PARAMS];
 	int			n = store->nkeys;
 
+	mailbox_work(account)->made = true;
+	if (store->email_is_unique && (list == NULL || list->nlost == 0))
+		return true;
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * n);
 	params[n++] = Int64GetDatum(value);
 	params[n++] = PointerGetDatum(uidset_from_builder(appeared));

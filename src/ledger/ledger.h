@@ -205,7 +205,8 @@ typedef struct Work
 	UidBuilder	appeared;		/* messages of Emails that may be new to the
 								 * account */
 	bool		went;			/* the mailbox is gone since */
-	bool		made;			/* the mailbox was created, */
+	bool		made;			/* the mailbox was created, (in an account: an
+								 * Email may have appeared,) */
 	bool		altered;		/* or properties of it changed */
 	int64		least;			/* of an account: HIGHESTMODSEQ is no less */
 } Work;

@@ -4,9 +4,9 @@
  *	  Rows of tables of ours that are found, and locked, without SQL.
  *
  * A statement that changes one message needs the account of its mailbox, the
- * account's lock, and the mailbox's.  By SQL these are a third of what it costs.
- * The table of accounts is ours, and so mostly is that of the counters: each has
- * a primary key, and nothing of others comes between.  So we look into its
+ * account's lock, and the mailbox's.  By SQL these are a third of its cost.
+ * The table of accounts is ours, and so mostly is that of the counters: each
+ * has a primary key, and nothing of others comes between.  So we look into its
  * index.
  *
  * It is declined where something is not as attach() makes it: SQL does it then,
@@ -211,7 +211,7 @@ counter_read_row(const Store *store, HeapTuple tuple, TupleDesc desc,
 	*highestmodseq = effective_highestmodseq(isnull, number);
 }
 
-/* counter_read_locked: the row that a query of ours has locked, in SPI_tuptable */
+/* counter_read_locked: the row in SPI_tuptable, which a query has locked */
 void
 counter_read_locked(const Store *store, CounterRow *result)
 {

@@ -460,6 +460,10 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 		!foreign_key_exists(message->relid, key_names(message),
 							mailbox->relid, key_names(mailbox));
 	store->uid_is_unique = key_is_unique(rel, message, &store->uid);
+	store->email_is_unique = store->has_accounts &&
+		unique_index_exists(rel,
+							list_make1(unconstify(char *,
+												  store->email.name)));
 	store->message_key_indexed = store->message_key.n > 0 &&
 		key_index_exists(rel, column_names(&store->message_key));
 	return store;

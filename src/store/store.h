@@ -213,6 +213,7 @@ typedef struct Store
 	KeyColumn	account_key[MODSEQ_MAX_KEYS];	/* in the mailbox table */
 	Column		email;			/* of the message table: what Email it is */
 	Column		thread;			/* and of what Thread; perhaps none */
+	bool		email_is_unique;	/* each has one row of messages */
 	List	   *properties;		/* columns of the application's mailbox table;
 								 * NIL: all that are not named otherwise */
 	Column		mailbox_created_modseq; /* of the table with the counters */

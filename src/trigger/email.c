@@ -63,7 +63,8 @@ email_arrives(const RowChange *change, Mailbox *mailbox, int64 uid, bool stays)
 		return;
 	work = mailbox_work(mailbox);
 	work->changed |= STATE_CHANGED(STATE_EMAIL);
-	if (!stays && change->store->thread.name != NULL)
+	if (!stays && change->store->thread.name != NULL &&
+		!heap_attisnull(change->new, change->shape->thread, change->desc))
 		uidset_builder_add(&work->appeared, (uint32) uid, (uint32) uid);
 }
 

@@ -52,4 +52,55 @@ TABLE state; TABLE box;
 UPDATE mailbox SET id = 4 WHERE id = 3;
 TABLE state; TABLE box; TABLE mail; TABLE gone;
 UPDATE mailbox SET owner = 'bob' WHERE id = 1;
+
+-- Much that leaves is in rows of some 10,000
+TRUNCATE message_departed;
+INSERT INTO message SELECT i, 1, i FROM generate_series(1001, 26000) i;
+DELETE FROM message WHERE id > 1000;
+SELECT owner, cardinality(emails), cardinality(threads), cardinality(created), emails[1] FROM message_departed ORDER BY emails[1];
+-- A mailbox that a transaction makes and deletes: nobody has seen it
+TRUNCATE message_departed;
+BEGIN;
+INSERT INTO mailbox VALUES (7, 'carol', 'x');
+INSERT INTO message VALUES (70, 7, 1);
+DELETE FROM mailbox WHERE id = 7;
+COMMIT;
+TABLE state; TABLE gone;
+-- A message that comes back under its UID has left, and arrived; in one query in the same moment
+INSERT INTO mailbox VALUES (8, 'carol', 'x');
+INSERT INTO message VALUES (80, 8, 1);
+BEGIN;
+DELETE FROM message WHERE id = 80;
+INSERT INTO message (id, mailbox_id, uid, thread) VALUES (80, 8, 1, 1);
+COMMIT;
+SELECT * FROM mail WHERE box = 8;
+WITH d AS (DELETE FROM message WHERE id = 80 RETURNING id, mailbox_id, uid, thread)
+	INSERT INTO message (id, mailbox_id, uid, thread) SELECT * FROM d;
+SELECT * FROM mail WHERE box = 8;
+TABLE gone;
+-- UIDVALIDITY, and UIDs that are reserved, are of the mailbox alone
+SELECT modseq.reset_uidvalidity('message', 8) > 0;
+TABLE state;
+UPDATE message_mailbox SET uidnext = uidnext + 5 WHERE id = 8;
+TABLE state;
+-- In no account
+INSERT INTO mailbox (id, owner) VALUES (9, NULL);
 DROP SCHEMA accounts_dml CASCADE;
+
+-- A message that goes to another partition, and is kept from coming there, is gone
+CREATE SCHEMA accounts_part;
+SET search_path = accounts_part;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL);
+CREATE TABLE message (id int NOT NULL, mailbox_id int NOT NULL, part int NOT NULL) PARTITION BY LIST (part);
+CREATE TABLE message_1 PARTITION OF message FOR VALUES IN (1);
+CREATE TABLE message_2 PARTITION OF message FOR VALUES IN (2);
+SELECT modseq.attach('message', 'mailbox', account => '{owner}', email => 'id');
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER zzz BEFORE INSERT ON message_2 FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION keep();
+INSERT INTO mailbox VALUES (1, 1);
+INSERT INTO message VALUES (1, 1, 1), (2, 1, 1);
+UPDATE message SET part = 2;
+SELECT id, uid, modseq, created_modseq, part FROM message;
+SELECT owner, modseq, emails, created FROM message_departed;
+SELECT owner, highestmodseq, email_modseq FROM message_account;
+DROP SCHEMA accounts_part CASCADE;

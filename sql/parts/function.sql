@@ -1,15 +1,26 @@
 /*
  * What a front end calls.
  *
- * Every function that takes a mailbox has the overloads bigint, uuid, text and
- * text[]; those that take many have bigint[], uuid[] and text[]. The functions
- * differ in nothing else, so they are made here from one list.
+ * Every function that takes a mailbox, or an account, has the overloads bigint,
+ * uuid, text and text[]; those that take many have bigint[], uuid[] and text[].
+ * The functions differ in nothing else, so they are made here from one list.
  */
 
 DO $overloads$
 DECLARE
 	status_columns CONSTANT text := 'uidvalidity bigint, uidnext bigint, highestmodseq modseq.modseq';
+	state_columns CONSTANT text := 'email text, mailbox text, thread text';
+	change_columns CONSTANT text := ', since text, max_changes integer DEFAULT NULL, OUT verdict text, OUT old_state text, '
+		'OUT new_state text, OUT has_more boolean, OUT created text[], OUT updated text[], OUT destroyed text[]';
+	change_errors CONSTANT text := ' verdict: ''ok''; ''too_old'': some of what departed since then was forgotten by '
+		'modseq.compact(); ''unknown'': no such state was handed out for this account, or it is of changes that were lost; '
+		'then the lists are null and new_state is the present state. From the caller''s snapshot, with the caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown account, '
+		'22004 for a null, 22023 if max_changes is not positive, 55000 if the store is not attached, or not with accounts.';
 	one CONSTANT text := ' The mailbox is given by its key.';
+	one_account CONSTANT text := ' The account is given by its key: a text[] has an element for each column; where there is '
+		'one account for the store, NULL or an empty array.';
+	many_accounts CONSTANT text := ' An array lists accounts (a text[] of a key of several columns in two dimensions), and '
+		'the column account says which one a row is for, in the order given.';
 	many CONSTANT text := ' A text[] is the key of one mailbox, an element for each key column; where many '
 		'mailboxes can be given, an array lists them (a text[] of a key of several columns in two dimensions), '
 		'and the column mailbox says which one a row is for, in the order given; status() leaves out those that '
@@ -17,6 +28,8 @@ DECLARE
 	f record;
 	p record;
 	t text;
+	subject text;
+	takes_many boolean;
 BEGIN
 	FOR f IN SELECT * FROM (VALUES
 		('status', '', 'TABLE (' || status_columns || ')', 'STABLE ROWS 1',
@@ -77,21 +90,47 @@ BEGIN
 			'HIGHESTMODSEQ, so changes were lost, and the sets are as for since 0. first_vanished: the lowest '
 			'mod-sequence above since under which one of those UIDs vanished, null if vanished is empty. With the '
 			'caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown mailbox, 22004 for a null, '
-			'22023 if match_seqs and match_uids differ in number, 55000 if the store is not attached.')
+			'22023 if match_seqs and match_uids differ in number, 55000 if the store is not attached.'),
+		('account_state', '', 'TABLE (' || state_columns || ')', 'STABLE ROWS 1',
+			'The states of an account''s Emails, Mailboxes and Threads (RFC 8620 section 5.1): opaque texts, each the same '
+			'as before if nothing of that kind has changed; thread is null if the store has no threads. From the caller''s '
+			'snapshot, for callers who may SELECT mailboxes; takes no lock. Errors: 42704 for an unknown account, or if '
+			'policies hide all its mailboxes, 42501, 55000 if the store is not attached, or not with accounts.'),
+		('account_lock', '', 'TABLE (' || state_columns || ')', 'VOLATILE ROWS 1',
+			'Takes the row lock of the account (FOR NO KEY UPDATE), keeps it until the transaction ends, and returns '
+			'account_state() as of then, with which ifInState is compared (RFC 8620 section 5.3). Errors: 42501 without a '
+			'right to write messages or flags, 42704 for an unknown account, 40001 in REPEATABLE READ or SERIALIZABLE '
+			'if the account has changed since the snapshot, 55P03 when lock_timeout is over, 55000 if the store is not '
+			'attached, or not with accounts.'),
+		('email_changes', change_columns, 'record', 'STABLE',
+			'Email/changes (RFC 8620 section 5.2): the ids of Emails that were created, updated and destroyed since a state, '
+			'each in one list at most, and no more than max_changes of them (null: all); if has_more, the walk goes on from '
+			'new_state.' || change_errors),
+		('thread_changes', change_columns, 'record', 'STABLE',
+			'Thread/changes, as modseq.email_changes(): a Thread is created with its first Email, updated when an Email joins '
+			'or leaves it, and destroyed with its last.' || change_errors || ' 55000 also if the store has no threads.'),
+		('mailbox_changes', change_columns || ', OUT counts_only boolean', 'record', 'STABLE',
+			'Mailbox/changes, as modseq.email_changes(): a mailbox is updated if its properties change, or its HIGHESTMODSEQ '
+			'rises. counts_only: something was updated, and none of it but in its counts, as updatedProperties says (RFC '
+			'8621 section 2.2).' || change_errors)
 		) AS v (name, arguments, result, attributes, description)
 	LOOP
+		subject := CASE WHEN f.name ~ 'account|changes' THEN 'account' ELSE 'mailbox' END;
+		takes_many := f.name IN ('status', 'lock', 'account_lock');
 		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
-			-- text[] may list mailboxes, so there the answer says which
-			CONTINUE WHEN f.name IN ('status', 'lock') AND t = 'text[]';
-			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, mailbox %s%s) RETURNS %s '
+			-- text[] may list several, so there the answer says which
+			CONTINUE WHEN takes_many AND t = 'text[]';
+			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, %s %s%s) RETURNS %s '
 				'LANGUAGE C %s AS ''MODULE_PATHNAME'', %L',
-				f.name, t, f.arguments, f.result, f.attributes, 'modseq_' || f.name);
+				f.name, subject, t, f.arguments, f.result, f.attributes, 'modseq_' || f.name);
 		END LOOP;
 		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-			CONTINUE WHEN f.name NOT IN ('status', 'lock');
-			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, mailboxes %s[]) RETURNS TABLE (mailbox %s, %s) '
+			CONTINUE WHEN NOT takes_many;
+			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, %s %s[]) RETURNS TABLE (%s %s, %s) '
 				'LANGUAGE C %s AS ''MODULE_PATHNAME'', %L',
-				f.name, t, CASE t WHEN 'text' THEN 'text[]' ELSE t END, status_columns,
+				f.name, subject || CASE subject WHEN 'mailbox' THEN 'es' ELSE 's' END, t,
+				subject, CASE t WHEN 'text' THEN 'text[]' ELSE t END,
+				CASE subject WHEN 'mailbox' THEN status_columns ELSE state_columns END,
 				replace(f.attributes, 'ROWS 1', 'ROWS 10'), 'modseq_' || f.name);
 		END LOOP;
 		FOR p IN
@@ -100,7 +139,11 @@ BEGIN
 			WHERE pronamespace = 'modseq'::regnamespace AND proname = f.name
 		LOOP
 			EXECUTE format('COMMENT ON FUNCTION %s IS %L', p.signature,
-				f.description || CASE WHEN p.signature::text ~ '\[\]' THEN many ELSE one END);
+				f.description || CASE
+					WHEN subject = 'account' AND p.signature::text ~ ',[a-z]+\[\]\)' AND takes_many THEN many_accounts
+					WHEN subject = 'account' THEN one_account
+					WHEN p.signature::text ~ '\[\]' THEN many
+					ELSE one END);
 		END LOOP;
 	END LOOP;
 END

@@ -75,23 +75,34 @@ key_value(const KeyColumn *key, Datum value, Oid type)
 								ioparam, key->typmod);
 }
 
+/* What an argument names: mailboxes or accounts */
+typedef struct Named
+{
+	const char *name;			/* of the argument */
+	const char *table;
+	int			n;				/* columns of the key */
+	const KeyColumn *key;
+} Named;
+
 static void
-wrong_key_width(const Store *store, int given)
+wrong_key_width(const Named *named, int given)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("mailbox key has %d value(s), but that of table %s has %d column(s)",
-					given, store_mailbox_table(store)->name, store->nkeys),
-			 store->nkeys <= 1 ? 0 :
-			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several mailboxes; arrays of other types are lists of mailboxes with one key column.")));
+			 errmsg("%s key has %d value(s), but that of table %s has %d column(s)",
+					named->name, given, named->table, named->n),
+			 named->n == 0 ?
+			 errhint("There is one account for the whole store: pass NULL or an empty array.") :
+			 named->n == 1 ? 0 :
+			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several of them; arrays of other types are lists of keys of one column.")));
 }
 
 /*
  * The elements of an array argument, with the number of values in a key.  A
- * text[] names one mailbox of a composite key, or is a list of such.
+ * text[] has one composite key, or is a list of such.
  */
 static int
-array_argument(const Store *store, Datum argument, Oid type, Datum **elems,
+array_argument(const Named *named, Datum argument, Oid type, Datum **elems,
 			   Oid *element)
 {
 	ArrayType  *array = DatumGetArrayTypeP(argument);
@@ -110,12 +121,13 @@ array_argument(const Store *store, Datum argument, Oid type, Datum **elems,
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"mailbox\" must not contain nulls"),
-					 errhint("Leave out what is no mailbox.")));
-	if (type == TEXTARRAYOID && store->nkeys > 1 && n > 0)
+					 errmsg("argument \"%s\" must not contain nulls",
+							named->name),
+					 errhint("Leave out what is no key.")));
+	if (type == TEXTARRAYOID && named->n > 1 && n > 0)
 		width = ARR_DIMS(array)[ARR_NDIM(array) - 1];
-	if (n > 0 && width != store->nkeys)
-		wrong_key_width(store, width);
+	if (n > 0 && width != named->n)
+		wrong_key_width(named, width);
 	return n;
 }
 
@@ -137,8 +149,8 @@ argument_type(FunctionCallInfo fcinfo, int argno)
 }
 
 /* Reads the second argument of any of the overloads */
-Mailboxes
-argument_mailboxes(FunctionCallInfo fcinfo, const Store *store)
+static Mailboxes
+read_keys(FunctionCallInfo fcinfo, const Named *named)
 {
 	Oid			type = argument_type(fcinfo, 1);
 	Mailboxes	result = {0};
@@ -147,44 +159,73 @@ argument_mailboxes(FunctionCallInfo fcinfo, const Store *store)
 	Oid			element = type;
 	int			n = 1;
 
-	argument_not_null(fcinfo, 1, "mailbox");
+	argument_not_null(fcinfo, 1, named->name);
 	single = PG_GETARG_DATUM(1);
 	elems = &single;
 	result.many = OidIsValid(get_element_type(type));
-	if (type == TEXTOID && store->nkeys > 1)
+	if (type == TEXTOID && named->n > 1)
 	{
 		/* A literal or a parameter without a type, meant for a text[] */
 		char	   *literal = text_to_cstring(DatumGetTextPP(single));
 
 		if (literal[0] != '{')
-			wrong_key_width(store, 1);
+			wrong_key_width(named, 1);
 		single = OidInputFunctionCall(F_ARRAY_IN, literal, TEXTOID, -1);
-		n = array_argument(store, single, TEXTARRAYOID, &elems, &element);
-		if (n != store->nkeys)
-			wrong_key_width(store, n);
+		n = array_argument(named, single, TEXTARRAYOID, &elems, &element);
+		if (n != named->n)
+			wrong_key_width(named, n);
 	}
 	else if (result.many)
-		n = array_argument(store, single, type, &elems, &element);
-	else if (store->nkeys != 1)
-		wrong_key_width(store, 1);
+		n = array_argument(named, single, type, &elems, &element);
+	else if (named->n != 1)
+		wrong_key_width(named, 1);
 
-	result.n = n / store->nkeys;
+	result.n = n / named->n;
 	result.keys = palloc(sizeof(*result.keys) * Max(result.n, 1));
 	result.labels = palloc(sizeof(Datum) * Max(result.n, 1));
 	for (int i = 0; i < result.n; i++)
 	{
-		Datum	   *values = &elems[i * store->nkeys];
+		Datum	   *values = &elems[i * named->n];
 
-		for (int k = 0; k < store->nkeys; k++)
-			result.keys[i][k] = key_value(&store->key[k], values[k], element);
+		for (int k = 0; k < named->n; k++)
+			result.keys[i][k] = key_value(&named->key[k], values[k], element);
 		if (type == TEXTARRAYOID)
 			result.labels[i] =
-				PointerGetDatum(construct_array(values, store->nkeys, TEXTOID,
-												-1, false, TYPALIGN_INT));
+				PointerGetDatum(construct_array(values, named->n, TEXTOID, -1,
+												false, TYPALIGN_INT));
 		else
 			result.labels[i] = values[0];
 	}
 	return result;
+}
+
+static Named
+named_mailboxes(const Store *store)
+{
+	Named		named = {"mailbox", store_mailbox_table(store)->name,
+	store->nkeys, store->key};
+
+	return named;
+}
+
+Mailboxes
+argument_mailboxes(FunctionCallInfo fcinfo, const Store *store)
+{
+	Named		named = named_mailboxes(store);
+
+	return read_keys(fcinfo, &named);
+}
+
+/* The only key that an argument has */
+static Datum *
+one_key(const Mailboxes *keys, const char *name)
+{
+	if (keys->n != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" names %d keys", name, keys->n),
+				 errhint("This function takes one.")));
+	return keys->keys[0];
 }
 
 /* The same for functions that work on one mailbox */
@@ -193,12 +234,53 @@ argument_one_mailbox(FunctionCallInfo fcinfo, const Store *store)
 {
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 
-	if (mailboxes.n != 1)
+	return one_key(&mailboxes, "mailbox");
+}
+
+/* The one account of a store that has no more, given as NULL or as nothing */
+static Mailboxes
+whole_store(FunctionCallInfo fcinfo, const Named *named)
+{
+	Oid			type = argument_type(fcinfo, 1);
+	Mailboxes	result = {0};
+
+	result.many = OidIsValid(get_element_type(type));
+	if (!PG_ARGISNULL(1) &&
+		(result.many ?
+		 ArrayGetNItems(ARR_NDIM(PG_GETARG_ARRAYTYPE_P(1)),
+						ARR_DIMS(PG_GETARG_ARRAYTYPE_P(1))) != 0 :
+		 type != TEXTOID ||
+		 strcmp(text_to_cstring(PG_GETARG_TEXT_PP(1)), "{}") != 0))
+		wrong_key_width(named, 1);
+	result.n = 1;
+	result.keys = palloc0(sizeof(*result.keys));
+	return result;
+}
+
+/* Accounts, in the place of mailboxes */
+Mailboxes
+argument_accounts(FunctionCallInfo fcinfo, const Store *store)
+{
+	Named		named = {"account", store_mailbox_table(store)->name,
+	store->naccounts, store->account_key};
+
+	if (!store->has_accounts)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"mailbox\" names %d mailboxes", mailboxes.n),
-				 errhint("This function works on one mailbox.")));
-	return mailboxes.keys[0];
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store %s has no accounts",
+						store->table[TABLE_MESSAGE].name),
+				 errhint("Call modseq.attach() with the option account.")));
+	if (store->naccounts == 0)
+		return whole_store(fcinfo, &named);
+	return read_keys(fcinfo, &named);
+}
+
+Datum *
+argument_one_account(FunctionCallInfo fcinfo, const Store *store)
+{
+	Mailboxes	accounts = argument_accounts(fcinfo, store);
+
+	return one_key(&accounts, "account");
 }
 
 /* --- rights ------------------------------------------------------------ */
@@ -239,4 +321,22 @@ argument_check_may_read(const Store *store)
 							  GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
 					   get_rel_name(store->message_relid));
+}
+
+static bool
+may_select(Oid relid)
+{
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT,
+								  ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+/* Accounts are for those who may see mailboxes */
+void
+argument_check_may_see(const Store *store)
+{
+	Oid			relid = store_mailbox_table(store)->relid;
+
+	if (!may_select(relid))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relid));
 }

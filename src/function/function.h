@@ -12,6 +12,10 @@
  *	write.c		the mailbox lock, and what is judged under it
  *	uidvalidity.c	handing out UIDVALIDITY values
  *	owner.c		functions that run as the owner of a store
+ *	token.c		states, as texts that clients keep
+ *	state.c		accounts: their states, and who may see them
+ *	walk.c		what is created, updated and destroyed between two states
+ *	changes.c	the same, of a store
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +32,8 @@ typedef struct Mailboxes
 	bool		many;			/* was it one of the array overloads? */
 	int			n;
 	Datum		(*keys)[MODSEQ_MAX_KEYS];
-	Datum	   *labels;			/* for the answer: in the argument's type */
+	Datum	   *labels;			/* for the answer: in the argument's type; NULL:
+								 * it has none */
 } Mailboxes;
 
 extern void argument_not_null(FunctionCallInfo fcinfo, int argno,
@@ -40,8 +45,13 @@ extern Mailboxes argument_mailboxes(FunctionCallInfo fcinfo,
 									const Store *store);
 extern Datum *argument_one_mailbox(FunctionCallInfo fcinfo,
 								   const Store *store);
+extern Mailboxes argument_accounts(FunctionCallInfo fcinfo,
+								   const Store *store);
+extern Datum *argument_one_account(FunctionCallInfo fcinfo,
+								   const Store *store);
 extern void argument_check_may_write(const Store *store);
 extern void argument_check_may_read(const Store *store);
+extern void argument_check_may_see(const Store *store);
 
 /* --- status.c ---------------------------------------------------------- */
 
@@ -63,6 +73,11 @@ extern Status status_read_one(Store *store, Datum *key, PlanMode mode);
 extern void status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes,
 					   int i, const Status *status);
 
+extern PlanMode status_mode(const Store *store, PlanMode mode);
+extern void status_key_arrays(const Store *store, const Mailboxes *mailboxes,
+							  Datum *arrays);
+extern void status_hide(Store *store, const Mailboxes *mailboxes, bool *seen);
+
 /* --- messages.c -------------------------------------------------------- */
 
 /* A message in an answer */
@@ -77,5 +92,120 @@ extern MessageRow *messages_read(Store *store, PlanId id, const Datum *key,
 								 PlanMode mode, int64 *n);
 extern MessageRow *messages_changed(Store *store, const Datum *key,
 									int64 since, const UidSet *uids, int64 *n);
+
+/* --- token.c ----------------------------------------------------------- */
+
+/* What an account has, with a state for each kind */
+typedef enum ObjectKind
+{
+	KIND_EMAIL,
+	KIND_MAILBOX,
+	KIND_THREAD,
+	KINDS						/* how many there are */
+} ObjectKind;
+
+/* What becomes of an object; a walk tells all of one before the next */
+typedef enum Change
+{
+	CHANGE_CREATED,
+	CHANGE_UPDATED,
+	CHANGE_DESTROYED,
+	CHANGES						/* how many there are; also: nothing */
+} Change;
+
+/* A state; or a place in a walk from a state to one */
+typedef struct Token
+{
+	int64		epoch;			/* of the account */
+	int64		from;
+	int64		to;				/* of a walk, as what follows */
+	Change		change;			/* the last one that was told, */
+	int64		modseq;			/* by this */
+	const char *id;				/* and this; NULL: it is a state */
+} Token;
+
+extern char *token_text(ObjectKind kind, const Token *token);
+extern bool token_parse(ObjectKind kind, const char *text, Token *token);
+
+/* --- state.c ----------------------------------------------------------- */
+
+/* What an account's row says */
+typedef struct Account
+{
+	int64		epoch;
+	int64		state[KINDS];
+	int64		floor;
+} Account;
+
+/* Mailboxes of an account */
+typedef struct MailboxRow
+{
+	const char *name;
+	int64		created;
+	int64		properties;		/* when other things than counts changed */
+	int64		changed;
+} MailboxRow;
+
+extern void state_read(Store *store, const Datum *key, Account *account);
+extern Mailboxes state_mailboxes(Store *store, const Datum *key, int64 since,
+								   MailboxRow **rows);
+extern bool *state_has(Store *store, const Datum *key,
+						 const Mailboxes *mailboxes);
+
+/* --- walk.c ------------------------------------------------------------ */
+
+/* For how long an object was there; an Email once for each membership */
+typedef struct Span
+{
+	struct Span *next;
+	const char *member;			/* of a Thread: which Email */
+	int64		created;
+	int64		departed;		/* WALK_LIVE: it is there */
+	int64		changed;		/* of what is there, last */
+} Span;
+
+#define WALK_LIVE		PG_INT64_MAX
+
+/* Whatever has an id, and may have changed */
+typedef struct Thing
+{
+	const char *id;
+	Span	   *spans;
+	bool		renewed;		/* a mailbox: more than its counts changed */
+	char		status;			/* of the hash table */
+} Thing;
+
+/* A change that may have to be told, and is by this in its order */
+typedef struct Candidate
+{
+	int64		modseq;
+	Thing	   *thing;
+} Candidate;
+
+typedef struct Walk
+{
+	MemoryContext context;
+	Token		token;			/* from, to and the place */
+	bool		members;		/* do Emails join and leave? */
+	int64		max;			/* of this page */
+	struct things_hash *things;
+	Change		change;			/* of the candidates */
+	struct binaryheap *heap;	/* of the candidates that are still to come */
+	Candidate *candidates;
+	Candidate **batch;			/* those whose past is to be looked up */
+	int			nbatch;
+	int			batch_size;
+	Thing	  **told[CHANGES];	/* the page */
+	int64		ntold[CHANGES];
+	int64		n;				/* in all */
+	bool		has_more;
+} Walk;
+
+extern Walk *walk_begin(const Token *token, bool members, int64 max);
+extern Thing *walk_add(Walk *walk, const char *id, const char *member,
+					   int64 created, int64 departed, int64 changed);
+extern void walk_add_past(Walk *walk, const char *id, const char *member);
+extern bool walk_next(Walk *walk);
+extern void walk_judge(Walk *walk);
 
 #endif							/* MODSEQ_FUNCTION_H */

@@ -31,9 +31,24 @@ status_no_mailbox(const Store *store, const Datum *key)
 			 errhint("A mailbox is given by the value of its key.")));
 }
 
-/* For each column of the key, an array of the mailboxes' values */
-static void
-make_key_arrays(const Store *store, const Mailboxes *mailboxes, Datum *arrays)
+/*
+ * status_mode: as whom the counters are read, wherever they are: whoever may
+ * see a mailbox may see those in a table of ours, without a grant on that
+ */
+PlanMode
+status_mode(const Store *store, PlanMode mode)
+{
+	if (store->counters == NULL)
+		return mode;
+	return mode == PLAN_READ_AS_CALLER ? PLAN_READ_AS_OWNER : PLAN_AS_OWNER;
+}
+
+/*
+ * status_key_arrays: for each column of the key, an array of the mailboxes'
+ * values
+ */
+void
+status_key_arrays(const Store *store, const Mailboxes *mailboxes, Datum *arrays)
 {
 	Datum	   *values = palloc(sizeof(Datum) * Max(mailboxes->n, 1));
 
@@ -97,12 +112,24 @@ see_mailboxes(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 		probe_end(&probe);
 		return;
 	}
-	make_key_arrays(store, mailboxes, params);
+	status_key_arrays(store, mailboxes, params);
 	SPI_connect();
 	rows = plan_execute(store, PLAN_SEE_SOURCES, params, mode);
 	for (uint64 i = 0; i < rows; i++)
 		statuses[mailbox_number(i, 1)].found = true;
 	SPI_finish();
+}
+
+/* status_hide: those that the caller may not see are not among those seen */
+void
+status_hide(Store *store, const Mailboxes *mailboxes, bool *seen)
+{
+	Status	   *statuses = palloc0(sizeof(Status) * Max(mailboxes->n, 1));
+
+	see_mailboxes(store, mailboxes, PLAN_READ_AS_CALLER, statuses);
+	for (int i = 0; i < mailboxes->n; i++)
+		seen[i] = seen[i] && statuses[i].found;
+	pfree(statuses);
 }
 
 /* A number in a row that direct_read() has found; false for NULL */
@@ -158,7 +185,7 @@ read_by_query(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 	bool	   *found = palloc0(sizeof(bool) * Max(mailboxes->n, 1));
 	uint64		rows;
 
-	make_key_arrays(store, mailboxes, params);
+	status_key_arrays(store, mailboxes, params);
 	SPI_connect();
 	rows = plan_execute(store, PLAN_READ_MAILBOXES, params, mode);
 	for (uint64 i = 0; i < rows; i++)
@@ -195,12 +222,9 @@ status_read(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 		UpdateActiveSnapshotCommandId();
 	}
 	if (beside)
-	{
 		see_mailboxes(store, mailboxes, mode, statuses);
-		mode = mode == PLAN_READ_AS_CALLER ? PLAN_READ_AS_OWNER : PLAN_AS_OWNER;
-	}
 	if (!read_directly(store, mailboxes, !beside, statuses))
-		read_by_query(store, mailboxes, mode, statuses);
+		read_by_query(store, mailboxes, status_mode(store, mode), statuses);
 	if (push)
 		PopActiveSnapshot();
 }

@@ -33,6 +33,8 @@ static const struct Abbreviation
 }			abbreviations[] = {
 	{"m.uid", "m.{uid}::pg_catalog.int8"},
 	{"m.modseq", "m.{modseq}::pg_catalog.int8"},
+	{"m.created", "COALESCE(m.{created_modseq}::pg_catalog.int8, 0)"},
+	{"m.email", "m.{email}::pg_catalog.text"},
 	{"m in r", "m.{uid} {>=} r.lo AND m.{uid} {<=} r.hi"},
 	{"f.uid", "f.{flag_uid}::pg_catalog.int8"},
 	{"b.counters", "b.{uidvalidity}::pg_catalog.int8,"
@@ -123,6 +125,8 @@ declare_param(Expansion *query, const char *name)
 			 strcmp(name, "mailboxes_created") == 0)
 		add_param(query, name, INT8ARRAYOID);
 	else if (strcmp(name, "mailboxes") == 0)
+		add_param(query, name, TEXTARRAYOID);
+	else if (strcmp(name, "names") == 0)
 		add_param(query, name, TEXTARRAYOID);
 	else if (strcmp(name, "place") == 0)
 		add_param(query, name, TIDOID);
@@ -454,6 +458,35 @@ expand_live(Expansion *query)
 	}
 }
 
+/* {m.thread}, {d.threads} */
+static void
+expand_thread(Expansion *query, bool departed)
+{
+	if (query->store->thread.name == NULL)
+		appendStringInfo(&query->text, "NULL::pg_catalog.text%s",
+						 departed ? "[]" : "");
+	else if (departed)
+		appendStringInfoString(&query->text, "d.threads::pg_catalog.text[]");
+	else
+		appendStringInfo(&query->text, "m.%s::pg_catalog.text",
+						 query->store->thread.quoted);
+}
+
+/* {m.email=i}, {m.thread=i} */
+static void
+expand_same_id(Expansion *query, const Column *column)
+{
+	Oid			unused;
+
+	generate_operator_clause(&query->text, psprintf("m.%s", column->quoted),
+							 column->type,
+							 equality_operator(column->type, column->type,
+											   &unused),
+							 psprintf("i.id::%s", type_name(column->type)),
+							 column->type);
+	expand_collation(query, column->collation);
+}
+
 /*
  * {b.gone}, {b.outlived}: of a mailbox whose counters are in a table of ours,
  * is it gone, and are messages of it there?
@@ -544,6 +577,13 @@ expand_braces(Expansion *query, char *token)
 		}
 	if (strcmp(token, "m.live") == 0)
 		expand_live(query);
+	else if (strcmp(token, "m.thread") == 0 ||
+			 strcmp(token, "d.threads") == 0)
+		expand_thread(query, token[0] == 'd');
+	else if (strcmp(token, "m.email=i") == 0)
+		expand_same_id(query, &query->store->email);
+	else if (strcmp(token, "m.thread=i") == 0)
+		expand_same_id(query, &query->store->thread);
 	else if (strcmp(token, "b.gone") == 0 ||
 			 strcmp(token, "b.outlived") == 0)
 		expand_gone(query, token[2] == 'o');

@@ -114,6 +114,14 @@ typedef enum PlanId
 	PLAN_NAME_MAILBOX,
 	PLAN_SEE_LOST_EMAIL,
 	PLAN_SEE_NEW_EMAIL,
+	PLAN_READ_ACCOUNT,
+	PLAN_CHANGED_MAILBOXES,
+	PLAN_ACCOUNT_MAILBOXES,
+	PLAN_CHANGED_EMAILS,
+	PLAN_DEPARTED_EMAILS,
+	PLAN_DEPARTED_MAILBOXES,
+	PLAN_PAST_EMAILS,
+	PLAN_PAST_THREADS,
 	PLAN_COUNT,
 
 	/* For plan_scan(), which keeps none */
@@ -249,6 +257,7 @@ extern uint64 plan_run(Store *store, PlanId id, const Datum *params);
 extern uint64 plan_execute(Store *store, PlanId id, Datum *params,
 						   PlanMode mode);
 extern uint64 plan_scan(Store *store, PlanId id, Oid relid);
+extern int64 plan_get_number(uint64 row, int column);
 extern bool plan_get_key(const Store *store, uint64 row, Datum *key);
 extern bool plan_get_account(const Store *store, uint64 row, int column,
 							 Datum *account);

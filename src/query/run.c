@@ -239,6 +239,8 @@ letter_type(const Store *store, char letter, int i)
 			return get_array_type(store->thread.type);
 		case 'I':
 			return INT8ARRAYOID;
+		case 'S':
+			return TEXTARRAYOID;
 		default:
 			return uidset_oid();
 	}
@@ -483,6 +485,19 @@ plan_scan(Store *store, PlanId id, Oid relid)
 	SetUserIdAndSecContext(user, security);
 	SPI_freeplan(plan.spi);
 	return rows;
+}
+
+/*
+ * plan_get_number: a bigint in a row of SPI_tuptable, 0 where it is NULL
+ */
+int64
+plan_get_number(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
 }
 
 /*

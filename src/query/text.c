@@ -46,9 +46,13 @@
  *				the same for the account, which a row of {account}, a, and one
  *				of {departed}, d, have as rows of mailboxes do
  * {m.id=f.id}	flag row f is message m's, going by the message's key
+ * {m.email=i} {m.thread=i}
+ *				message m is of that Email or Thread, whose id is i.id
+ * {m.email} {m.thread} {d.threads}
+ *				the ids as texts; where there are no Threads, NULL
  * {m.live}		message m is not soft-deleted
  * {m in r}		message m has a UID of range r
- * {m.uid} {f.uid} {m.modseq}
+ * {m.uid} {f.uid} {m.modseq} {m.created}
  *				the number as a bigint
  * {b.uidnext} {b.highestmodseq}
  *				the counter as a bigint; what nobody stored counts as unused
@@ -84,6 +88,7 @@
  *				{ids}, before {message} in FROM, goes with that
  * uids, changed	{$uids}, {$changed}: a set of UIDs
  * place		{$place}: the place of a row, a ctid
+ * names		{$names}: an array of texts
  * any other	{$name}: a bigint
  *
  * The columns of a result that we read have a letter each, for run.c:
@@ -91,7 +96,7 @@
  * a			the columns of the account's key, in the mailbox table's types;
  *				a boolean if there is one for the store
  * i b o t u s	a bigint, a boolean, an OID, a row's place, a set of UIDs, text
- * E T I		arrays of Emails, Threads, bigints
+ * E T I S		arrays of Emails, Threads, bigints, texts
  */
 typedef struct QueryText
 {
@@ -657,6 +662,67 @@ static const QueryText queries[] = {
 		" AND ((e.id, e.thread) IN (SELECT pg_catalog.unnest({$emails}),"
 		" pg_catalog.unnest({$threads}))) IS NOT TRUE"
 		" LIMIT 1"
+	},
+
+	/* --- accounts: what has changed, see changes.c ------------------------ */
+
+	[PLAN_READ_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_INDEX, "iiiii", "account",
+		"SELECT a.epoch, a.email_modseq, a.mailbox_modseq, a.thread_modseq,"
+		" a.floor FROM {account} AS a WHERE {a@$account}"
+	},
+	[PLAN_CHANGED_MAILBOXES] = {TABLE_MAILBOX, ACCESS_INDEX, "ksiii",
+		"account since",
+		"SELECT {b.mailbox}, {b.name}, {b.created_modseq},"
+		" {b.properties_modseq}, {b.highestmodseq}"
+		" FROM {mailbox} AS b"
+		" WHERE {b@$account} AND b.{highestmodseq} {>} {$since}"
+		" AND NOT {b.gone}"
+		" ORDER BY b.{highestmodseq}"
+	},
+	/* Which of them are the account's, from 1 */
+	[PLAN_ACCOUNT_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "i",
+		"keys account",
+		"SELECT k._n"
+		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, _n),"
+		" {mailbox} AS b WHERE {b=k} AND {b@$account} AND NOT {b.gone}"
+	},
+	/* The order makes the index on (mailbox, modseq) the only choice */
+	[PLAN_CHANGED_EMAILS] = {TABLE_MESSAGE, ACCESS_INDEX, "ssii", "keys since",
+		"SELECT c.email, c.thread, c.created, c.modseq"
+		" FROM ROWS FROM ({$keys}) AS k ({key}),"
+		" LATERAL (SELECT {m.email} AS email, {m.thread} AS thread,"
+		" {m.created} AS created, {m.modseq} AS modseq"
+		" FROM {message} AS m"
+		" WHERE {m=k} AND {m.live} AND m.{modseq} {>} {$since}"
+		" ORDER BY m.{modseq}) AS c"
+	},
+	[PLAN_DEPARTED_EMAILS] = {TABLE_DEPARTED, ACCESS_INDEX, "iSSI",
+		"account since",
+		"SELECT d.modseq, d.emails::pg_catalog.text[], {d.threads}, d.created"
+		" FROM {departed} AS d"
+		" WHERE {d@$account} AND d.modseq {>} {$since}"
+		" AND d.emails IS NOT NULL"
+		" ORDER BY d.modseq"
+	},
+	[PLAN_DEPARTED_MAILBOXES] = {TABLE_DEPARTED, ACCESS_INDEX, "iSSI",
+		"account since",
+		"SELECT d.modseq, d.mailboxes, NULL::pg_catalog.text[],"
+		" d.mailboxes_created"
+		" FROM {departed} AS d"
+		" WHERE {d@$account} AND d.modseq {>} {$since}"
+		" AND d.mailboxes IS NOT NULL"
+		" ORDER BY d.modseq"
+	},
+	/* Those that were there already, by the index on Emails or on Threads */
+	[PLAN_PAST_EMAILS] = {TABLE_MESSAGE, ACCESS_RANGES, "ssk", "names since",
+		"SELECT i.id, {m.email}, {m.mailbox}"
+		" FROM pg_catalog.unnest({$names}) AS i (id), {message} AS m"
+		" WHERE {m.email=i} AND {m.live} AND {m.created} {<=} {$since}"
+	},
+	[PLAN_PAST_THREADS] = {TABLE_MESSAGE, ACCESS_RANGES, "ssk", "names since",
+		"SELECT i.id, {m.email}, {m.mailbox}"
+		" FROM pg_catalog.unnest({$names}) AS i (id), {message} AS m"
+		" WHERE {m.thread=i} AND {m.live} AND {m.created} {<=} {$since}"
 	},
 
 	/* --- tables that come or go: they are locked, see bulk.c ------------- */

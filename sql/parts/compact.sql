@@ -1,5 +1,6 @@
 /*
- * compact(): old vanished rows, folded into one a mailbox.
+ * compact(): old vanished rows, folded into one a mailbox; and of accounts, what
+ * departed long ago is forgotten.
  */
 
 CREATE FUNCTION modseq_internal.refuse_fold(store modseq_internal.store) RETURNS void
@@ -15,7 +16,76 @@ $$;
 COMMENT ON FUNCTION modseq_internal.refuse_fold IS
 	'Error 27000: something of others has kept us from folding rows.';
 
-CREATE FUNCTION modseq_internal.compact(store regclass, older_than interval) RETURNS bigint
+CREATE FUNCTION modseq_internal.refuse_interval(name text, value interval) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF value IS NULL THEN
+		RAISE '% must not be null', name USING
+			ERRCODE = 'null_value_not_allowed',
+			HINT = 'Pass ''0'' for all that there is.';
+	ELSIF value < '0' THEN
+		RAISE '% must not be negative', name USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = 'Pass ''0'' for all that there is.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.refuse_interval IS
+	'Refuses an interval that is null or negative.';
+
+-- Nothing is forgotten behind a client's back: in the snapshot that does not see a row any more, the floor is above it
+CREATE FUNCTION modseq_internal.forget_departed(s modseq_internal.store, older_than interval) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
+SET row_security = off SET jit = off AS $$
+DECLARE
+	forgotten bigint;
+	sound boolean;
+BEGIN
+	-- Not what this transaction has written: a message may yet come back. And not of an account that somebody writes to:
+	-- he may wait for what we have locked, and it can be forgotten another time.
+	EXECUTE expand_template(s, '
+		WITH horizon AS MATERIALIZED (
+			SELECT {d.account}, max(d.modseq) AS modseq
+			FROM {departed} d
+			WHERE d.departed_at <= clock_timestamp() - $1 AND d.departed_at < transaction_timestamp()
+			GROUP BY {d.account}),
+		free AS MATERIALIZED (
+			SELECT {a.account}, horizon.modseq
+			FROM {account} a JOIN horizon ON {a@horizon}
+			ORDER BY {a.account}
+			FOR NO KEY UPDATE OF a SKIP LOCKED),
+		raised AS (
+			UPDATE {account} a SET floor = GREATEST(a.floor, free.modseq)
+			FROM free
+			WHERE {a@free}
+			RETURNING a.floor >= free.modseq AS same),
+		old AS MATERIALIZED (
+			SELECT d.ctid
+			FROM {departed} d JOIN free ON {d@free} AND d.modseq <= free.modseq),
+		gone AS (
+			DELETE FROM {departed} d
+			USING old
+			WHERE d.ctid = old.ctid
+			RETURNING d.modseq)
+		SELECT (SELECT count(*) FROM gone),
+			(SELECT count(*) FROM raised WHERE same) = (SELECT count(*) FROM free)
+				AND (SELECT count(*) FROM gone) = (SELECT count(*) FROM old)')
+		INTO forgotten, sound USING older_than;
+	IF NOT sound THEN
+		RAISE 'what departed from store % could not be forgotten', qualified_name(s.message) USING
+			ERRCODE = 'triggered_data_change_violation',
+			DETAIL = format('A trigger or rule of table %s or %s changed or suppressed what modseq wrote.',
+				qualified_name(s.account_table), qualified_name(s.departed)),
+			HINT = 'Drop it; the table belongs to modseq.';
+	END IF;
+	RETURN forgotten;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.forget_departed IS
+	'Removes the rows of what departed from accounts before that, and all below them; and raises the floors. Takes the '
+	'locks of these accounts, and leaves out those that are locked. Returns how many rows it removed.';
+
+CREATE FUNCTION modseq_internal.compact(store regclass, older_than interval, changes_older_than interval) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
@@ -23,18 +93,11 @@ DECLARE
 	folded bigint;
 	sound boolean;
 BEGIN
-	IF older_than IS NULL THEN
-		RAISE 'older_than must not be null' USING
-			ERRCODE = 'null_value_not_allowed',
-			HINT = 'Pass ''0'' to fold all that has vanished.';
-	ELSIF older_than < '0' THEN
-		RAISE 'older_than must not be negative' USING
-			ERRCODE = 'invalid_parameter_value',
-			HINT = 'Pass ''0'' to fold all that has vanished.';
-	END IF;
+	PERFORM refuse_interval('older_than', older_than);
+	PERFORM refuse_interval('changes_older_than', changes_older_than);
 	PERFORM wait_for_attach(store);
 	s := find_store(store);
-	PERFORM refuse_stranger(ARRAY[s.vanished], 'modseq.compact()');
+	PERFORM refuse_stranger(array_remove(ARRAY[s.vanished, s.departed], NULL), 'modseq.compact()');
 	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
 	-- Not what this transaction has written: a message may yet come back
 	EXECUTE expand_template(s, '
@@ -84,21 +147,27 @@ BEGIN
 			WHERE b.gone_at <= clock_timestamp() - $1 AND NOT EXISTS (SELECT FROM {message} m WHERE {m=b})')
 			USING older_than;
 	END IF;
+	IF s.account IS NOT NULL THEN
+		folded := folded + forget_departed(s, changes_older_than);
+	END IF;
 	RETURN folded;
 END
 $$;
-COMMENT ON FUNCTION modseq_internal.compact(regclass, interval) IS
+COMMENT ON FUNCTION modseq_internal.compact(regclass, interval, interval) IS
 	'What modseq.compact() does, as the owner of the message table.';
 
-CREATE FUNCTION modseq.compact(store regclass, older_than interval) RETURNS bigint
+CREATE FUNCTION modseq.compact(store regclass, older_than interval, changes_older_than interval DEFAULT '60 days')
+RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_as_owner';
-COMMENT ON FUNCTION modseq.compact(regclass, interval) IS
+COMMENT ON FUNCTION modseq.compact(regclass, interval, interval) IS
 	'Folds the vanished rows of each mailbox that are older than the interval (by the clock, when they vanished) '
 	'into one, and returns how many rows it removed. No UID is forgotten: a client that has seen the mod-sequence '
 	'of that row, or a later one, still gets an exact answer; one that has not gets every UID that vanished up to '
 	'it, as RFC 7162 section 3.2.6 asks. What is left is at most a range for each live message and one more. '
 	'Writers and readers go on; two calls for one store wait for each other (SHARE UPDATE EXCLUSIVE on the '
 	'vanished table). Counters that are remembered beside the mailbox table go where no message is left, under the '
-	'mailbox lock, unless policies hide rows from the owner. For the owner of the store. Errors: 22004, 22023 for a '
+	'mailbox lock, unless policies hide rows from the owner. In a store with accounts, what departed before '
+	'changes_older_than is forgotten, but of accounts that somebody is writing to: to states from before then, email_changes() '
+	'and its like answer too_old. For the owner of the store. Errors: 22004, 22023 for a '
 	'negative interval, 55000 if the table is not attached, 42501, 27000 if a trigger changes what is folded, 40001 in '
 	'REPEATABLE READ or SERIALIZABLE.';

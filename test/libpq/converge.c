@@ -52,6 +52,8 @@ usage(void)
 		 "  --no-foreign-keys\n"
 		 "  --counters beside|mailbox                   where they are: beside the mailbox table\n"
 		 "  --log                                       changes are logged, and have no index\n"
+		 "  --accounts N                                that the mailboxes are of, with replicas of JMAP;\n"
+		 "                                              not with tenants\n"
 		 "  --steps N                                   in a transaction, at most: 4\n"
 		 "  --messages N                                that a mailbox should have: 120\n"
 		 "  --triggers                                  the application has triggers of its own\n"
@@ -143,7 +145,7 @@ parse_options(int argc, char **argv)
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
 		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'}, {"log", 0, NULL, 'L'},
 		{"tenants", 0, NULL, 'i'},
-		{"steps", 1, NULL, 'l'},
+		{"steps", 1, NULL, 'l'}, {"accounts", 1, NULL, 'a'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
@@ -182,6 +184,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'k':
 				options.foreign_keys = false;
+				break;
+			case 'a':
+				options.accounts = atoi(optarg);
 				break;
 			case 'l':
 				options.steps = atoi(optarg);
@@ -238,6 +243,7 @@ parse_options(int argc, char **argv)
 	if (optind < argc || options.writers < 1 || options.replicas < 1 ||
 		options.mailboxes < 1 || (options.shared &&
 								  (options.mode == MODE_RAW || options.flag_table == options.flag_columns)) ||
+		options.accounts < 0 || (options.accounts > 0 && (options.tenants || options.broken)) ||
 		(options.tenants && (options.triggers || options.partitioned ||
 							 !(options.flag_table || options.shared))))
 	{
@@ -349,10 +355,21 @@ run_rounds(Client *client)
 	} while (!finished);
 }
 
+/* Replicas of IMAP, and half as many of JMAP */
+static void *
+start_replica(void *arg)
+{
+	int			number = (int) (intptr_t) arg;
+
+	return number < options.replicas ? replica_main(arg) :
+		jmap_main((void *) (intptr_t) (number - options.replicas));
+}
+
 static void
 run_threads(Client *client)
 {
-	int			count = options.writers + options.replicas;
+	int			count = options.writers + options.replicas +
+		(options.accounts ? (options.replicas + 1) / 2 : 0);
 	pthread_t  *threads = calloc(count + 1, sizeof(pthread_t));
 
 	pthread_barrier_init(&the_barrier, NULL, count + 1);
@@ -360,7 +377,7 @@ run_threads(Client *client)
 	{
 		bool		writer = i < options.writers;
 
-		pthread_create(&threads[i], NULL, writer ? writer_main : replica_main,
+		pthread_create(&threads[i], NULL, writer ? writer_main : start_replica,
 					   (void *) (intptr_t) (writer ? i : i - options.writers));
 	}
 	if (options.crash)
@@ -386,6 +403,7 @@ scenario(char *buffer, size_t size)
 			 options.flag_table && options.flag_columns ? "table and columns" :
 			 options.flag_table ? "a table" : "columns",
 			 options.foreign_keys ? "with" : "without",
+			 options.accounts ? ", accounts" : "",
 			 options.in_mailbox ? ", counters in the mailbox" : "",
 			 options.log ? ", changes logged" : "",
 			 kinds[options.soft_delete],
@@ -433,7 +451,7 @@ main(int argc, char **argv)
 {
 	Client		client;
 	char		name[300];
-	char		label[300];
+	char		label[360];
 	double		start;
 	bool		ok;
 

@@ -66,6 +66,7 @@ typedef struct Options
 	bool		returned;		/* some are taken out and put back */
 	bool		prepared;		/* the server allows PREPARE TRANSACTION */
 	bool		verbose;
+	int			accounts;		/* how many; 0: the store has none */
 	int			steps;			/* statements in a transaction, at most */
 	int			messages;		/* about how many a mailbox should have */
 	const char *crash;			/* shell command that restarts the server */
@@ -91,6 +92,7 @@ typedef struct Totals
 	atomic_long prepared;		/* PREPARE TRANSACTION */
 	atomic_long rewinds;		/* syncs from an older checkpoint */
 	atomic_long compactions;
+	atomic_long forgotten;		/* compactions that forget what departed */
 	atomic_long crashes;
 	atomic_long quiet_points;
 	atomic_long divergences;
@@ -183,7 +185,7 @@ extern bool ranges_contain(const Ranges *ranges, int64_t uid);
 extern char *ranges_text(const Ranges *ranges);
 extern void ranges_free(Ranges *ranges);
 
-/* --- the parts (schema.c, statement.c, returned.c, writer.c, replica.c, cas.c) */
+/* --- the parts (schema.c, statement.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
 
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
@@ -219,8 +221,11 @@ extern bool returned_statement(Client *client, const Target *target, char *sql,
 							   Law *law);
 extern bool returned_step(Client *client, int mailbox, const char *uids,
 						  bool (*meanwhile) (void *arg), void *arg);
+extern bool account_statement(Client *client, const Target *target, char *sql,
+							  Law *law);
 extern void *writer_main(void *arg);
 extern void *replica_main(void *arg);
+extern void *jmap_main(void *arg);
 extern bool cas_test(int connections, int increments);
 
 extern void barrier(void);

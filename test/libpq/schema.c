@@ -135,7 +135,7 @@ create_tables(Client *client)
 	const char *to_mailbox = "";
 	const char *to_mail = "";
 	const char *to_message = "";
-	char		message[100] = "";
+	char		message[120] = "";
 	const char *tenant = "";
 	char		sql[SQL_SIZE];
 
@@ -151,7 +151,7 @@ create_tables(Client *client)
 		tenant = options.shared ?
 			", tenant integer NOT NULL DEFAULT pg_catalog.currval('mw_msg_id') % 4" :
 			", tenant integer NOT NULL DEFAULT pg_catalog.currval('mw_mail_id') % 4";
-	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished, mw_mail_mailbox, mw_aside");
+	must(client, "DROP TABLE IF EXISTS mw_mail_flag, mw_mail, mw_msg, mw_mailbox, mw_mail_vanished, mw_mail_mailbox, mw_mail_account, mw_mail_departed, mw_aside");
 	must(client, "DROP SEQUENCE IF EXISTS mw_mail_id, mw_msg_id");
 	must(client, "DROP SCHEMA IF EXISTS broken CASCADE");
 	must(client, "CREATE EXTENSION IF NOT EXISTS modseq");
@@ -162,12 +162,13 @@ create_tables(Client *client)
 		snprintf(message, sizeof(message), ", msg bigint NOT NULL"
 				 " DEFAULT pg_catalog.nextval('mw_msg_id')%s%s", TENANT(" / 4"), to_message);
 	}
-	must(client, "CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text) WITH (fillfactor = 50)");
+	must(client, "CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text, acct integer) WITH (fillfactor = 50)");
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail ("
 			 "id bigint DEFAULT pg_catalog.nextval('mw_mail_id')%s,"
-			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s)",
+			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s%s)",
 			 options.tenants && !options.shared ? " / 4" : "", to_mailbox,
 			 message, tenant,
+			 options.accounts ? ", thread bigint NOT NULL DEFAULT pg_catalog.random() * 30" : "",
 			 options.flag_columns ? ", seen boolean, bits integer, kw text[]" : "",
 			 gone[options.soft_delete], options.partitioned ?
 			 ", part integer NOT NULL DEFAULT pg_catalog.random() * 3,"
@@ -177,6 +178,11 @@ create_tables(Client *client)
 	must(client, sql);
 	if (options.partitioned)
 		create_partitions(client);
+	if (options.accounts && options.shared)
+		must(client, "CREATE OR REPLACE FUNCTION converge_thread() RETURNS trigger LANGUAGE plpgsql AS $$"
+			 " BEGIN NEW.thread := NEW.msg % 30; RETURN NEW; END $$;"
+			 " CREATE TRIGGER a_thread BEFORE INSERT OR UPDATE ON mw_mail"
+			 " FOR EACH ROW EXECUTE FUNCTION converge_thread()");
 	if (has_mw_msg())
 		must(client, "CREATE TRIGGER a_message BEFORE INSERT ON mw_mail"
 			 " FOR EACH ROW EXECUTE FUNCTION converge_message()");
@@ -247,8 +253,10 @@ attach(Client *client)
 		snprintf(flag, sizeof(flag), ", flag => 'mw_mail_flag', flag_message => '{mail_id%s}',"
 				 " message_key => '{%s%s}'", TENANT(",tenant"), FLAG_KEY, TENANT(",tenant"));
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
-			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s)",
+			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s%s%s)",
 			 options.in_mailbox ? "mailbox" : "beside", options.log ? "log" : "index", flag,
+			 options.accounts ? ", account => '{acct}', thread => 'thread', email => " : "",
+			 !options.accounts ? "" : options.shared ? "'msg'" : "'id'",
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",
 			 options.soft_delete ? ", message_expunged => 'gone'" : "");
 	must(client, sql);
@@ -300,9 +308,9 @@ schema_create(Client *client, const char *directory)
 		create_triggers(client);
 	if (options.crash)
 		linger_at_commit(client);
-	if (!run(client, "INSERT INTO mw_mailbox (id, name)"
-			 " SELECT i, 'box ' || i FROM generate_series(1, %d) AS i",
-			 options.mailboxes + 1))
+	if (!run(client, "INSERT INTO mw_mailbox (id, name, acct)"
+			 " SELECT i, 'box ' || i, i %% %d FROM generate_series(1, %d) AS i",
+			 options.accounts ? options.accounts : 1, options.mailboxes + 1))
 		exit(2);
 	/* Half full, and known to the planner: see session_settings() */
 	if (!run(client, "INSERT INTO mw_mail (mailbox_id, subject) SELECT i, 'old'"

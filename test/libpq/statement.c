@@ -587,6 +587,9 @@ statement_random(Client *client, const Target *target, char *sql, Law *law)
 	}
 	if (options.returned && returned_statement(client, target, sql, law))
 		return;
+	if (options.accounts && chance(client, 12) &&
+		account_statement(client, target, sql, law))
+		return;
 	for (;;)
 	{
 		int			pick = random_number(client, 119);

@@ -134,6 +134,9 @@ check_law(Writer *w, int mailbox, const Law *law, const char *sql, long rows,
 		modseq++;
 	if (law->uid_per_row)
 		uidnext += rows;
+	/* The next one of the account */
+	if (options.accounts && modseq > before->highestmodseq && after.highestmodseq > modseq)
+		modseq = after.highestmodseq;
 	if (after.highestmodseq != modseq || after.uidnext != uidnext)
 		diverged(&w->client, mailbox, 0,
 				 "HIGHESTMODSEQ went from %lld to %lld and UIDNEXT from %lld to %lld"

@@ -39,6 +39,12 @@ sub new_standby
 }
 my $standby = new_standby($primary, 'standby');
 
+# Lists of numbers, whatever their order
+sub in_order
+{
+	return join '|', map { join ',', sort { $a <=> $b } /\d+/g } @_;
+}
+
 #
 # The reading functions
 #
@@ -57,6 +63,49 @@ FROM mail_mailbox, modseq.resync('mail', id, uidvalidity, 1, '3,5:6', '1', '1') 
 SQL
 sound($standby, 'standby');
 
+# What changed in accounts, on both in turn: a walk that one server begins, the other goes on with
+$primary->safe_psql('postgres', <<'SQL');
+CREATE TABLE folder (id bigint PRIMARY KEY, owner text NOT NULL);
+CREATE TABLE letter (id bigint PRIMARY KEY, folder_id bigint NOT NULL REFERENCES folder ON DELETE CASCADE, seen boolean);
+SELECT modseq.attach('letter', 'folder', account => '{owner}');
+INSERT INTO folder VALUES (1, 'a'), (2, 'a');
+INSERT INTO letter SELECT i, 1 + i % 2 FROM generate_series(1, 20) AS i;
+SQL
+my %state;
+$state{$_} = $primary->safe_psql('postgres', "SELECT $_ FROM modseq.account_state('letter', 'a')")
+	foreach 'email', 'mailbox';
+$primary->safe_psql('postgres', <<'SQL');
+INSERT INTO letter VALUES (21, 1), (22, 2);
+UPDATE letter SET seen = true WHERE id IN (3, 5);
+UPDATE letter SET folder_id = 2 WHERE id = 7;
+DELETE FROM letter WHERE id IN (8, 9);
+INSERT INTO folder VALUES (3, 'a');
+DELETE FROM folder WHERE id = 1;
+SQL
+foreach my $kind ('email', 'mailbox')
+{
+	my $changes = "created, updated, destroyed FROM modseq.${kind}_changes('letter', 'a', '%s'%s)";
+	my $whole = sprintf "SELECT $changes", $state{$kind}, '';
+	my @told = ('') x 3;
+	my ($turn, $more) = (0, 't');
+
+	$primary->wait_for_catchup($standby);
+	is($standby->safe_psql('postgres', $whole), $primary->safe_psql('postgres', $whole), "standby: ${kind}_changes");
+	while ($more eq 't')
+	{
+		my $page = sprintf "SELECT has_more, new_state, $changes", $state{$kind}, ', 2';
+		my $server = $turn++ % 2 ? $primary : $standby;
+		my @ids;
+
+		($more, $state{$kind}, @ids) = split /\|/, $server->safe_psql('postgres', $page);
+		$told[$_] .= $ids[$_] foreach 0 .. 2;
+	}
+	my @wanted = split /\|/, $primary->safe_psql('postgres', $whole);
+	is(in_order(@told), in_order(@wanted), "primary and standby in turn: ${kind}_changes");
+	is($state{$kind}, $standby->safe_psql('postgres', "SELECT $kind FROM modseq.account_state('letter', 'a')"),
+		"primary and standby in turn: ${kind}_changes ends at the present state");
+}
+
 #
 # Writing
 #
@@ -64,6 +113,7 @@ sound($standby, 'standby');
 foreach my $sql (
 	"SELECT FROM modseq.lock('mail', 1)",
 	"SELECT FROM modseq.lock('mail', ARRAY[1, 2])",
+	"SELECT FROM modseq.account_lock('letter', 'a')",
 	"SELECT modseq.touch('mail', 1)",
 	"SELECT FROM modseq.unchanged_since('mail', 1, '1', 1)",
 	"SELECT modseq.next_uidvalidity()",

@@ -9,8 +9,10 @@
  */
 #include "function/function.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -31,11 +33,73 @@ argument_not_null(FunctionCallInfo fcinfo, int argno, const char *name)
 				 errhint("Only sets of UIDs may be null, and stand for all UIDs then.")));
 }
 
+static bool
+may_write(Oid relid)
+{
+	return OidIsValid(relid) &&
+		(pg_class_aclmask(relid, GetUserId(),
+						  ACL_INSERT | ACL_UPDATE | ACL_DELETE,
+						  ACLMASK_ANY) != 0 ||
+		 pg_attribute_aclcheck_all(relid, GetUserId(), ACL_UPDATE,
+								   ACLMASK_ANY) == ACLCHECK_OK);
+}
+
+/*
+ * Triggers take the mailbox lock for whoever may write messages or flags; the
+ * functions that take it ask for the same right.
+ */
+static void
+check_may_write(const Store *store)
+{
+	if (!may_write(store->message_relid) &&
+		!may_write(store->table[TABLE_FLAG].relid))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
+					   get_rel_name(store->message_relid));
+}
+
+/*
+ * The store, its tables locked, so that it is still that when they are read: an
+ * attach() may move counters to another table, and drop the columns that they
+ * were in.
+ */
+static Store *
+lock_store(Oid relid, LOCKMODE mode)
+{
+	Store	   *store = store_get(relid);
+	Store	   *before;
+
+	do
+	{
+		before = store;
+		LockRelationOid(relid, mode);
+		for (TableRole role = 0; role < TABLE_ROLES; role++)
+			if (OidIsValid(store->table[role].relid))
+				LockRelationOid(store->table[role].relid, AccessShareLock);
+		store = store_get(relid);
+	} while (store != before);
+	return store;
+}
+
+/* argument_store: the first argument, for functions that read */
 Store *
 argument_store(FunctionCallInfo fcinfo)
 {
 	argument_not_null(fcinfo, 0, "store");
-	return store_get(PG_GETARG_OID(0));
+	return lock_store(PG_GETARG_OID(0), AccessShareLock);
+}
+
+/*
+ * argument_store_to_write: the same for functions that take the mailbox lock,
+ * of which attach() and others must not change their minds meanwhile
+ *
+ * Where nothing may be written, the query that would tells so.
+ */
+Store *
+argument_store_to_write(FunctionCallInfo fcinfo)
+{
+	check_may_write(argument_store(fcinfo));
+	return lock_store(PG_GETARG_OID(0), XactReadOnly ? AccessShareLock :
+					  RowExclusiveLock);
 }
 
 int64
@@ -284,30 +348,6 @@ argument_one_account(FunctionCallInfo fcinfo, const Store *store)
 }
 
 /* --- rights ------------------------------------------------------------ */
-
-static bool
-may_write(Oid relid)
-{
-	return OidIsValid(relid) &&
-		(pg_class_aclmask(relid, GetUserId(),
-						  ACL_INSERT | ACL_UPDATE | ACL_DELETE,
-						  ACLMASK_ANY) != 0 ||
-		 pg_attribute_aclcheck_all(relid, GetUserId(), ACL_UPDATE,
-								   ACLMASK_ANY) == ACLCHECK_OK);
-}
-
-/*
- * Triggers take the mailbox lock for whoever may write messages or flags; the
- * functions that take it ask for the same right.
- */
-void
-argument_check_may_write(const Store *store)
-{
-	if (!may_write(store->message_relid) &&
-		!may_write(store->table[TABLE_FLAG].relid))
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE,
-					   get_rel_name(store->message_relid));
-}
 
 /* The vanished UIDs are for those who may read the messages' */
 void

@@ -39,6 +39,7 @@ typedef struct Mailboxes
 extern void argument_not_null(FunctionCallInfo fcinfo, int argno,
 							  const char *name);
 extern Store *argument_store(FunctionCallInfo fcinfo);
+extern Store *argument_store_to_write(FunctionCallInfo fcinfo);
 extern int64 argument_since(FunctionCallInfo fcinfo, int argno);
 extern UidSet *argument_uids(FunctionCallInfo fcinfo, int argno);
 extern Mailboxes argument_mailboxes(FunctionCallInfo fcinfo,
@@ -49,7 +50,6 @@ extern Mailboxes argument_accounts(FunctionCallInfo fcinfo,
 								   const Store *store);
 extern Datum *argument_one_account(FunctionCallInfo fcinfo,
 								   const Store *store);
-extern void argument_check_may_write(const Store *store);
 extern void argument_check_may_read(const Store *store);
 extern void argument_check_may_see(const Store *store);
 
@@ -58,6 +58,7 @@ extern void argument_check_may_see(const Store *store);
 /* What a mailbox row says */
 typedef struct Status
 {
+	bool		seen;			/* not by its counters, but its other row */
 	bool		found;			/* is there any? */
 	bool		has_uidvalidity;
 	int64		uidvalidity;

@@ -255,12 +255,11 @@ compare_accounts(const void *a, const void *b, void *store)
 Datum
 modseq_account_lock(PG_FUNCTION_ARGS)
 {
-	Store	   *store = argument_store(fcinfo);
+	Store	   *store = argument_store_to_write(fcinfo);
 	Mailboxes	accounts = argument_accounts(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		(*sorted)[MODSEQ_MAX_KEYS];
 
-	argument_check_may_write(store);
 	argument_check_may_see(store);
 	InitMaterializedSRF(fcinfo, 0);
 	sorted = palloc(sizeof(*sorted) * Max(accounts.n, 1));

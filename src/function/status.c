@@ -202,6 +202,29 @@ read_by_query(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 }
 
 /*
+ * A mailbox that the caller sees has no counters in that snapshot: have they
+ * come to their table since, as by an attach() that moved them there?
+ */
+static void
+check_moved(Store *store, const Datum *key)
+{
+	uint64		rows;
+
+	SPI_connect();
+	rows = plan_execute(store, PLAN_READ_MAILBOX, unconstify(Datum *, key),
+						PLAN_LATEST);
+	SPI_finish();
+	if (rows > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to mailbox %s",
+						key_text(store, key)),
+				 errdetail("Its counters have come to table %s since the snapshot.",
+						   store->table[TABLE_MAILBOX].name),
+				 errhint("The transaction might succeed if retried.")));
+}
+
+/*
  * status_read: the rows of these mailboxes, as the mode says, which is one of a
  * caller's; what is not found does not exist, or may not be seen
  */
@@ -223,8 +246,13 @@ status_read(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 	}
 	if (beside)
 		see_mailboxes(store, mailboxes, mode, statuses);
+	for (int i = 0; i < mailboxes->n; i++)
+		statuses[i].seen = beside && statuses[i].found;
 	if (!read_directly(store, mailboxes, !beside, statuses))
 		read_by_query(store, mailboxes, status_mode(store, mode), statuses);
+	for (int i = 0; i < mailboxes->n; i++)
+		if (statuses[i].seen && !statuses[i].found)
+			check_moved(store, mailboxes->keys[i]);
 	if (push)
 		PopActiveSnapshot();
 }

@@ -60,13 +60,12 @@ compare_keys(const void *a, const void *b, void *store)
 Datum
 modseq_lock(PG_FUNCTION_ARGS)
 {
-	Store	   *store = argument_store(fcinfo);
+	Store	   *store = argument_store_to_write(fcinfo);
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		(*sorted)[MODSEQ_MAX_KEYS];
 	Status	   *statuses;
 
-	argument_check_may_write(store);
 	InitMaterializedSRF(fcinfo, 0);
 	sorted = palloc(sizeof(*sorted) * Max(mailboxes.n, 1));
 	memcpy(sorted, mailboxes.keys, sizeof(*sorted) * mailboxes.n);
@@ -94,12 +93,11 @@ modseq_lock(PG_FUNCTION_ARGS)
 Datum
 modseq_touch(PG_FUNCTION_ARGS)
 {
-	Store	   *store = argument_store(fcinfo);
+	Store	   *store = argument_store_to_write(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
 	Mailbox    *mailbox;
 	int64		value;
 
-	argument_check_may_write(store);
 	mailbox = lock_mailbox(store, key);
 	status_read_one(store, key, PLAN_AS_CALLER);
 	statement_open(STATEMENT_OTHER);
@@ -123,7 +121,7 @@ modseq_touch(PG_FUNCTION_ARGS)
 Datum
 modseq_unchanged_since(PG_FUNCTION_ARGS)
 {
-	Store	   *store = argument_store(fcinfo);
+	Store	   *store = argument_store_to_write(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
 	int64		since = argument_since(fcinfo, 3);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -137,7 +135,6 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 	argument_not_null(fcinfo, 2, "uids");
 	uids = PG_GETARG_UIDSET_P(2);
 	ranges = uidset_ranges(uids);
-	argument_check_may_write(store);
 	lock_mailbox(store, key);
 	status = status_read_one(store, key, PLAN_AS_CALLER);
 	if (uidset_cardinality(ranges, uidset_nranges(uids)) >=

@@ -128,8 +128,6 @@ declare_param(Expansion *query, const char *name)
 		add_param(query, name, TEXTARRAYOID);
 	else if (strcmp(name, "names") == 0)
 		add_param(query, name, TEXTARRAYOID);
-	else if (strcmp(name, "place") == 0)
-		add_param(query, name, TIDOID);
 	else
 		add_param(query, name, INT8OID);
 }

@@ -87,7 +87,6 @@
  * ids			{m.id=$ids}: it has one of those, an array for each column;
  *				{ids}, before {message} in FROM, goes with that
  * uids, changed	{$uids}, {$changed}: a set of UIDs
- * place		{$place}: the place of a row, a ctid
  * names		{$names}: an array of texts
  * any other	{$name}: a bigint
  *

@@ -11,6 +11,11 @@
  * up the stack may still hold the old one, so it is freed when the transaction
  * ends, as are stale ones that nobody has asked for.
  *
+ * There is no bound to how many are cached, as there is none to PostgreSQL's
+ * own cache of relations, which each table of a store is in anyway, at more
+ * bytes than we take: who uses a thousand stores in a session has asked for
+ * both.  A store that is dropped goes from here.
+ *
  *-------------------------------------------------------------------------
  */
 #include "store/store.h"

@@ -288,6 +288,7 @@ DROP RULE meddle ON mail_vanished;
 
 -- Nor does it go on with a column that is not what it was
 SELECT failure($$SELECT modseq.attach('mail', changes => 'both')$$);
+SELECT failure($$SELECT modseq.attach('mail', account => '{}', email => 'id')$$);
 BEGIN;
 ALTER TABLE mail_vanished DROP COLUMN changed;
 SELECT * FROM modseq.check('mail');

@@ -14,7 +14,8 @@ DROP VIEW counters;
 ALTER TABLE mailbox DROP uidvalidity, DROP uidnext, DROP highestmodseq;
 CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mail_mailbox;
 \endif
-CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished;
+-- Where changes are logged, other rows are only for those
+CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished WHERE uids OPERATOR(modseq.<>) '';
 
 -- == store one, flag table, lock()
 BEGIN;

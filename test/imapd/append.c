@@ -25,6 +25,7 @@ cmd_append(Session *session, bool uid)
 	int64_t		box;
 	bool		done;
 	char		code[64];
+	ThreadKey	key;
 
 	if (!parse_space(parser) || (name = parse_mailbox(parser)) == NULL || !parse_space(parser))
 		return;
@@ -50,13 +51,15 @@ cmd_append(Session *session, bool uid)
 	}
 	if (!flags_spell(session, flags, true))
 		return;
-	array = flags_array(flags);
+	array = text_array(flags);
+	key = thread_key(data, length);
 	db_queue(db, SQL_BEGIN, "");
 	db_queue(db, SQL_LOCK, "i", box);
-	db_queue(db, SQL_APPEND, "issb", box, array, date, data, length);
+	db_queue(db, SQL_APPEND, "issbss", box, array, date, data, length, key.ids, key.subject);
 	db_queue(db, SQL_COMMIT, "");
 	done = db_run(db);
 	g_free(array);
+	thread_key_free(&key);
 	if (!done)
 	{
 		if (failed_as_gone(session))

@@ -24,29 +24,6 @@ typedef struct FlagsTold
 	char		flags[];		/* as the database has them, with newlines */
 } FlagsTold;
 
-/* As an array literal of PostgreSQL.  The caller g_free()s it. */
-char *
-flags_array(GPtrArray *flags)
-{
-	GString    *text = g_string_new("{");
-
-	for (guint i = 0; i < flags->len; i++)
-	{
-		if (i > 0)
-			g_string_append_c(text, ',');
-		g_string_append_c(text, '"');
-		for (const char *c = flags->pdata[i]; *c; c++)
-		{
-			if (*c == '"' || *c == '\\')
-				g_string_append_c(text, '\\');
-			g_string_append_c(text, *c);
-		}
-		g_string_append_c(text, '"');
-	}
-	g_string_append_c(text, '}');
-	return g_string_free(text, false);
-}
-
 /* Takes the user's keywords out of what a query says, NULL if there are none. */
 void
 flags_read(Session *session, const char *keywords)
@@ -87,7 +64,7 @@ flags_spell(Session *session, GPtrArray *flags, bool add)
 			g_ptr_array_add(unknown, flags->pdata[i]);
 	if (unknown->len > 0)
 	{
-		char	   *array = flags_array(unknown);
+		char	   *array = text_array(unknown);
 
 		if (add && session->keywords->len + unknown->len > MAX_KEYWORDS)
 		{

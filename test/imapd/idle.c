@@ -29,11 +29,11 @@ take_notifications(Session *session)
 		hang_up(session, DATABASE_LOST);
 	while ((notify = PQnotifies(conn)) != NULL)
 	{
-		/* A key too long for a notification is null: it may be ours. */
+		/* A key too long for a notification is null: it may be ours.  Those of accounts are for JMAP. */
 		const char *mailbox = strstr(notify->extra, "\"mailbox\": ");
 
-		if (mailbox == NULL || strncmp(mailbox + 11, "null", 4) == 0 ||
-			strtoll(mailbox + 11, NULL, 10) == session->box.id)
+		if (mailbox != NULL && (strncmp(mailbox + 11, "null", 4) == 0 ||
+								strtoll(mailbox + 11, NULL, 10) == session->box.id))
 			ours = true;
 		PQfreemem(notify);
 	}

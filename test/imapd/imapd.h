@@ -24,6 +24,7 @@
 #include "type/uidset.h"
 
 #include "db.h"
+#include "mail.h"
 
 /* Names of mailboxes are no longer than this, and users no longer either */
 #define MAX_NAME	1000
@@ -243,7 +244,6 @@ extern char *parse_date_time(Parser *parser);
 
 /* --- flags.c ------------------------------------------------------------------- */
 
-extern char *flags_array(GPtrArray *flags);
 extern bool flags_spell(Session *session, GPtrArray *flags, bool add);
 extern void flags_put(Session *session);
 extern void flags_announce(Session *session, const char *flags);

@@ -73,6 +73,7 @@ add_message(Import *import, const char *data, size_t length, const char *flags, 
 {
 	Db		   *db = &import->db;
 	GString    *text = with_crlf(data, length);
+	ThreadKey	key = thread_key(text->str, text->len);
 	bool		done;
 
 	if (import->messages % BATCH == 0)
@@ -82,8 +83,9 @@ add_message(Import *import, const char *data, size_t length, const char *flags, 
 		db_queue(db, SQL_BEGIN, "");
 		db_queue(db, SQL_LOCK, "i", import->box);
 	}
-	db_queue(db, SQL_APPEND, "issb", import->box, flags, date, text->str, text->len);
+	db_queue(db, SQL_APPEND, "issbss", import->box, flags, date, text->str, text->len, key.ids, key.subject);
 	done = run(db);
+	thread_key_free(&key);
 	g_string_free(text, true);
 	import->messages++;
 	show_progress(import, false);
@@ -188,7 +190,7 @@ maildir_flags(const char *name)
 	for (int i = 0; info && letters[i]; i++)
 		if (strchr(info + 3, letters[i]))
 			g_ptr_array_add(set, (char *) flags[i]);
-	array = flags_array(set);
+	array = text_array(set);
 	g_ptr_array_unref(set);
 	return array;
 }

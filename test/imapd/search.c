@@ -141,8 +141,8 @@ find(Session *session, const Narrowed *narrowed, Found *found)
 {
 	Db		   *db = &session->db;
 	char	   *text = uids_print(&narrowed->set);
-	char	   *with = flags_array(narrowed->with);
-	char	   *without = flags_array(narrowed->without);
+	char	   *with = text_array(narrowed->with);
+	char	   *without = text_array(narrowed->without);
 	const char *uids;
 	bool		done;
 

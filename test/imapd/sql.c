@@ -161,11 +161,11 @@ const SqlText sql_texts[SQL_COUNT] = {
 		"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX
 		" AND uid <@ $3::uidset AND " DELETED, false},
 	[SQL_APPEND] = {
-		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw)"
-		" VALUES ($1, $2, coalesce($3::timestamptz, now()), $4::bytea) RETURNING uid", false},
+		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw, thread_id)"
+		" VALUES ($1, $2, coalesce($3::timestamptz, now()), $4::bytea, mw_thread($1, $5, $6)) RETURNING uid", false},
 	[SQL_COPY] = {
-		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw)"
-		" SELECT $4, flags, internaldate, raw FROM mw_mail"
+		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw, sha, thread_id)"
+		" SELECT $4, flags, internaldate, raw, sha, thread_id FROM mw_mail"
 		" WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND uid <@ $3::uidset ORDER BY uid RETURNING uid", false},
 	[SQL_MOVE] = {
 		"UPDATE mw_mail m SET mailbox_id = $4 FROM mw_mail old"

@@ -60,7 +60,7 @@ int
 status_put(Session *session, GPtrArray *names, unsigned wanted)
 {
 	Db		   *db = &session->db;
-	char	   *array = flags_array(names);
+	char	   *array = text_array(names);
 	PGresult   *result;
 
 	/* STATUS (HIGHESTMODSEQ) is a CONDSTORE enabling command. */

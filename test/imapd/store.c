@@ -124,7 +124,7 @@ try_store(Session *session, const StoreCommand *store, const Uids *set, StoreRes
 	int64_t		uidvalidity = session->box.uidvalidity;
 	char	   *all = uids_print(set);
 	char	   *chosen = NULL;
-	char	   *array = flags_array(store->flags);
+	char	   *array = text_array(store->flags);
 	int			first = 2;
 	bool		done;
 

@@ -13,6 +13,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ bool
 db_connect(Db *db, const char *conninfo)
 {
 	const char *const keywords[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-	const char *const values[] = {conninfo, "imapd", "UTF8", NULL};
+	const char *const values[] = {conninfo, program_invocation_short_name, "UTF8", NULL};
 
 	memset(db, 0, sizeof(*db));
 	db->conn = PQconnectdbParams(keywords, values, true);
@@ -76,7 +77,7 @@ db_connect(Db *db, const char *conninfo)
 		if (db_run(db))
 			return true;
 	}
-	fprintf(stderr, "imapd: %s", PQerrorMessage(db->conn));
+	fprintf(stderr, "%s: %s", program_invocation_short_name, PQerrorMessage(db->conn));
 	db_disconnect(db);
 	return false;
 }
@@ -181,7 +182,7 @@ note_failure(Db *db, const PGresult *result)
 		return;
 	snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", state ? state : "08006");
 	if (strcmp(db->sqlstate, "40001") != 0 && strcmp(db->sqlstate, "40P01") != 0)
-		fprintf(stderr, "imapd: %s\n", PQresultErrorMessage(result));
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, PQresultErrorMessage(result));
 }
 
 /*

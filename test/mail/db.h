@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * db.h
- *	  The session's connection to PostgreSQL, and every statement there is.
+ *	  A connection to PostgreSQL.
  *
  * Statements are queued, and then run in one round trip, transactions and
- * all.  sql.c has their text.
+ * all.  Each front end has a sql.h of its own, with a name for each of its
+ * statements, SQL_BEGIN and the like among them, and a sql.c with their text.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,57 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum Sql
-{
-	SQL_BEGIN,
-	SQL_BEGIN_READING,
-	SQL_COMMIT,
-	SQL_ROLLBACK,
-	SQL_SETTINGS,
-	SQL_LISTEN,
-	SQL_UNLISTEN,
-	SQL_LOGIN,
-	SQL_CREATE_USER,
-	SQL_FIND_USER,
-	SQL_KEYWORDS,
-	SQL_ADD_KEYWORDS,
-	SQL_FIND_MAILBOX,
-	SQL_LIST,
-	SQL_STATUS,
-	SQL_CREATE,
-	SQL_DELETE,
-	SQL_RENAME,
-	SQL_MOVE_ALL,
-	SQL_SUBSCRIBE,
-	SQL_UNSUBSCRIBE,
-	SQL_SELECT,
-	SQL_RESYNC,
-	SQL_QRESYNC,
-	SQL_LOCK,
-	SQL_LOCK_TWO,
-	SQL_WHICH,
-	SQL_UNCHANGED_SINCE,
-	SQL_FOREIGN,
-	SQL_MESSAGES,
-	SQL_CHANGED,
-	SQL_VANISHED,
-	SQL_RAW,
-	SQL_HEADER,
-	SQL_FIND,
-	SQL_FIND_CHANGED,
-	SQL_SEARCH,
-	SQL_SEEN,
-	SQL_STORE_ADD,
-	SQL_STORE_REMOVE,
-	SQL_STORE_REPLACE,
-	SQL_EXPUNGE,
-	SQL_UID_EXPUNGE,
-	SQL_APPEND,
-	SQL_COPY,
-	SQL_MOVE,
-	SQL_MOVE_WITHIN,
-	SQL_COUNT
-} Sql;
+#include "sql.h"
 
 typedef struct SqlText
 {
@@ -76,8 +27,8 @@ typedef struct SqlText
 extern const SqlText sql_texts[SQL_COUNT];
 
 /* How many statements a round trip can take, and a statement parameters */
-#define DB_QUEUE	10
-#define DB_PARAMETERS	8
+#define DB_QUEUE	16
+#define DB_PARAMETERS	16
 
 typedef struct Parameter
 {

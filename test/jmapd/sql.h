@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql.h
+ *	  The names of the front end's statements: sql.c has their text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SQL_H
+#define SQL_H
+
+typedef enum Sql
+{
+	SQL_BEGIN,
+	SQL_BEGIN_READING,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_SETTINGS,
+	SQL_LISTEN,
+	SQL_LOGIN,
+	SQL_ACCOUNT_STATE,
+	SQL_ACCOUNT_LOCK,
+	SQL_EMAIL_CHANGES,
+	SQL_THREAD_CHANGES,
+	SQL_MAILBOX_CHANGES,
+	SQL_MAILBOXES,
+	SQL_MAILBOX_COUNTS,
+	SQL_MAILBOX_CREATE,
+	SQL_MAILBOX_RENAME,
+	SQL_MAILBOX_RENAME_SUBSCRIPTIONS,
+	SQL_MAILBOX_ROLE,
+	SQL_MAILBOX_ORDER,
+	SQL_MAILBOX_HAS_EMAIL,
+	SQL_MAILBOX_DESTROY,
+	SQL_SUBSCRIBE,
+	SQL_UNSUBSCRIBE,
+	SQL_THREADS,
+	SQL_EMAILS,
+	SQL_EMAILS_IN,
+	SQL_CONTAIN,
+	SQL_HAVE_HEADER,
+	SQL_FACTS_MISSING,
+	SQL_FACTS_ADD,
+	SQL_ADD_KEYWORDS,
+	SQL_KEYWORDS,
+	SQL_EMAIL_CREATE,
+	SQL_EMAIL_FLAGS,
+	SQL_EMAIL_MOVE,
+	SQL_EMAIL_ADD,
+	SQL_EMAIL_REMOVE,
+	SQL_EMAIL_DESTROY,
+	SQL_BLOB,
+	SQL_UPLOAD,
+	SQL_EXPIRE,
+	SQL_COUNT
+} Sql;
+
+#endif							/* SQL_H */

@@ -215,14 +215,6 @@ take_epoch(Store *store)
 	}
 }
 
-/* store_mailbox_table: what the application knows as its mailbox table */
-const StoreTable *
-store_mailbox_table(const Store *store)
-{
-	return &store->table[store->counters != NULL ? TABLE_SOURCE :
-						 TABLE_MAILBOX];
-}
-
 /*
  * The message table that a table of messages belongs to: itself, or for a
  * partition the ancestor that attach() was called on, which is the first

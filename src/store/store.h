@@ -221,6 +221,14 @@ typedef struct Store
 	StorePlan  *plans;			/* of the queries that have run */
 } Store;
 
+/* What the application knows as its mailbox table */
+static inline const StoreTable *
+store_mailbox_table(const Store *store)
+{
+	return &store->table[store->counters != NULL ? TABLE_SOURCE :
+						 TABLE_MAILBOX];
+}
+
 /* Where a key column stands in some table, and how its value is converted */
 typedef struct KeyAttribute
 {
@@ -289,7 +297,6 @@ typedef struct RowShape
 /* --- cache.c ----------------------------------------------------------- */
 
 extern Store *store_get(Oid message_relid);
-extern const StoreTable *store_mailbox_table(const Store *store);
 extern RowShape *shape_get(Relation rel, TableRole role, Trigger *trigger);
 extern RowShape *shape_find(Relation rel, TableRole role);
 extern void store_at_transaction_end(void);

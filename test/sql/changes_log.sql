@@ -95,6 +95,14 @@ ROLLBACK TO a;
 DELETE FROM mail WHERE id = 5;
 COMMIT;
 SELECT logged(1);
+-- The same where the mailbox is locked already, in a later block of mod-sequences
+BEGIN;
+UPDATE mail SET seen = false WHERE box_id = 1;
+UPDATE mail_mailbox SET highestmodseq = 20 WHERE id = 1;
+UPDATE mail SET seen = true WHERE id = 6;
+SELECT logged(1);
+SELECT * FROM wrong();
+ROLLBACK;
 DROP TRIGGER also ON mail;
 SELECT * FROM wrong();
 

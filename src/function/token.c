@@ -24,6 +24,8 @@
  */
 #include "function/function.h"
 
+#include <inttypes.h>
+
 #include "lib/stringinfo.h"
 
 static const char kinds[] = "emt";	/* by ObjectKind */
@@ -36,11 +38,11 @@ token_text(ObjectKind kind, const Token *token)
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "%c%" INT64_MODIFIER "x.%" INT64_MODIFIER "x",
+	appendStringInfo(&text, "%c%" PRIx64 ".%" PRIx64,
 					 kinds[kind], (uint64) token->epoch, (uint64) token->from);
 	if (token->id == NULL)
 		return text.data;
-	appendStringInfo(&text, ".%" INT64_MODIFIER "x.%c.%" INT64_MODIFIER "x.",
+	appendStringInfo(&text, ".%" PRIx64 ".%c.%" PRIx64 ".",
 					 (uint64) token->to, changes[token->change],
 					 (uint64) token->modseq);
 	for (const char *c = token->id; *c != '\0'; c++)

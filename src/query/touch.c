@@ -117,8 +117,6 @@ touch_start(QueryDesc *query)
 {
 	ListCell   *lc;
 
-	if (query->plannedstmt->resultRelations == NIL)
-		return;
 	start_node(query->estate, query->planstate);
 	foreach(lc, query->estate->es_auxmodifytables)
 	{

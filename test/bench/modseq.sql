@@ -17,6 +17,22 @@ CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mai
 -- Where changes are logged, other rows are only for those
 CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished WHERE uids OPERATOR(modseq.<>) '';
 
+-- == setup, accounts
+ALTER TABLE mailbox ADD account bigint;
+UPDATE mailbox SET account = (id - 1) % :accounts + 1;
+ALTER TABLE mailbox ALTER account SET NOT NULL;
+SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen,deleted}');
+SELECT modseq.attach('mail', 'mailbox', counters => 'beside', account => '{account}');
+DROP VIEW counters;
+ALTER TABLE mailbox DROP uidvalidity, DROP uidnext, DROP highestmodseq;
+CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mail_mailbox;
+CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished;
+
+-- == email changes
+-- A client has the state that it was told; here it is made from what the account began with
+SELECT verdict, created, updated, destroyed
+FROM mail_account, modseq.email_changes('mail', 1, 'e' || to_hex(epoch) || '.' || to_hex(floor));
+
 -- == store one, flag table, lock()
 BEGIN;
 SELECT FROM modseq.lock('mail', :box);

@@ -156,7 +156,7 @@ wrong_key_width(const Named *named, int given)
 			 errmsg("%s key has %d value(s), but that of table %s has %d column(s)",
 					named->name, given, named->table, named->n),
 			 named->n == 0 ?
-			 errhint("There is one account for the whole store: pass NULL or an empty array.") :
+			 errhint("The store has one account: NULL, or an empty array.") :
 			 named->n == 1 ? 0 :
 			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several of them; arrays of other types are lists of keys of one column.")));
 }

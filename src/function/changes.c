@@ -95,7 +95,7 @@ add_messages(const Question *question)
 	Datum		params[MODSEQ_MAX_PARAMS];
 	MailboxRow *unused;
 	Mailboxes	mailboxes = state_mailboxes(store, question->account, since,
-											  &unused);
+											&unused);
 	uint64		rows;
 
 	if (mailboxes.n == 0)
@@ -112,8 +112,8 @@ add_messages(const Question *question)
 
 		if (choose_names(question, get_name(question, i, 1),
 						 get_name(question, i, 2), &id, &member))
-			walk_add(question->walk, id, member, plan_get_number(i, 3), WALK_LIVE,
-					 plan_get_number(i, 4));
+			walk_add(question->walk, id, member, plan_get_number(i, 3),
+					 WALK_LIVE, plan_get_number(i, 4));
 	}
 	SPI_finish();
 }
@@ -213,7 +213,7 @@ add_mailboxes(const Question *question)
 	int64		from = walk->token.from;
 	MailboxRow *rows;
 	int			n = state_mailboxes(question->store, question->account,
-									  from, &rows).n;
+									from, &rows).n;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -363,7 +363,8 @@ static Datum
 answer(FunctionCallInfo fcinfo, ObjectKind kind)
 {
 	Store	   *store = argument_store(fcinfo);
-	Question	question = {store, argument_one_account(fcinfo, store), kind, NULL};
+	Datum	   *account_key = argument_one_account(fcinfo, store);
+	Question	question = {store, account_key, kind, NULL};
 	int64		max = argument_max(fcinfo, 3);
 	TupleDesc	desc;
 	Datum		values[CHANGES_COLUMNS] = {0};
@@ -423,15 +424,17 @@ answer(FunctionCallInfo fcinfo, ObjectKind kind)
 
 /*
  * modseq.email_changes(store, account, since, max_changes)
- *		-> (verdict, old_state, new_state, has_more, created, updated, destroyed)
+ *		-> (verdict, old_state, new_state, has_more,
+ *			created, updated, destroyed)
  *
  * Email/changes (RFC 8620 section 5.2, RFC 8621 section 4.3): ids of the Emails
  * that were created, updated and destroyed since a state, at most max_changes
  * of them; if has_more, new_state is where to go on.  verdict 'too_old': some
  * of what departed since then was forgotten; 'unknown': no such state was
  * handed out, or it is of changes that were lost.  Then there are no lists, and
- * new_state is the present one.  Snapshot, rights and errors as account_state();
- * and 42501 without SELECT on messages, 22023 if max_changes is not positive.
+ * new_state is the present one.  Snapshot, rights and errors as of
+ * account_state(); and 42501 without SELECT on messages, 22023 if max_changes
+ * is not positive.
  */
 Datum
 modseq_email_changes(PG_FUNCTION_ARGS)

@@ -32,8 +32,8 @@ typedef struct Mailboxes
 	bool		many;			/* was it one of the array overloads? */
 	int			n;
 	Datum		(*keys)[MODSEQ_MAX_KEYS];
-	Datum	   *labels;			/* for the answer: in the argument's type; NULL:
-								 * it has none */
+	Datum	   *labels;			/* for the answer: in the argument's type;
+								 * NULL: it has none */
 } Mailboxes;
 
 extern void argument_not_null(FunctionCallInfo fcinfo, int argno,
@@ -149,9 +149,9 @@ typedef struct MailboxRow
 
 extern void state_read(Store *store, const Datum *key, Account *account);
 extern Mailboxes state_mailboxes(Store *store, const Datum *key, int64 since,
-								   MailboxRow **rows);
+								 MailboxRow **rows);
 extern bool *state_has(Store *store, const Datum *key,
-						 const Mailboxes *mailboxes);
+					   const Mailboxes *mailboxes);
 
 /* --- walk.c ------------------------------------------------------------ */
 
@@ -192,7 +192,7 @@ typedef struct Walk
 	struct things_hash *things;
 	Change		change;			/* of the candidates */
 	struct binaryheap *heap;	/* of the candidates that are still to come */
-	Candidate *candidates;
+	Candidate  *candidates;
 	Candidate **batch;			/* those whose past is to be looked up */
 	int			nbatch;
 	int			batch_size;

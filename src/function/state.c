@@ -62,7 +62,7 @@ leave_visible(Store *store, Mailboxes *mailboxes, MailboxRow *rows)
  */
 Mailboxes
 state_mailboxes(Store *store, const Datum *key, int64 since,
-				  MailboxRow **rows)
+				MailboxRow **rows)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		params[MODSEQ_MAX_PARAMS];
@@ -215,8 +215,9 @@ put_states(ReturnSetInfo *rsinfo, const Store *store,
  * modseq.account_state(store, account) -> (email, mailbox, thread)
  *
  * The states of an account's Emails, Mailboxes and Threads (RFC 8620 section
- * 5.1); thread is NULL if the store has none.  The caller's snapshot and rights; no lock.  Errors: 42501, 42704 for
- * an unknown account, 55000 for a store without accounts.
+ * 5.1); thread is NULL if the store has none.  The caller's snapshot and
+ * rights; no lock.  Errors: 42501, 42704 for an unknown account, 55000 for a
+ * store without accounts.
  */
 Datum
 modseq_account_state(PG_FUNCTION_ARGS)

@@ -42,6 +42,7 @@ token_text(ObjectKind kind, const Token *token)
 					 kinds[kind], (uint64) token->epoch, (uint64) token->from);
 	if (token->id == NULL)
 		return text.data;
+
 	appendStringInfo(&text, ".%" PRIx64 ".%c.%" PRIx64 ".",
 					 (uint64) token->to, changes[token->change],
 					 (uint64) token->modseq);
@@ -60,45 +61,48 @@ hex_digit(char c)
 
 /* A number, and the character after it */
 static bool
-parse_number(const char **text, char end, int64 *number)
+parse_number(const char **rest, char end, int64 *number)
 {
 	uint64		value = 0;
 
-	for (; hex_digit(**text) >= 0; (*text)++)
+	for (; hex_digit(**rest) >= 0; (*rest)++)
 	{
 		if (value >> 59 != 0)
 			return false;
-		value = value << 4 | (uint64) hex_digit(**text);
+		value = value << 4 | (uint64) hex_digit(**rest);
 	}
 	*number = (int64) value;
-	if (**text != end)
+	if (**rest != end)
 		return false;
 	if (end != '\0')
-		(*text)++;
+		(*rest)++;
 	return true;
 }
 
 /* The place in a walk: what comes after from */
 static bool
-parse_place(const char *text, Token *token)
+parse_place(const char *rest, Token *token)
 {
 	const char *change;
 	char	   *id;
 
-	if (!parse_number(&text, '.', &token->to))
+	if (!parse_number(&rest, '.', &token->to))
 		return false;
-	change = *text == '\0' ? NULL : strchr(changes, *text);
-	if (change == NULL || text[1] != '.')
+	change = *rest == '\0' ? NULL : strchr(changes, *rest);
+	if (change == NULL || rest[1] != '.')
 		return false;
 	token->change = change - changes;
-	text += 2;
-	if (!parse_number(&text, '.', &token->modseq))
+	rest += 2;
+	if (!parse_number(&rest, '.', &token->modseq))
 		return false;
-	token->id = id = palloc(strlen(text) / 2 + 1);
-	for (; hex_digit(text[0]) >= 0 && hex_digit(text[1]) >= 0; text += 2)
-		*id++ = (char) (hex_digit(text[0]) << 4 | hex_digit(text[1]));
+	token->id = id = palloc(strlen(rest) / 2 + 1);
+	while (hex_digit(rest[0]) >= 0 && hex_digit(rest[1]) >= 0)
+	{
+		*id++ = (char) (hex_digit(rest[0]) << 4 | hex_digit(rest[1]));
+		rest += 2;
+	}
 	*id = '\0';
-	return *text == '\0' && token->from < token->to &&
+	return *rest == '\0' && token->from < token->to &&
 		token->modseq > token->from && token->modseq <= token->to;
 }
 

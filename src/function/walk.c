@@ -269,16 +269,15 @@ find_candidates(Walk *walk)
 {
 	const Token *place = &walk->token;
 	bool		is_begun = place->id != NULL && place->change == walk->change;
+	int			most = Max((int) walk->things->members, 1);
 	things_iterator iterator;
 	Thing	   *thing;
 	int			n = 0;
 
 	if (walk->candidates == NULL)
 		walk->candidates = MemoryContextAllocHuge(walk->context,
-												  sizeof(Candidate) *
-												  Max(walk->things->members, 1));
-	walk->heap = binaryheap_allocate(Max((int) walk->things->members, 1),
-									 compare_candidates, NULL);
+												  sizeof(Candidate) * most);
+	walk->heap = binaryheap_allocate(most, compare_candidates, NULL);
 	things_start_iterate(walk->things, &iterator);
 	while ((thing = things_iterate(walk->things, &iterator)) != NULL)
 	{

@@ -26,7 +26,7 @@ INSERT INTO mail SELECT 100 * day + i, 1 + i % 3, day, false FROM generate_serie
 \set state 'SELECT mailbox[1]::bigint AS box, uidnext, highest, messages AS "id:uid:modseq", vanished FROM checked_state(\'mail\', \'id\', \'uid\', \'modseq\') ORDER BY 1, 5;'
 CREATE VIEW triggers AS
 	SELECT tgrelid::regclass, string_agg(tgname, ' ' ORDER BY tgname) AS triggers
-	FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text ~ 'mail(_[0-9]|$)'
+	FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text ~ '^h?mail(_[0-9]|$)'
 	GROUP BY tgrelid ORDER BY tgrelid::regclass::text;
 \set triggers 'TABLE triggers;'
 :state

@@ -7,7 +7,9 @@
  *
  *	expand.c	from a query with braces to SQL for a store
  *	template.c	the same for SQL
- *	text.c		the queries
+ *	text_account.c	the queries of accounts
+ *	text_table.c	those of whole tables
+ *	text.c		the others, and the language that all are written in
  *	probe.c		rows by their mailbox key, straight from an index
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours
@@ -137,7 +139,8 @@ typedef enum PlanId
 	PLAN_LAST_UIDS,
 	PLAN_TOUCH_MESSAGES,
 	PLAN_LAST_MAILBOXES,
-	PLAN_RESET_MAILBOXES
+	PLAN_RESET_MAILBOXES,
+	PLAN_IDS
 } PlanId;
 
 /* How its plan must find the rows, whatever the statistics say */
@@ -155,6 +158,21 @@ typedef enum PlanAccess
 extern int	expand_query(const Store *store, const char *table,
 						 const char *params, const char *text, char **sql,
 						 Oid types[MODSEQ_MAX_PARAMS]);
+
+/* --- text_account.c, text_table.c ---------------------------------------- */
+
+/* By PlanId; one that is another file's has no text */
+typedef struct QueryText
+{
+	TableRole	table;			/* as whose owner it runs */
+	PlanAccess	access;			/* how it finds its rows */
+	const char *result;			/* what we read of its rows: see text.c */
+	const char *params;
+	const char *text;
+} QueryText;
+
+extern const QueryText account_queries[PLAN_IDS];
+extern const QueryText table_queries[PLAN_IDS];
 
 /* --- text.c ------------------------------------------------------------ */
 

@@ -396,7 +396,7 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "", options.tenants ? "tenants' " : "",

@@ -77,9 +77,9 @@ const QueryText account_queries[PLAN_IDS] = {
 	[PLAN_ADD_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_ANY, "", "key",
 		"INSERT INTO {account} ({account_key}, highestmodseq, email_modseq,"
 		" thread_modseq, mailbox_modseq, floor)"
-		" SELECT {b.account}, n, n, n, n, n"
+		" SELECT {b.account}, o._n, o._n, o._n, o._n, o._n"
 		" FROM {mailbox} AS b, LATERAL (SELECT"
-		" GREATEST(pg_catalog.max(o.{highestmodseq}), 1) AS n"
+		" GREATEST(pg_catalog.max(o.{highestmodseq}), 1) AS _n"
 		" FROM {mailbox} AS o WHERE {b@o}) AS o"
 		" WHERE {b=$key}"
 		" ON CONFLICT ({account_key}) DO NOTHING"

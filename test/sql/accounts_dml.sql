@@ -104,3 +104,16 @@ SELECT id, uid, modseq, created_modseq, part FROM message;
 SELECT owner, modseq, emails, created FROM message_departed;
 SELECT owner, highestmodseq, email_modseq FROM message_account;
 DROP SCHEMA accounts_part CASCADE;
+
+-- Tables of the application may have columns of any name
+CREATE SCHEMA accounts_names;
+SET search_path = accounts_names;
+CREATE TABLE mailbox (id int PRIMARY KEY, n int NOT NULL, o int, a int, b int);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL REFERENCES mailbox);
+SELECT modseq.attach('message', 'mailbox', account => '{n}', counters => 'mailbox', mailbox_properties => '{o,a,b}');
+INSERT INTO mailbox (id, n) VALUES (1, 1);
+INSERT INTO message VALUES (1, 1);
+SELECT modseq.detach('message');
+SELECT modseq.attach('message', 'mailbox', account => '{n}', mailbox_properties => '{o,a,b}');
+SELECT n, highestmodseq, email_modseq, mailbox_modseq, thread_modseq, floor FROM message_account;
+DROP SCHEMA accounts_names CASCADE;

@@ -584,8 +584,12 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 	if (from != NULL && to != NULL)
 		stays = email_stays(&change, mailbox_get(change.store, from),
 							mailbox_get(change.store, to));
+
+	/* One that we renumber was expunged, before the statement */
 	if (to != NULL)
-		collect_arrival(&change, to, stays && !was_expunged(&change));
+		collect_arrival(&change, to, stays && !was_expunged(&change) &&
+						!is_renumbering(mailbox_get(change.store, from),
+										trigger_uid(&change, change.old)));
 	if (from != NULL)
 		collect_departure(&change, from, stays && !is_expunged(&change));
 	return PointerGetDatum(NULL);

@@ -117,3 +117,28 @@ SELECT modseq.detach('message');
 SELECT modseq.attach('message', 'mailbox', account => '{n}', mailbox_properties => '{o,a,b}');
 SELECT n, highestmodseq, email_modseq, mailbox_modseq, thread_modseq, floor FROM message_account;
 DROP SCHEMA accounts_names CASCADE;
+
+-- A message that is undeleted is an Email that appears in its Thread, also if only the row shows that it is
+CREATE SCHEMA accounts_generated;
+SET search_path = accounts_generated;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL, thread int NOT NULL, status int,
+	deleted boolean GENERATED ALWAYS AS (status = 9) STORED);
+SELECT modseq.attach('message', 'mailbox', account => '{owner}', thread => 'thread', message_flags => '{}',
+	message_expunged => 'deleted');
+INSERT INTO mailbox VALUES (1, 1), (2, 1);
+INSERT INTO message VALUES (1, 1, 1, 0), (2, 1, 2, 0);
+CREATE VIEW state AS SELECT highestmodseq, email_modseq, thread_modseq FROM message_account;
+UPDATE message SET status = 9 WHERE id = 1;
+TABLE state;
+UPDATE message SET status = 0 WHERE id = 1;
+TABLE state;
+UPDATE message SET status = 9 WHERE id = 1;
+UPDATE message SET status = 0, thread = 2 WHERE id = 1;
+TABLE state;
+UPDATE message SET status = 9 WHERE id = 1;
+UPDATE message SET status = 0, mailbox_id = 2 WHERE id = 1;
+TABLE state;
+SELECT modseq, emails, threads, created FROM message_departed ORDER BY modseq;
+SELECT * FROM modseq.check('message');
+DROP SCHEMA accounts_generated CASCADE;

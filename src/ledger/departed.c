@@ -35,7 +35,22 @@ array_values(Datum array, Oid type, Datum **values, bool **nulls, int *n)
 					  typalign, values, nulls, n);
 }
 
-/* departed_add_mailbox: that mailbox is gone, or has another key */
+/* Did a statement that is not complete yet make the mailbox, or rename it? */
+static bool
+is_being_made(const Mailbox *mailbox)
+{
+	const MailboxLevel *level = mailbox->level;
+
+	while (level != NULL && !level->work.made)
+		level = level->outer;
+	return level != NULL;
+}
+
+/*
+ * departed_add_mailbox: that mailbox is gone, or has another key
+ *
+ * Nobody has heard of one that the same statement has made, under that key.
+ */
 void
 departed_add_mailbox(Store *store, Mailbox *mailbox, const Datum *key,
 					 int64 created)
@@ -43,6 +58,8 @@ departed_add_mailbox(Store *store, Mailbox *mailbox, const Datum *key,
 	Work	   *work = mailbox_work(mailbox);
 	bool		isnull;
 
+	if (is_being_made(mailbox))
+		return;
 	SPI_connect();
 	if (plan_execute(store, PLAN_NAME_MAILBOX, unconstify(Datum *, key),
 					 PLAN_AS_OWNER) > 0)

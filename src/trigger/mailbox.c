@@ -213,9 +213,9 @@ mailbox_ends(const RowChange *change, Mailbox *mailbox, const Datum *key,
 		return;
 	mailbox_counters(mailbox)->account = account_get(store, account);
 	statement_open(STATEMENT_OTHER);
+	departed_add_mailbox(store, mailbox, key, get_created(change, change->old));
 	mailbox_work(mailbox)->went = went;
 	mailbox_work(mailbox)->made = false;
-	departed_add_mailbox(store, mailbox, key, get_created(change, change->old));
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);
 }

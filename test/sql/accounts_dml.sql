@@ -142,3 +142,35 @@ TABLE state;
 SELECT modseq, emails, threads, created FROM message_departed ORDER BY modseq;
 SELECT * FROM modseq.check('message');
 DROP SCHEMA accounts_generated CASCADE;
+
+-- A mailbox that goes in the very statement that makes it is none that has gone; so of a name that one gets
+CREATE SCHEMA accounts_brief;
+SET search_path = accounts_brief;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL, brief boolean);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL REFERENCES mailbox ON DELETE CASCADE);
+SELECT modseq.attach('message', 'mailbox', account => '{owner}', message_flags => '{}');
+CREATE FUNCTION clean() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM mailbox WHERE brief;
+	RETURN NULL;
+END $$;
+CREATE FUNCTION clean_in_block() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO message VALUES (9, NEW.id);
+	DELETE FROM mailbox WHERE brief;
+	RETURN NULL;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN NULL;
+END $$;
+INSERT INTO mailbox VALUES (1, 1), (2, 1);
+SELECT mailbox AS since FROM modseq.account_state('message', 1) \gset
+CREATE TRIGGER a AFTER INSERT OR UPDATE ON mailbox FOR EACH ROW WHEN (NEW.id % 2 = 1) EXECUTE FUNCTION clean();
+CREATE TRIGGER zz_z AFTER INSERT OR UPDATE ON mailbox FOR EACH ROW WHEN (NEW.id % 2 = 0) EXECUTE FUNCTION clean_in_block();
+INSERT INTO mailbox VALUES (3, 1, true);
+INSERT INTO mailbox VALUES (4, 1, true);
+SELECT created, updated, destroyed FROM modseq.mailbox_changes('message', 1, :'since');
+UPDATE mailbox SET id = 5, brief = true WHERE id = 1;
+UPDATE mailbox SET id = 6, brief = true WHERE id = 2;
+SELECT created, updated, destroyed FROM modseq.mailbox_changes('message', 1, :'since');
+SELECT * FROM modseq.check('message');
+DROP SCHEMA accounts_brief CASCADE;

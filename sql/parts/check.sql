@@ -133,7 +133,8 @@ BEGIN
 			({b.highestmodseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than the mailbox'),
 			({b.created_modseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than created_modseq'),
 			({b.properties_modseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than properties_modseq'),
-			({b.highestmodseq} <= a.mailbox_modseq IS NOT FALSE, 'account has a lower mailbox_modseq than the mailbox has changed'))
+			({b.gone} OR {b.highestmodseq} <= a.mailbox_modseq IS NOT FALSE,
+				'account has a lower mailbox_modseq than the mailbox has changed'))
 			AS p (sound, problem)
 		WHERE sound IS NOT TRUE
 		UNION ALL
@@ -150,7 +151,8 @@ BEGIN
 		SELECT {m.name}, {m.uid}, p.problem
 		FROM {message} m LEFT JOIN ({mailbox} b JOIN {account} a ON {a@b}) ON {b=m}, LATERAL (VALUES
 			(m.{email} IS NOT NULL, 'email is null'),
-			(m.{modseq} <= a.email_modseq IS NOT FALSE, 'account has a lower email_modseq than the message has changed')
+			(({b.gone} OR m.{modseq} <= a.email_modseq) IS NOT FALSE,
+				'account has a lower email_modseq than the message has changed')
 			$query$ || CASE WHEN store.thread IS NULL THEN '' ELSE $query$,
 			(m.{thread} IS NOT NULL, 'thread is null')
 			$query$ END || $query$) AS p (sound, problem)

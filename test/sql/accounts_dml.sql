@@ -174,3 +174,18 @@ UPDATE mailbox SET id = 6, brief = true WHERE id = 2;
 SELECT created, updated, destroyed FROM modseq.mailbox_changes('message', 1, :'since');
 SELECT * FROM modseq.check('message');
 DROP SCHEMA accounts_brief CASCADE;
+
+-- Messages of a mailbox that is gone are in no account, whatever changes in them
+CREATE SCHEMA accounts_left;
+SET search_path = accounts_left;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL, seen boolean);
+SELECT modseq.attach('message', 'mailbox', account => '{owner}');
+INSERT INTO mailbox VALUES (1, 1), (2, 1);
+INSERT INTO message VALUES (1, 1), (2, 1);
+DELETE FROM mailbox WHERE id = 1;
+UPDATE message SET seen = true;
+DELETE FROM message WHERE id = 2;
+SELECT email_modseq, mailbox_modseq FROM message_account;
+SELECT * FROM modseq.check('message');
+DROP SCHEMA accounts_left CASCADE;

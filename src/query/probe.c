@@ -119,7 +119,9 @@ typedef enum ProbeFor
 
 /*
  * Is there a row that the snapshot sees?  Where a whole page of the table can
- * be seen by everybody, the index tells, as in an index-only scan.
+ * be seen by everybody, the index tells, as in an index-only scan.  As there,
+ * the index's page must stay pinned till then: else VACUUM could take a dead
+ * entry and its row away, and say only then that all of the page can be seen.
  */
 static bool
 sees_row(Probe *probe)
@@ -165,6 +167,7 @@ probe_first(Probe *probe, const Datum *key, ProbeFor what)
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(probe->rel->rd_rel->relowner,
 						   security | SECURITY_LOCAL_USERID_CHANGE);
+	probe->scan->xs_want_itup = what == FOR_SIGHT;	/* keeps the pin */
 	index_rescan(probe->scan, keys, store->nkeys, NULL, 0);
 	if (what == FOR_ENTRY)
 		found = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;

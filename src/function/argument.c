@@ -61,22 +61,35 @@ check_may_write(const Store *store)
  * The store, its tables locked, so that it is still that when they are read: an
  * attach() may move counters to another table, and drop the columns that they
  * were in.
+ *
+ * It may be built anew though nothing has changed, each time if caches are
+ * discarded all the time.  So it is asked for its tables.
  */
 static Store *
 lock_store(Oid relid, LOCKMODE mode)
 {
 	Store	   *store = store_get(relid);
-	Store	   *before;
+	Oid			locked[TABLE_ROLES] = {InvalidOid};
+	bool		again;
 
+	LockRelationOid(relid, mode);
 	do
 	{
-		before = store;
-		LockRelationOid(relid, mode);
+		again = false;
 		for (TableRole role = 0; role < TABLE_ROLES; role++)
-			if (OidIsValid(store->table[role].relid))
-				LockRelationOid(store->table[role].relid, AccessShareLock);
-		store = store_get(relid);
-	} while (store != before);
+		{
+			Oid			table = store->table[role].relid;
+
+			if (table == locked[role])
+				continue;
+			if (OidIsValid(table))
+				LockRelationOid(table, AccessShareLock);
+			locked[role] = table;
+			again = true;
+		}
+		if (again)
+			store = store_get(relid);
+	} while (again);
 	return store;
 }
 

@@ -28,11 +28,13 @@
 #include "access/stratnum.h"
 #include "access/tableam.h"
 #include "access/visibilitymap.h"
+#include "catalog/pg_namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 
@@ -55,13 +57,15 @@ open_index(const StoreTable *table)
 
 /*
  * Does a caller's query see all rows of that table?  Where policies choose
- * them, columns are granted, or somebody hooks in to decide or to audit, only a
- * query will do.
+ * them, columns are granted, the schema is not, or somebody hooks in to decide
+ * or to audit, only a query will do.
  */
 static bool
 caller_sees_all(Oid relid)
 {
 	return ExecutorCheckPerms_hook == NULL &&
+		object_aclcheck(NamespaceRelationId, get_rel_namespace(relid),
+						GetUserId(), ACL_USAGE) == ACLCHECK_OK &&
 		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
 		check_enable_rls(relid, InvalidOid, true) == RLS_NONE;
 }

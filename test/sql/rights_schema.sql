@@ -48,6 +48,13 @@ SELECT uids FROM mail_vanished;
 RESET ROLE;
 SELECT * FROM modseq.check('mail');
 GRANT USAGE ON SCHEMA modseq, modseq_internal TO PUBLIC;
+-- Who may not use the schema of the mailboxes gets no answer, though he knows the table by its number
+SELECT 'mail'::regclass::oid AS mail \gset
+REVOKE ALL ON SCHEMA usage FROM regress_modseq_app;
+SET ROLE regress_modseq_app;
+SELECT * FROM modseq.status(:mail::regclass, 1);
+SELECT * FROM modseq.status(:mail::regclass, '{1,2}'::bigint[]);
+RESET ROLE;
 
 DROP SCHEMA usage CASCADE;
 REVOKE ALL ON SCHEMA modseq, modseq_internal FROM regress_modseq_owner;

@@ -141,9 +141,11 @@
 
 /*
  * The executor is to think that a column of a target is updated.  16 keeps what
- * is besides those that the plan names; in 15 it gets a copy of that.
+ * is besides those that the plan names; in 15 it gets a copy of that, and errors
+ * show these columns.
  */
 #if PG_VERSION_NUM >= 160000
+#define UPDATED_COLUMNS_ARE_SHOWN false
 #define result_also_updates(target, estate, column) \
 	do { \
 		MemoryContext before = \
@@ -154,6 +156,7 @@
 		MemoryContextSwitchTo(before); \
 	} while (0)
 #else
+#define UPDATED_COLUMNS_ARE_SHOWN true
 #define result_also_updates(target, estate, column) \
 	do { \
 		MemoryContext before = \

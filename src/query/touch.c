@@ -11,7 +11,7 @@
  * generated columns.
  *
  * That also decides which triggers FOR UPDATE OF columns fire, and how rows are
- * locked.  Where it would, nothing is told.
+ * locked; and in 15, what errors show.  Where it would, nothing is told.
  *
  * Locks: none.  Memory: the query's.
  *
@@ -22,7 +22,9 @@
 #include "access/sysattr.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "utils/acl.h"
 #include "utils/relcache.h"
 
 static bool
@@ -79,6 +81,22 @@ is_key(Relation rel, AttrNumber attnum)
 	return result;
 }
 
+/*
+ * Would an error show the caller a column that he may not read?  In 15 a failed
+ * check shows those that the query sets, as it believes now; of a partition,
+ * those of the whole table, of which nothing is told.
+ */
+static bool
+would_be_shown(const ResultRelInfo *target, AttrNumber attnum)
+{
+	Oid			relid = RelationGetRelid(target->ri_RelationDesc);
+
+	return UPDATED_COLUMNS_ARE_SHOWN && target->ri_RootResultRelInfo == NULL &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck(relid, attnum, GetUserId(),
+							  ACL_SELECT) != ACLCHECK_OK;
+}
+
 static void
 start_update(EState *estate, ResultRelInfo *target)
 {
@@ -95,7 +113,8 @@ start_update(EState *estate, ResultRelInfo *target)
 	columns = ExecGetAllUpdatedCols(target, estate);
 	if (sets_flags(shape, columns) && !contains(columns, shape->modseq) &&
 		!is_waited_for(target->ri_TrigDesc, shape->modseq) &&
-		!is_key(rel, shape->modseq))
+		!is_key(rel, shape->modseq) &&
+		!would_be_shown(target, shape->modseq))
 		result_also_updates(target, estate, shape->modseq -
 							FirstLowInvalidHeapAttributeNumber);
 }

@@ -84,6 +84,17 @@ SELECT modseq.attach('mail');
 SELECT modseq.detach('mail');
 RESET ROLE;
 
+-- A check that fails shows the columns that the UPDATE sets, but no mod-sequence to whom may not read it
 SET client_min_messages = warning;
+CREATE TABLE pile (id int PRIMARY KEY);
+CREATE TABLE note (id int PRIMARY KEY, pile_id int NOT NULL, seen boolean DEFAULT false, CHECK (NOT seen));
+SELECT modseq.attach('note', 'pile') \g /dev/null
+INSERT INTO pile VALUES (1);
+INSERT INTO note VALUES (1, 1);
+GRANT UPDATE (seen) ON note TO regress_modseq_told;
+SET ROLE regress_modseq_told;
+UPDATE note SET seen = true;
+RESET ROLE;
+
 DROP SCHEMA told CASCADE;
 DROP ROLE regress_modseq_told, regress_modseq_owner;

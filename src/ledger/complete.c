@@ -229,13 +229,15 @@ stamp_messages(Store *store, Mailbox *mailbox)
 /*
  * What left the mailbox left its account.  If the mailbox went by this
  * statement, then what is left of it has departed, too; if it went before, then
- * all that it had has departed already.
+ * all that it had has departed already.  Where it is not known to be there,
+ * that waits for us to hear of a rename: see account_hand().
  */
 static void
 hand_departures(Store *store, Mailbox *mailbox)
 {
 	const Counters *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
+	bool		is_known = true;
 
 	if (store->outlives || store->remembers)
 	{
@@ -243,9 +245,12 @@ hand_departures(Store *store, Mailbox *mailbox)
 			departed_add_left(store, mailbox);
 		else if (counters->gone || counters->remembered)
 			departures_drop(&work->departed);
+		else
+			is_known = counters->locked;
 	}
 	work->went = false;
-	if (work->departed != NULL && !account_hand(store, mailbox))
+	if (work->departed != NULL &&
+		!(is_known && account_hand(store, mailbox)))
 		departures_move(&work->departed, &work->late);
 }
 

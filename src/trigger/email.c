@@ -42,14 +42,30 @@ email_differs(const RowChange *change)
 }
 
 /*
+ * Is the mailbox surely there, so that its messages are in its account?
+ *
+ * Where messages can outlive it, only its lock says so.
+ */
+static bool
+is_there(const Store *store, Mailbox *mailbox)
+{
+	const Counters *counters = mailbox_counters(mailbox);
+
+	return (!store->outlives && !store->remembers) ||
+		(counters->locked && !counters->gone && !counters->remembered);
+}
+
+/*
  * email_stays: does the message only go to another mailbox of its account?
  *
  * Then the Email is there before and after, whatever other mailboxes it is in.
+ * If that is not sure, a query tells when the statement completes.
  */
 bool
 email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
 {
 	return change->store->has_accounts && !email_differs(change) &&
+		is_there(change->store, from) &&
 		account_of(change->store, from) == account_of(change->store, to);
 }
 

@@ -189,3 +189,38 @@ DELETE FROM message WHERE id = 2;
 SELECT email_modseq, mailbox_modseq FROM message_account;
 SELECT * FROM modseq.check('message');
 DROP SCHEMA accounts_left CASCADE;
+
+-- What is left of a mailbox that is gone has departed with it; if it goes, that is nothing, and if it moves, an arrival
+CREATE SCHEMA accounts_orphans;
+SET search_path = accounts_orphans;
+CREATE FUNCTION attack(account name[], counters text) RETURNS TABLE (what text, created text[], updated text[], destroyed text[])
+LANGUAGE plpgsql AS $$
+DECLARE
+	one text := CASE account WHEN '{}' THEN 'NULL::text[]' ELSE '1' END;
+	since record;
+BEGIN
+	CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL);
+	CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL, thread int NOT NULL);
+	PERFORM modseq.attach('message', 'mailbox', account => account, counters => counters, thread => 'thread', message_flags => '{}');
+	INSERT INTO mailbox VALUES (1, 1), (2, 1), (3, 1);
+	INSERT INTO message VALUES (1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 1, 4), (5, 2, 5), (6, 2, 5), (7, 3, 7);
+	DELETE FROM mailbox WHERE id = 1;
+	EXECUTE 'SELECT * FROM modseq.account_state(''message'', ' || one || ')' INTO since;
+	DELETE FROM message WHERE id = 1;
+	UPDATE message SET thread = 5 WHERE id = 2;
+	UPDATE message SET mailbox_id = 2 WHERE id = 3;
+	UPDATE message SET mailbox_id = 3 WHERE id = 5;
+	RETURN QUERY EXECUTE 'SELECT ''emails'', created, updated, destroyed FROM modseq.email_changes(''message'', ' || one || ', $1)'
+		USING since.email;
+	RETURN QUERY EXECUTE 'SELECT ''threads'', created, updated, destroyed FROM modseq.thread_changes(''message'', ' || one || ', $1)'
+		USING since.thread;
+	EXECUTE 'SELECT * FROM modseq.account_state(''message'', ' || one || ')' INTO since;
+	UPDATE message SET mailbox_id = 2 WHERE id = 5;
+	RETURN QUERY EXECUTE 'SELECT ''moved'', created, updated, destroyed FROM modseq.thread_changes(''message'', ' || one || ', $1)
+		WHERE new_state <> old_state' USING since.thread;
+	PERFORM modseq.detach('message', remove => true);
+	DROP TABLE message, mailbox;
+END $$;
+SELECT attack.* FROM (VALUES ('{}'::name[], 'beside'), ('{}', 'mailbox'), ('{owner}', 'beside'), ('{owner}', 'mailbox'))
+	AS o (account, counters), attack(account, counters);
+DROP SCHEMA accounts_orphans CASCADE;

@@ -423,6 +423,7 @@ extern void statement_depart(const Store *store, Mailbox *mailbox,
 							 const Membership *membership);
 extern void statement_vanish_set(Mailbox *mailbox, const UidSet *set);
 extern void statement_renumber(Store *store, const Datum *key, int64 uid);
+extern bool statement_will_renumber(const Mailbox *mailbox, int64 uid);
 extern void statement_stamp(Store *store, const Datum *key, int64 uid);
 extern void statement_stamp_set(Store *store, const Datum *key,
 								const UidSet *set);

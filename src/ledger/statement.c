@@ -210,6 +210,24 @@ statement_renumber(Store *store, const Datum *key, int64 uid)
 	add_message(store, key, uid, true);
 }
 
+/* statement_will_renumber: is that still to be done to the message? */
+bool
+statement_will_renumber(const Mailbox *mailbox, int64 uid)
+{
+	for (MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+	{
+		UidBuilder *undeleted = &level->work.owed.undeleted;
+
+		if (uidset_builder_is_empty(undeleted) || !is_uid(uid))
+			continue;
+		uidset_builder_finish(undeleted);
+		if (uidset_contains(undeleted->ranges, undeleted->n, (uint32) uid))
+			return true;
+	}
+	return false;
+}
+
 /* statement_stamped: that message has the mod-sequence counter_guess() gave */
 void
 statement_stamped(Store *store, const Datum *key, int64 uid)

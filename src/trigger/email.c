@@ -66,6 +66,7 @@ email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
 {
 	return change->store->has_accounts && !email_differs(change) &&
 		is_there(change->store, from) &&
+		!statement_will_renumber(from, trigger_uid(change, change->old)) &&
 		account_of(change->store, from) == account_of(change->store, to);
 }
 
@@ -84,13 +85,19 @@ email_arrives(const RowChange *change, Mailbox *mailbox, int64 uid, bool stays)
 		uidset_builder_add(&work->appeared, (uint32) uid, (uint32) uid);
 }
 
-/* email_departs: the message is not in the mailbox any more, as it was */
+/*
+ * email_departs: the message is not in the mailbox any more, as it was
+ *
+ * One that was undeleted just now, and whose new UID is still to be given, has
+ * not arrived yet: what it was has departed when it was expunged.
+ */
 void
 email_departs(const RowChange *change, Mailbox *mailbox, bool stays)
 {
 	Membership	membership;
 
 	if (!change->store->has_accounts ||
+		statement_will_renumber(mailbox, trigger_uid(change, change->old)) ||
 		!departures_read(change->shape, change->old, change->desc,
 						 &membership))
 		return;

@@ -224,3 +224,32 @@ END $$;
 SELECT attack.* FROM (VALUES ('{}'::name[], 'beside'), ('{}', 'mailbox'), ('{owner}', 'beside'), ('{owner}', 'mailbox'))
 	AS o (account, counters), attack(account, counters);
 DROP SCHEMA accounts_orphans CASCADE;
+
+-- A message that is undeleted, and then goes by the same statement: its old membership has departed before
+CREATE SCHEMA accounts_undeleted;
+SET search_path = accounts_undeleted;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL, status int,
+	deleted boolean GENERATED ALWAYS AS (status = 9) STORED);
+SELECT modseq.attach('message', 'mailbox', account => '{owner}', thread => 'id', message_flags => '{}', message_expunged => 'deleted');
+INSERT INTO mailbox VALUES (1, 1), (2, 1);
+INSERT INTO message SELECT i, 1 FROM generate_series(1, 4) AS i;
+CREATE FUNCTION go_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	CASE NEW.status
+		WHEN 1 THEN DELETE FROM message WHERE id = NEW.id;
+		WHEN 2 THEN UPDATE message SET status = 9 WHERE id = NEW.id;
+		WHEN 3 THEN UPDATE message SET mailbox_id = 2, status = 0 WHERE id = NEW.id;
+		ELSE NULL;
+	END CASE;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER zz_z AFTER UPDATE ON message FOR EACH ROW EXECUTE FUNCTION go_on();
+UPDATE message SET status = 9;
+SELECT email, thread FROM modseq.account_state('message', 1) \gset
+UPDATE message SET status = id;
+SELECT modseq, emails, threads, created FROM message_departed;
+SELECT created, updated, destroyed FROM modseq.email_changes('message', 1, :'email');
+SELECT created, updated, destroyed FROM modseq.thread_changes('message', 1, :'thread');
+SELECT * FROM modseq.check('message');
+DROP SCHEMA accounts_undeleted CASCADE;

@@ -200,6 +200,7 @@ bool
 departed_changes_threads(Store *store, Mailbox *account)
 {
 	const Departures *list = mailbox_work(account)->departed;
+	int64		value = mailbox_work(account)->value;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
 	if (list == NULL || list->nlost == 0 || store->thread.name == NULL ||
@@ -209,9 +210,9 @@ departed_changes_threads(Store *store, Mailbox *account)
 		return true;
 	memcpy(params, account->account_key, sizeof(Datum) * store->naccounts);
 	params[store->naccounts] = departures_lost(list, list->emails,
-											   store->email.type);
+											   store->email.type, value);
 	params[store->naccounts + 1] = departures_lost(list, list->threads,
-												   store->thread.type);
+												   store->thread.type, value);
 	return plan_run(store, PLAN_SEE_LOST_EMAIL, params) > 0;
 }
 
@@ -239,8 +240,8 @@ departed_has_new_email(Store *store, Mailbox *mailbox, Mailbox *account,
 	memcpy(params + n, account->account_key, sizeof(Datum) * store->naccounts);
 	n += store->naccounts;
 	params[n++] = departures_lost(list, list ? list->emails : NULL,
-								  store->email.type);
+								  store->email.type, value);
 	params[n++] = departures_lost(list, list ? list->threads : NULL,
-								  store->thread.type);
+								  store->thread.type, value);
 	return plan_run(store, PLAN_SEE_NEW_EMAIL, params) > 0;
 }

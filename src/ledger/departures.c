@@ -183,9 +183,14 @@ departures_array(ArrayBuildState *state, Oid type, int first, int n)
 											  state->typalign));
 }
 
-/* departures_lost: the values beside messages whose Email may not stay */
+/*
+ * departures_lost: the values beside messages whose Email may not stay
+ *
+ * Those that arrived under that mod-sequence were not there before.
+ */
 Datum
-departures_lost(const Departures *list, ArrayBuildState *state, Oid type)
+departures_lost(const Departures *list, ArrayBuildState *state, Oid type,
+				int64 modseq)
 {
 	Datum	   *values;
 	bool	   *nulls;
@@ -198,11 +203,14 @@ departures_lost(const Departures *list, ArrayBuildState *state, Oid type)
 	nulls = palloc(sizeof(bool) * list->nlost);
 	for (int i = 0; i < state->nelems; i++)
 	{
-		if (list->stays[i])
+		if (list->stays[i] ||
+			DatumGetInt64(list->created->dvalues[i]) == modseq)
 			continue;
 		values[n] = state->dvalues[i];
 		nulls[n++] = state->dnulls[i];
 	}
+	if (n == 0)
+		return PointerGetDatum(construct_empty_array(type));
 	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
 											  type, state->typlen,
 											  state->typbyval,

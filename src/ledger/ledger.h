@@ -303,7 +303,8 @@ extern int	departures_count(const Departures *list);
 extern Datum departures_array(struct ArrayBuildState *state, Oid type,
 							  int first, int n);
 extern Datum departures_lost(const Departures *list,
-							 struct ArrayBuildState *state, Oid type);
+							 struct ArrayBuildState *state, Oid type,
+							 int64 modseq);
 
 /* --- level.c ----------------------------------------------------------- */
 

@@ -253,3 +253,22 @@ SELECT created, updated, destroyed FROM modseq.email_changes('message', 1, :'ema
 SELECT created, updated, destroyed FROM modseq.thread_changes('message', 1, :'thread');
 SELECT * FROM modseq.check('message');
 DROP SCHEMA accounts_undeleted CASCADE;
+
+-- An Email that has come and gone by the very statement was not there before
+CREATE SCHEMA accounts_twice;
+SET search_path = accounts_twice;
+create table box(id int primary key, acct int);
+create table mail(id int primary key, box int not null references box, em int not null, t int not null);
+insert into box values(1,1),(2,1);
+select modseq.attach('mail','box',account=>'{acct}',email=>'em',thread=>'t',message_flags=>'{}');
+create function tf() returns trigger language plpgsql as $$ begin delete from mail where id=new.id; return null; end $$;
+create trigger zz_z after insert on mail for each row when (new.id=2) execute function tf();
+select * from modseq.account_state('mail',1) \gset
+insert into mail values(1,1,99,4),(2,1,99,4);
+select created,updated,destroyed from modseq.thread_changes('mail',1,:'thread');
+select * from modseq.account_state('mail',1) \gset
+update mail set box=2; insert into mail values(3,1,99,4);
+select created,updated,destroyed,new_state=:'thread' from modseq.thread_changes('mail',1,:'thread');
+with d as (delete from mail returning *) insert into mail select id+10,box,em,t from d;
+select created,updated,destroyed,new_state=:'thread' from modseq.thread_changes('mail',1,:'thread');
+DROP SCHEMA accounts_twice CASCADE;

@@ -291,7 +291,11 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->has_accounts)
 		mailbox_begins(change, mailbox, key, &numbers);
-	if (change->store->outlives &&
+
+	/* One that is renamed may have left messages, and nothing is remembered */
+	if ((change->store->outlives ||
+		 (change->store->remembers &&
+		  source_has_messages(change->store, key, PG_INT64_MAX))) &&
 		resume(change, key, mailbox, numbers.uidnext))
 		return;
 	if (numbers.uidnext == 1)

@@ -392,6 +392,19 @@ INSERT INTO letter VALUES (1, 'c');
 WITH gone AS (DELETE FROM letter), folders AS (DELETE FROM folder) DELETE FROM letter_mailbox;
 SELECT count(*) FROM letter_mailbox;
 
+-- A mailbox is renamed and leaves its messages; another one gets its key, and counts on above them
+CREATE TABLE tray (name text PRIMARY KEY);
+CREATE TABLE memo (id int PRIMARY KEY, tray text NOT NULL, seen boolean);
+SELECT modseq.attach('memo', 'tray') \g /dev/null
+INSERT INTO tray VALUES ('a');
+INSERT INTO memo SELECT i, 'a' FROM generate_series(1, 3) AS i;
+UPDATE tray SET name = 'b';
+INSERT INTO tray VALUES ('a');
+INSERT INTO memo VALUES (4, 'a') RETURNING uid, modseq;
+SELECT mailbox, uidnext, highestmodseq FROM modseq.status('memo', ARRAY['a', 'b']);
+SELECT uid, modseq FROM modseq.changed_since('memo', 'a', 2);
+SELECT * FROM modseq.check('memo') WHERE mailbox = '{a}';
+
 DROP SCHEMA t_beside CASCADE;
 DROP ROLE regress_modseq_beside_owner;
 DROP ROLE regress_modseq_beside;

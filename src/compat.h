@@ -140,9 +140,9 @@
 #endif
 
 /*
- * The executor is to think that a column of a target is updated.  16 keeps what
- * is besides those that the plan names; in 15 it gets a copy of that, and errors
- * show these columns.
+ * The executor is to think that a column of a target is updated.  16 keeps
+ * what is besides those that the plan names; in 15 it gets a copy of that, and
+ * errors show these columns.
  */
 #if PG_VERSION_NUM >= 160000
 #define UPDATED_COLUMNS_ARE_SHOWN false

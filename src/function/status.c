@@ -13,6 +13,7 @@
 #include "function/function.h"
 
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -108,7 +109,10 @@ see_mailboxes(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 	if (probe_begin(&probe, store, TABLE_SOURCE, true))
 	{
 		for (int i = 0; i < mailboxes->n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			statuses[i].found = probe_sees(&probe, mailboxes->keys[i]);
+		}
 		probe_end(&probe);
 		return;
 	}

@@ -85,7 +85,8 @@ seek(Relation rel, const KeyAttribute *attributes, const KeyColumn *columns,
 	if (!OidIsValid(indexid) || rel->rd_rel->relkind != RELKIND_RELATION)
 		return false;
 	index = index_open(indexid, AccessShareLock);
-	if (make_scan_keys(index, attributes, columns, n, values, keys))
+	if (probe_index_serves(index) &&
+		make_scan_keys(index, attributes, columns, n, values, keys))
 	{
 		/* As the owner, whose code an operator class may be */
 		GetUserIdAndSecContext(&user, &security);

@@ -27,6 +27,7 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/visibilitymap.h"
 #include "catalog/pg_namespace.h"
 #include "executor/executor.h"
@@ -38,6 +39,23 @@
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 
+/*
+ * probe_index_serves: has the index entries for all rows that a snapshot of
+ * this transaction may see?
+ *
+ * One that was made while rows changed lacks some that are older than it: see
+ * README.HOT of PostgreSQL.  The planner asks the same.
+ */
+bool
+probe_index_serves(Relation index)
+{
+	HeapTupleHeader entry = index->rd_indextuple->t_data;
+
+	return index->rd_index->indisvalid &&
+		(!index->rd_index->indcheckxmin ||
+		 TransactionIdPrecedes(HeapTupleHeaderGetXmin(entry), TransactionXmin));
+}
+
 /* Opens the key's index if it is still there; its table is locked */
 static Relation
 open_index(const StoreTable *table)
@@ -48,7 +66,7 @@ open_index(const StoreTable *table)
 		index = try_relation_open(table->key_index, AccessShareLock);
 	if (index != NULL && index->rd_index != NULL &&
 		index->rd_index->indrelid == table->relid &&
-		index->rd_index->indisvalid)
+		probe_index_serves(index))
 		return index;
 	if (index != NULL)
 		relation_close(index, NoLock);

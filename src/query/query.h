@@ -195,6 +195,7 @@ typedef struct Probe
 	Buffer		visibility;		/* of the visibility map */
 } Probe;
 
+extern bool probe_index_serves(Relation index);
 extern bool probe_begin(Probe *probe, Store *store, TableRole role,
 						bool as_caller);
 extern TupleTableSlot *probe_slot(Probe *probe);

@@ -58,9 +58,10 @@ check_may_write(const Store *store)
 }
 
 /*
- * The store, its tables locked, so that it is still that when they are read: an
- * attach() may move counters to another table, and drop the columns that they
- * were in.
+ * The store, the tables that can have counters locked, so that it is still that
+ * when they are read: an attach() may move counters to another table, and drop
+ * the columns that they were in.  Who has locked another of its tables is not
+ * waited for, unless that is read.
  *
  * It may be built anew though nothing has changed, each time if caches are
  * discarded all the time.  So it is asked for its tables.
@@ -69,14 +70,14 @@ static Store *
 lock_store(Oid relid, LOCKMODE mode)
 {
 	Store	   *store = store_get(relid);
-	Oid			locked[TABLE_ROLES] = {InvalidOid};
+	Oid			locked[TABLE_SOURCE + 1] = {InvalidOid};
 	bool		again;
 
 	LockRelationOid(relid, mode);
 	do
 	{
 		again = false;
-		for (TableRole role = 0; role < TABLE_ROLES; role++)
+		for (TableRole role = 0; role <= TABLE_SOURCE; role++)
 		{
 			Oid			table = store->table[role].relid;
 

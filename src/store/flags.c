@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * flags.c
- * 	  Whether a flag changed.
+ * 	  Whether a flag, or another column, changed.
  *
  * Locks: none.  Memory: the caller's context.
  *
@@ -223,26 +223,34 @@ row_flags_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
 }
 
 /*
- * Did a property of a mailbox change?  Any other value counts, byte by byte: a
- * client that is told once too often asks once too often.
+ * row_column_differs: do two versions of a row have another value in that
+ * column, byte by byte?
+ */
+bool
+row_column_differs(HeapTuple old, HeapTuple new, TupleDesc desc,
+				   AttrNumber attnum)
+{
+	Form_pg_attribute column = TupleDescAttr(desc, attnum - 1);
+	bool		oldnull;
+	bool		newnull;
+	Datum		from = heap_getattr(old, attnum, desc, &oldnull);
+	Datum		to = heap_getattr(new, attnum, desc, &newnull);
+
+	return oldnull != newnull ||
+		(!oldnull &&
+		 !datum_image_eq(from, to, column->attbyval, column->attlen));
+}
+
+/*
+ * Did a property of a mailbox change?  Any other value counts: a client that is
+ * told once too often asks once too often.
  */
 bool
 row_properties_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
 					  TupleDesc desc)
 {
 	for (int i = 0; i < shape->nproperties; i++)
-	{
-		AttrNumber	attnum = shape->properties[i];
-		Form_pg_attribute column = TupleDescAttr(desc, attnum - 1);
-		bool		oldnull;
-		bool		newnull;
-		Datum		oldvalue = heap_getattr(old, attnum, desc, &oldnull);
-		Datum		newvalue = heap_getattr(new, attnum, desc, &newnull);
-
-		if (oldnull != newnull ||
-			(!oldnull && !datum_image_eq(oldvalue, newvalue, column->attbyval,
-										 column->attlen)))
+		if (row_column_differs(old, new, desc, shape->properties[i]))
 			return true;
-	}
 	return false;
 }

@@ -231,19 +231,8 @@ row_same_message_key(const RowShape *shape, HeapTuple old, HeapTuple new,
 					 TupleDesc desc)
 {
 	for (int i = 0; i < shape->nmessage_keys; i++)
-	{
-		AttrNumber	attnum = shape->message_key[i];
-		Form_pg_attribute column = TupleDescAttr(desc, attnum - 1);
-		bool		oldnull;
-		bool		newnull;
-		Datum		from = heap_getattr(old, attnum, desc, &oldnull);
-		Datum		to = heap_getattr(new, attnum, desc, &newnull);
-
-		if (oldnull != newnull ||
-			(!oldnull && !datumIsEqual(from, to, column->attbyval,
-									   column->attlen)))
+		if (row_column_differs(old, new, desc, shape->message_key[i]))
 			return false;
-	}
 	return true;
 }
 

@@ -11,7 +11,7 @@
  * From the ground up:
  *
  *	watch.c		which tables a cached Store depends on
- *	flags.c		whether a flag changed
+ *	flags.c		whether a flag, or another column, changed
  *	key.c		reading rows: mailbox keys, numbers, the soft-delete column
  *	options.c	the configuration that attach() wrote
  *	catalog.c	what the system catalogs say of a table
@@ -407,7 +407,8 @@ extern bool row_same_message_key(const RowShape *shape, HeapTuple old,
 
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 							 HeapTuple new, TupleDesc desc, bool before);
-
+extern bool row_column_differs(HeapTuple old, HeapTuple new, TupleDesc desc,
+							   AttrNumber attnum);
 extern bool row_properties_differ(const RowShape *shape, HeapTuple old,
 								  HeapTuple new, TupleDesc desc);
 

@@ -10,26 +10,13 @@
 #include "trigger/trigger.h"
 
 #include "access/htup_details.h"
-#include "utils/datum.h"
 
 /* Do the two versions have another value in that column, which may be none? */
 static bool
 differs(const RowChange *change, AttrNumber attnum)
 {
-	Form_pg_attribute column;
-	bool		oldnull;
-	bool		newnull;
-	Datum		old;
-	Datum		new;
-
-	if (attnum == InvalidAttrNumber)
-		return false;
-	column = TupleDescAttr(change->desc, attnum - 1);
-	old = heap_getattr(change->old, attnum, change->desc, &oldnull);
-	new = heap_getattr(change->new, attnum, change->desc, &newnull);
-	return oldnull != newnull ||
-		(!oldnull && !datum_image_eq(old, new, column->attbyval,
-									 column->attlen));
+	return attnum != InvalidAttrNumber &&
+		row_column_differs(change->old, change->new, change->desc, attnum);
 }
 
 /* email_differs: is the message of another Email, or in another Thread, now? */

@@ -181,11 +181,4 @@
 	ExecutorRun(query, direction, count, true)
 #endif
 
-/* 18 asks whether the key may be deferrable */
-#if PG_VERSION_NUM >= 180000
-#define primary_key_index_compat(rel) RelationGetPrimaryKeyIndex(rel, false)
-#else
-#define primary_key_index_compat(rel) RelationGetPrimaryKeyIndex(rel)
-#endif
-
 #endif							/* MODSEQ_COMPAT_H */

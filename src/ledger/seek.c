@@ -7,7 +7,7 @@
  * account's lock, and the mailbox's.  By SQL these are a third of its cost.
  * The table of accounts is ours, and so mostly is that of the counters: each
  * has a primary key, and nothing of others comes between.  So we look into its
- * index.
+ * index (query/probe.c).
  *
  * It is declined where something is not as attach() makes it: SQL does it then,
  * with the queries that account.c names.
@@ -22,105 +22,43 @@
  */
 #include "ledger/ledger.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
-#include "utils/lsyscache.h"
+#include "storage/lmgr.h"
 #include "utils/snapmgr.h"
 
-/* The conditions on the columns of an index that make it a row's key */
-static bool
-make_scan_keys(Relation index, const KeyAttribute *attributes,
-			   const KeyColumn *columns, int n, const Datum *values,
-			   ScanKeyData *keys)
-{
-	if (index->rd_rel->relam != BTREE_AM_OID ||
-		index->rd_index->indnkeyatts != n)
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		Oid			operator;
-		int			j = 0;
-
-		while (j < n && attributes[j].attnum !=
-			   index->rd_index->indkey.values[i])
-			j++;
-		if (j == n || attributes[j].convert)
-			return false;
-		operator = get_opfamily_member(index->rd_opfamily[i],
-									   index->rd_opcintype[i],
-									   index->rd_opcintype[i],
-									   BTEqualStrategyNumber);
-		if (!OidIsValid(operator) ||
-			columns[j].collation != index->rd_indcollation[i])
-			return false;
-		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
-							   InvalidOid, index->rd_indcollation[i],
-							   get_opcode(operator), values[j]);
-	}
-	return true;
-}
-
-/* Puts the row with that key, as the snapshot has it, into the slot */
-static bool
-seek(Relation rel, const KeyAttribute *attributes, const KeyColumn *columns,
-	 int n, const Datum *values, Snapshot snapshot, TupleTableSlot *slot)
-{
-	Oid			indexid = primary_key_index_compat(rel);
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-	Relation	index;
-	Oid			user;
-	int			security;
-	bool		found = false;
-
-	if (!OidIsValid(indexid) || rel->rd_rel->relkind != RELKIND_RELATION)
-		return false;
-	index = index_open(indexid, AccessShareLock);
-	if (probe_index_serves(index) &&
-		make_scan_keys(index, attributes, columns, n, values, keys))
-	{
-		/* As the owner, whose code an operator class may be */
-		GetUserIdAndSecContext(&user, &security);
-		SetUserIdAndSecContext(rel->rd_rel->relowner,
-							   security | SECURITY_LOCAL_USERID_CHANGE);
-		scan = index_beginscan_compat(rel, index, snapshot, n);
-		index_rescan(scan, keys, n, NULL, 0);
-		found = index_getnext_slot(scan, ForwardScanDirection, slot);
-		index_endscan(scan);
-		SetUserIdAndSecContext(user, security);
-	}
-	index_close(index, NoLock);
-	return found;
-}
-
-/* The same for the row of the one account that the store has */
-static bool
-seek_only(Relation rel, Snapshot snapshot, TupleTableSlot *slot)
-{
-	KeyAttribute attribute = {0};
-	KeyColumn	column = {0};
-	Datum		value = BoolGetDatum(true);
-
-	attribute.attnum = get_attnum(RelationGetRelid(rel), "one");
-	return seek(rel, &attribute, &column, 1, &value, snapshot, slot);
-}
-
-/* What a query of ours would see now, of what we have written, too */
 static Snapshot
 latest_snapshot(void)
 {
+	return IsolationUsesXactSnapshot() ? GetTransactionSnapshot() :
+		GetLatestSnapshot();
+}
+
+/*
+ * Begins to look into a table by its key, as a query of ours would see it now:
+ * what we have written, too.  False if it is declined.
+ */
+static bool
+begin_seek(Probe *probe, Store *store, TableRole role)
+{
 	CommandCounterIncrement();
-	return RegisterSnapshot(IsolationUsesXactSnapshot() ?
-							GetTransactionSnapshot() : GetLatestSnapshot());
+	PushActiveSnapshot(latest_snapshot());
+	if (probe_begin(probe, store, role, false))
+		return true;
+	PopActiveSnapshot();
+	return false;
+}
+
+static void
+end_seek(Probe *probe)
+{
+	probe_end(probe);
+	PopActiveSnapshot();
 }
 
 static void
@@ -141,35 +79,26 @@ bool
 seek_account_of(Store *store, const Datum *key, Datum *account,
 				RowPlace *place)
 {
-	Relation	rel;
+	Probe		probe;
 	const RowShape *shape;
-	TupleTableSlot *slot;
-	Snapshot	snapshot;
 	bool		found;
 
-	if (store->counters == NULL)
+	if (store->counters == NULL || !begin_seek(&probe, store, TABLE_MAILBOX))
 		return false;
-	rel = table_open(store->table[TABLE_MAILBOX].relid, AccessShareLock);
-	shape = shape_get(rel, TABLE_MAILBOX, NULL);
-	slot = table_slot_create(rel, NULL);
-	snapshot = latest_snapshot();
-	found = shape->store == store &&
-		seek(rel, shape->key, store->key, store->nkeys, key, snapshot, slot);
+	shape = shape_get(probe.rel, TABLE_MAILBOX, NULL);
+	found = shape->store == store && probe_find(&probe, key);
 	if (found)
 	{
 		bool		copied;
-		HeapTuple	row = ExecFetchSlotHeapTuple(slot, false, &copied);
+		HeapTuple	row = ExecFetchSlotHeapTuple(probe.slot, false, &copied);
 
-		found = row_get_account(shape, row, RelationGetDescr(rel), account);
+		found = row_get_account(shape, row, RelationGetDescr(probe.rel),
+								account);
 		if (found)
 			copy_account(store, account, account);
-		place->relid = RelationGetRelid(rel);
-		place->file = rel->rd_rel->relfilenode;
-		place->tid = slot->tts_tid;
+		*place = row_place(probe.rel, row);
 	}
-	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rel, NoLock);
+	end_seek(&probe);
 	return found;
 }
 
@@ -273,9 +202,11 @@ seek_lock(Store *store, const Datum *key, const RowPlace *place,
 	Relation	rel = table_open(place->relid, RowShareLock);
 	const RowShape *shape = shape_get(rel, TABLE_MAILBOX, NULL);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	Snapshot	snapshot = latest_snapshot();
+	Snapshot	snapshot;
 	bool		found;
 
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(latest_snapshot());
 	slot->tts_tid = place->tid;
 	found = shape->store == store && !XactReadOnly &&
 		rel->rd_rel->relfilenode == place->file &&
@@ -310,41 +241,31 @@ seek_lock(Store *store, const Datum *key, const RowPlace *place,
 bool
 seek_account(Store *store, const Datum *account, bool lock, AccountRow *result)
 {
-	Relation	rel;
+	Probe		probe;
 	const RowShape *shape;
-	TupleTableSlot *slot;
-	Snapshot	snapshot;
 	Datum		found_key[MODSEQ_MAX_KEYS];
 	bool		found;
 
 	if (lock && XactReadOnly)
 		return false;
-	rel = table_open(store->table[TABLE_ACCOUNT].relid,
-					 lock ? RowShareLock : AccessShareLock);
-	shape = shape_get(rel, TABLE_ACCOUNT, NULL);
-	slot = table_slot_create(rel, NULL);
-	snapshot = latest_snapshot();
-	found = shape->store == store &&
-		(store->naccounts > 0 ?
-		 seek(rel, shape->account, store->account_key, store->naccounts,
-			  account, snapshot, slot) :
-		 seek_only(rel, snapshot, slot)) &&
-		(!lock || lock_row(rel, snapshot, slot));
+	if (lock)
+		LockRelationOid(store->table[TABLE_ACCOUNT].relid, RowShareLock);
+	if (!begin_seek(&probe, store, TABLE_ACCOUNT))
+		return false;
+	shape = shape_get(probe.rel, TABLE_ACCOUNT, NULL);
+	found = shape->store == store && probe_find(&probe, account) &&
+		(!lock || lock_row(probe.rel, GetActiveSnapshot(), probe.slot));
 	if (found)
 	{
 		bool		copied;
-		HeapTuple	row = ExecFetchSlotHeapTuple(slot, false, &copied);
+		HeapTuple	row = ExecFetchSlotHeapTuple(probe.slot, false, &copied);
+		TupleDesc	desc = RelationGetDescr(probe.rel);
 
-		found = row_get_account(shape, row, RelationGetDescr(rel),
-								found_key) &&
+		found = row_get_account(shape, row, desc, found_key) &&
 			account_compare(store, found_key, account) == 0;
-		read_numbers(shape, row, RelationGetDescr(rel), result);
-		result->place.relid = RelationGetRelid(rel);
-		result->place.file = rel->rd_rel->relfilenode;
-		result->place.tid = slot->tts_tid;
+		read_numbers(shape, row, desc, result);
+		result->place = row_place(probe.rel, row);
 	}
-	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rel, NoLock);
+	end_seek(&probe);
 	return found;
 }

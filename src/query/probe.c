@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * probe.c
- *	  Rows by their mailbox key, straight from an index.
+ *	  Rows by the key of a mailbox, or of an account, straight from an index.
  *
  * A query that finds one row, or none, takes 25,000 instructions, of which its
  * index takes a fifth.  That matters where it is asked for each of many
@@ -40,14 +40,14 @@
 #include "utils/snapmgr.h"
 
 /*
- * probe_index_serves: has the index entries for all rows that a snapshot of
+ * Has the index entries for all rows that a snapshot of
  * this transaction may see?
  *
  * One that was made while rows changed lacks some that are older than it: see
  * README.HOT of PostgreSQL.  The planner asks the same.
  */
-bool
-probe_index_serves(Relation index)
+static bool
+serves(Relation index)
 {
 	HeapTupleHeader entry = index->rd_indextuple->t_data;
 
@@ -66,7 +66,7 @@ open_index(const StoreTable *table)
 		index = try_relation_open(table->key_index, AccessShareLock);
 	if (index != NULL && index->rd_index != NULL &&
 		index->rd_index->indrelid == table->relid &&
-		probe_index_serves(index))
+		serves(index))
 		return index;
 	if (index != NULL)
 		relation_close(index, NoLock);
@@ -101,6 +101,8 @@ probe_begin(Probe *probe, Store *store, TableRole role, bool as_caller)
 	const StoreTable *table = &store->table[role];
 
 	probe->store = store;
+	probe->columns = role == TABLE_ACCOUNT ? store->account_key : store->key;
+	probe->nkeys = role == TABLE_ACCOUNT ? store->naccounts : store->nkeys;
 	probe->rel = try_relation_open(table->relid, AccessShareLock);
 	if (probe->rel == NULL)
 		return false;
@@ -116,7 +118,7 @@ probe_begin(Probe *probe, Store *store, TableRole role, bool as_caller)
 		return false;
 	}
 	probe->scan = index_beginscan_compat(probe->rel, probe->index,
-										 GetActiveSnapshot(), store->nkeys);
+										 GetActiveSnapshot(), probe->nkeys);
 	probe->slot = NULL;
 	probe->visibility = InvalidBuffer;
 	return true;
@@ -169,20 +171,20 @@ sees_row(Probe *probe)
 static bool
 probe_first(Probe *probe, const Datum *key, ProbeFor what)
 {
-	const Store *store = probe->store;
+	const KeyColumn *columns = probe->columns;
 	ScanKeyData keys[MODSEQ_MAX_KEYS];
 	bool		found;
 	Oid			user;
 	int			security;
 
-	for (int i = 0; i < store->nkeys; i++)
+	for (int i = 0; i < probe->nkeys; i++)
 	{
-		FmgrInfo   *eq = unconstify(FmgrInfo *, &store->key[i].eq);
+		FmgrInfo   *eq = unconstify(FmgrInfo *, &columns[i].eq);
 
 		ScanKeyEntryInitializeWithInfo(&keys[i], 0, i + 1,
 									   BTEqualStrategyNumber,
-									   store->key[i].opcintype,
-									   store->key[i].collation, eq, key[i]);
+									   columns[i].opcintype,
+									   columns[i].collation, eq, key[i]);
 	}
 
 	/* As the table's owner, whose code an operator class may be */
@@ -190,7 +192,7 @@ probe_first(Probe *probe, const Datum *key, ProbeFor what)
 	SetUserIdAndSecContext(probe->rel->rd_rel->relowner,
 						   security | SECURITY_LOCAL_USERID_CHANGE);
 	probe->scan->xs_want_itup = what == FOR_SIGHT;	/* keeps the pin */
-	index_rescan(probe->scan, keys, store->nkeys, NULL, 0);
+	index_rescan(probe->scan, keys, probe->nkeys, NULL, 0);
 	if (what == FOR_ENTRY)
 		found = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
 	else if (what == FOR_SIGHT)

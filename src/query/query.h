@@ -10,7 +10,7 @@
  *	text_account.c	the queries of accounts
  *	text_table.c	those of whole tables
  *	text.c		the others, and the language that all are written in
- *	probe.c		rows by their mailbox key, straight from an index
+ *	probe.c		rows by their key, straight from an index
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours
  *	touch.c		an UPDATE of flags changes mod-sequences, too
@@ -188,6 +188,8 @@ extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 typedef struct Probe
 {
 	Store	   *store;
+	const KeyColumn *columns;	/* of the key: a mailbox's, or an account's */
+	int			nkeys;
 	Relation	rel;
 	Relation	index;
 	struct IndexScanDescData *scan;
@@ -195,7 +197,6 @@ typedef struct Probe
 	Buffer		visibility;		/* of the visibility map */
 } Probe;
 
-extern bool probe_index_serves(Relation index);
 extern bool probe_begin(Probe *probe, Store *store, TableRole role,
 						bool as_caller);
 extern TupleTableSlot *probe_slot(Probe *probe);

@@ -437,9 +437,9 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	if (attached)
 		check_mailbox_key(store);
 	check_vanished(store);
-	store_key_index(store, &store->table[TABLE_MAILBOX]);
-	store_key_index(store, &store->table[TABLE_SOURCE]);
-	store_key_index(store, &store->table[TABLE_VANISHED]);
+	store_key_index(store, TABLE_MAILBOX);
+	store_key_index(store, TABLE_SOURCE);
+	store_key_index(store, TABLE_VANISHED);
 	store_number(store, TABLE_MAILBOX, &store->uidvalidity, false);
 	store_number(store, TABLE_MAILBOX, &store->uidnext, false);
 	store_number(store, TABLE_MAILBOX, &store->highestmodseq, true);
@@ -448,7 +448,10 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	store_number(store, TABLE_MESSAGE, &store->created_modseq, true);
 	build_expunged(store);
 	if (store->has_accounts)
+	{
 		build_accounts(store);
+		store_key_index(store, TABLE_ACCOUNT);
+	}
 	build_flag_key(store);
 	build_sharing(store);
 	build_cascade(store);

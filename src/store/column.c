@@ -120,33 +120,36 @@ store_check_same_key(const Store *store, const Column *a, const Column *b)
 						  a->name);
 }
 
-/* Does an index find all rows that can be seen by the key, as it is? */
+/* Does an index find all rows that can be seen by those columns, a key's? */
 static bool
-finds_key(const Store *store, const StoreTable *table, Relation index)
+finds_key(const StoreTable *table, Relation index, const Column *columns,
+		  const KeyColumn *key, int n)
 {
 	const Form_pg_index form = index->rd_index;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid ||
-		form->indcheckxmin || form->indnkeyatts < store->nkeys ||
+		form->indcheckxmin || form->indnkeyatts < n ||
 		RelationGetIndexPredicate(index) != NIL)
 		return false;
-	for (int i = 0; i < store->nkeys; i++)
+	for (int i = 0; i < n; i++)
 		if (form->indkey.values[i] != get_attnum(table->relid,
-												 table->key[i].name) ||
-			index->rd_opfamily[i] != store->key[i].opfamily ||
-			index->rd_opcintype[i] != store->key[i].opcintype ||
-			index->rd_indcollation[i] != store->key[i].collation)
+												 columns[i].name) ||
+			index->rd_opfamily[i] != key[i].opfamily ||
+			index->rd_opcintype[i] != key[i].opcintype ||
+			index->rd_indcollation[i] != key[i].collation)
 			return false;
 	return true;
 }
 
 /*
- * store_key_index: where rows of a mailbox can be looked for without a query;
- * see query/probe.c
+ * store_key_index: where rows of a mailbox, or an account, can be looked for
+ * without a query, the primary key if it serves; see query/probe.c
  */
 void
-store_key_index(const Store *store, StoreTable *table)
+store_key_index(Store *store, TableRole role)
 {
+	StoreTable *table = &store->table[role];
+	bool		is_account = role == TABLE_ACCOUNT;
 	Relation	rel;
 	List	   *indexes;
 	ListCell   *lc;
@@ -160,7 +163,10 @@ store_key_index(const Store *store, StoreTable *table)
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 
 		if (rel->rd_rel->relkind == RELKIND_RELATION &&
-			finds_key(store, table, index))
+			(!OidIsValid(table->key_index) || index->rd_index->indisprimary) &&
+			finds_key(table, index, is_account ? table->account : table->key,
+					  is_account ? store->account_key : store->key,
+					  is_account ? store->naccounts : store->nkeys))
 			table->key_index = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
 	}

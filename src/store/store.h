@@ -307,7 +307,7 @@ extern void store_init(void);
 extern void store_column(Store *store, TableRole role, Column *column);
 extern void store_number(Store *store, TableRole role, Column *column,
 						 bool is_modseq);
-extern void store_key_index(const Store *store, StoreTable *table);
+extern void store_key_index(Store *store, TableRole role);
 extern void store_key_column(Store *store, const Column *column,
 							 KeyColumn *key);
 extern void store_check_same_key(const Store *store, const Column *a,

@@ -179,8 +179,8 @@ new_version(const RowShape *shape, HeapTuple row, TupleDesc desc,
  * direct_write: the row of a mailbox, or of an account, gets these counters, if
  * we know where it is
  *
- * False, and nothing has happened, if SQL must do
- * it.  Does what our trigger on the table would do, but for telling it.
+ * False, and nothing has happened, if SQL must do it.  Does what our trigger on
+ * the table would do, but for telling it.
  */
 bool
 direct_write(Store *store, Mailbox *mailbox, const CounterValues *values)

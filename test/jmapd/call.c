@@ -507,14 +507,36 @@ or_null(json_t *value)
 	return json_object_size(value) + json_array_size(value) > 0 ? json_incref(value) : json_null();
 }
 
-/* What a /set has done.  It takes no reference of its own. */
+/* Nothing is done yet. */
+void
+set_done_init(SetDone *done)
+{
+	done->created = json_object();
+	done->updated = json_object();
+	done->destroyed = json_array();
+	done->not_created = json_object();
+	done->not_updated = json_object();
+	done->not_destroyed = json_object();
+}
+
+void
+set_done_clear(SetDone *done)
+{
+	json_decref(done->created);
+	json_decref(done->updated);
+	json_decref(done->destroyed);
+	json_decref(done->not_created);
+	json_decref(done->not_updated);
+	json_decref(done->not_destroyed);
+	*done = (SetDone) {NULL};
+}
+
 json_t *
-set_response(const Call *call, Type type, json_t *created, json_t *updated, json_t *destroyed,
-			 json_t *not_created, json_t *not_updated, json_t *not_destroyed)
+set_response(const Call *call, Type type, const SetDone *done)
 {
 	return json_pack("{ss, ss, ss, so, so, so, so, so, so}", "accountId", call->user->account,
 					 "oldState", call->old.of[type], "newState", call->new.of[type],
-					 "created", or_null(created), "updated", or_null(updated), "destroyed", or_null(destroyed),
-					 "notCreated", or_null(not_created), "notUpdated", or_null(not_updated),
-					 "notDestroyed", or_null(not_destroyed));
+					 "created", or_null(done->created), "updated", or_null(done->updated),
+					 "destroyed", or_null(done->destroyed), "notCreated", or_null(done->not_created),
+					 "notUpdated", or_null(done->not_updated), "notDestroyed", or_null(done->not_destroyed));
 }

@@ -32,12 +32,7 @@ typedef struct Set
 {
 	GPtrArray  *new;			/* NewEmail */
 	json_t	   *refused;		/* creates that are wrong, whatever the account has */
-	json_t	   *created;
-	json_t	   *updated;
-	json_t	   *destroyed;
-	json_t	   *not_created;
-	json_t	   *not_updated;
-	json_t	   *not_destroyed;
+	SetDone		done;
 	json_t	   *spellings;
 	GPtrArray  *mailboxes;
 	GPtrArray  *emails;			/* those of update and destroy */
@@ -368,12 +363,7 @@ columns_free(Columns *columns)
 static void
 set_clear(Set *set)
 {
-	json_decref(set->created);
-	json_decref(set->updated);
-	json_decref(set->destroyed);
-	json_decref(set->not_created);
-	json_decref(set->not_updated);
-	json_decref(set->not_destroyed);
+	set_done_clear(&set->done);
 	json_decref(set->spellings);
 	g_clear_pointer(&set->mailboxes, g_ptr_array_unref);
 	g_clear_pointer(&set->emails, g_ptr_array_unref);
@@ -389,12 +379,8 @@ static void
 set_begin(Set *set)
 {
 	set_clear(set);
-	set->created = json_object();
-	set->updated = json_object();
-	set->destroyed = json_array();
-	set->not_created = json_copy(set->refused);
-	set->not_updated = json_object();
-	set->not_destroyed = json_object();
+	set_done_init(&set->done);
+	json_object_update(set->done.not_created, set->refused);
 	set->change = columns_new();
 	set->move = columns_new();
 	set->add = columns_new();
@@ -478,19 +464,19 @@ judge(Call *call, Set *set)
 			will_destroy(call, email->id) ? set_error("willDestroy", NULL) : update(call, set, email, value);
 
 		if (error)
-			json_object_set_new(set->not_updated, text, error);
+			json_object_set_new(set->done.not_updated, text, error);
 		else
-			json_object_set_new(set->updated, text, json_null());
+			json_object_set_new(set->done.updated, text, json_null());
 	}
 	json_array_foreach(arg_get(call, "destroy"), i, value)
 	{
 		Email	   *email = email_find(set->emails, id_resolve(call, 'E', json_string_value(value)));
 
 		if (email == NULL)
-			json_object_set_new(set->not_destroyed, json_string_value(value), set_error("notFound", NULL));
+			json_object_set_new(set->done.not_destroyed, json_string_value(value), set_error("notFound", NULL));
 		else
 		{
-			json_array_append_new(set->destroyed, id_json('E', email->id));
+			json_array_append_new(set->done.destroyed, id_json('E', email->id));
 			g_array_append_val(set->destroy.emails, email->id);
 			/* Named twice it is gone the second time. */
 			g_ptr_array_remove(set->emails, email);
@@ -550,7 +536,7 @@ run(Call *call, void *arg)
 	if (!db_run(call->db))
 		return false;
 	set->mailboxes = mailboxes_read(call->db->results[0]);
-	if (!emails_insert(call, set->new, set->mailboxes, set->created, set->not_created))
+	if (!emails_insert(call, set->new, set->mailboxes, set->done.created, set->done.not_created))
 		return false;
 	g_clear_pointer(&set->mailboxes, g_ptr_array_unref);
 	if (!read_all(call, set))
@@ -574,8 +560,7 @@ email_set(Call *call)
 				call_fail_database(call);
 		}
 	if (!call->error && call_write(call, TYPE_EMAIL, run, &set))
-		response = set_response(call, TYPE_EMAIL, set.created, set.updated, set.destroyed,
-								set.not_created, set.not_updated, set.not_destroyed);
+		response = set_response(call, TYPE_EMAIL, &set.done);
 	set_clear(&set);
 	g_ptr_array_unref(set.new);
 	json_decref(set.refused);

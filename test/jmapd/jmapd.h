@@ -174,8 +174,21 @@ typedef bool (*WriteFunction) (Call *call, void *arg);
 extern bool call_write(Call *call, Type type, WriteFunction function, void *arg);
 extern bool set_size(Call *call);
 extern json_t *or_null(json_t *value);
-extern json_t *set_response(const Call *call, Type type, json_t *created, json_t *updated, json_t *destroyed,
-							json_t *not_created, json_t *not_updated, json_t *not_destroyed);
+
+/* What a /set has done, and not done */
+typedef struct SetDone
+{
+	json_t	   *created;
+	json_t	   *updated;
+	json_t	   *destroyed;
+	json_t	   *not_created;
+	json_t	   *not_updated;
+	json_t	   *not_destroyed;
+} SetDone;
+
+extern void set_done_init(SetDone *done);
+extern void set_done_clear(SetDone *done);
+extern json_t *set_response(const Call *call, Type type, const SetDone *done);
 
 /* --- paging.c: what all /query methods do with what they found ------------------------- */
 

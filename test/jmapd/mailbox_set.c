@@ -24,12 +24,7 @@ static const Arg args[] = {
 typedef struct Set
 {
 	GPtrArray  *mailboxes;
-	json_t	   *created;
-	json_t	   *updated;
-	json_t	   *destroyed;
-	json_t	   *not_created;
-	json_t	   *not_updated;
-	json_t	   *not_destroyed;
+	SetDone		done;
 } Set;
 
 /* What a mailbox shall be */
@@ -55,12 +50,7 @@ set_clear(Set *set)
 {
 	if (set->mailboxes)
 		g_ptr_array_unref(set->mailboxes);
-	json_decref(set->created);
-	json_decref(set->updated);
-	json_decref(set->destroyed);
-	json_decref(set->not_created);
-	json_decref(set->not_updated);
-	json_decref(set->not_destroyed);
+	set_done_clear(&set->done);
 	*set = (Set) {NULL};
 }
 
@@ -303,14 +293,14 @@ create(Call *call, Set *set, const char *creation_id, json_t *record)
 		outcome = LATER;
 	}
 	else if (error)
-		json_object_set_new(set->not_created, creation_id, error);
+		json_object_set_new(set->done.not_created, creation_id, error);
 	else if (!insert(call, set, &wanted, path))
 		outcome = FAILED;
 	else
 	{
 		const Mailbox *mailbox = set->mailboxes->pdata[set->mailboxes->len - 1];
 
-		json_object_set_new(set->created, creation_id, created_json(mailbox, record));
+		json_object_set_new(set->done.created, creation_id, created_json(mailbox, record));
 		json_object_set_new(call->created_ids, creation_id, id_json('M', mailbox->id));
 	}
 	wanted_clear(&wanted);
@@ -412,7 +402,7 @@ update(Call *call, Set *set, const char *given, json_t *record)
 
 	if (mailbox == NULL || !json_is_object(record))
 	{
-		json_object_set_new(set->not_updated, given, set_error(mailbox ? "invalidPatch" : "notFound", NULL));
+		json_object_set_new(set->done.not_updated, given, set_error(mailbox ? "invalidPatch" : "notFound", NULL));
 		return DONE;
 	}
 	if (!current_values(call, mailbox, record, &current))
@@ -431,14 +421,14 @@ update(Call *call, Set *set, const char *given, json_t *record)
 	if (!error && strcmp(mailbox->path, "INBOX") == 0 && g_strcmp0(wanted.role, "inbox") != 0)
 		error = set_error_property(NULL, "role");
 	if (error)
-		json_object_set_new(set->not_updated, given, error);
+		json_object_set_new(set->done.not_updated, given, error);
 	else if (!write_update(call, set, mailbox, &wanted, path))
 	{
 		wanted_clear(&wanted);
 		return FAILED;
 	}
 	else
-		json_object_set_new(set->updated, given, json_null());
+		json_object_set_new(set->done.updated, given, json_null());
 	wanted_clear(&wanted);
 	return DONE;
 }
@@ -482,14 +472,14 @@ destroy(Call *call, Set *set, const char *given, bool last)
 	}
 	if (why)
 	{
-		json_object_set_new(set->not_destroyed, given, set_error(why, NULL));
+		json_object_set_new(set->done.not_destroyed, given, set_error(why, NULL));
 		return DONE;
 	}
 	db_queue(db, SQL_MAILBOX_DESTROY, "ii", call->user->id, mailbox->id);
 	db_queue(db, SQL_UNSUBSCRIBE, "is", call->user->id, mailbox->path);
 	if (!db_run(db))
 		return FAILED;
-	json_array_append_new(set->destroyed, id_json('M', mailbox->id));
+	json_array_append_new(set->done.destroyed, id_json('M', mailbox->id));
 	g_ptr_array_remove(set->mailboxes, mailbox);
 	return DONE;
 }
@@ -522,7 +512,7 @@ create_all(Call *call, Set *set)
 	}
 	/* Their parents are not to come. */
 	for (void *at = json_object_iter(left); at; at = json_object_iter_next(left, at))
-		json_object_set_new(set->not_created, json_object_iter_key(at), set_error_property(NULL, "parentId"));
+		json_object_set_new(set->done.not_created, json_object_iter_key(at), set_error_property(NULL, "parentId"));
 	return true;
 }
 
@@ -560,12 +550,7 @@ run(Call *call, void *arg)
 	json_t	   *record;
 
 	set_clear(set);
-	set->created = json_object();
-	set->updated = json_object();
-	set->destroyed = json_array();
-	set->not_created = json_object();
-	set->not_updated = json_object();
-	set->not_destroyed = json_object();
+	set_done_init(&set->done);
 	db_queue(call->db, SQL_MAILBOXES, "i", call->user->id);
 	if (!db_run(call->db))
 		return false;
@@ -587,8 +572,7 @@ mailbox_set(Call *call)
 	json_t	   *response = NULL;
 
 	if (call_args(call, args, G_N_ELEMENTS(args)) && set_size(call) && call_write(call, TYPE_MAILBOX, run, &set))
-		response = set_response(call, TYPE_MAILBOX, set.created, set.updated, set.destroyed,
-								set.not_created, set.not_updated, set.not_destroyed);
+		response = set_response(call, TYPE_MAILBOX, &set.done);
 	set_clear(&set);
 	return response;
 }

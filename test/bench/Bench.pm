@@ -143,7 +143,7 @@ sub logged_times
 	for my $name (glob "$prefix.*")
 	{
 		open my $log, '<', $name or die "$name: $!";
-		while (<$log>) { push @times, (split)[2] / 1000 }
+		while (my $line = <$log>) { push @times, (split ' ', $line)[2] / 1000 }
 		close $log;
 		unlink $name;
 	}

@@ -1,6 +1,7 @@
 -- A schema for each tenant, with a store in it; and what is called for one of them
 
 -- == setup
+CREATE SCHEMA store;
 CREATE EXTENSION modseq;
 CREATE PROCEDURE make(n integer) LANGUAGE plpgsql AS $$
 BEGIN

@@ -181,4 +181,9 @@
 	ExecutorRun(query, direction, count, true)
 #endif
 
+/* 17 renamed what is shared about transactions */
+#if PG_VERSION_NUM < 170000
+#define TransamVariables ShmemVariableCache
+#endif
+
 #endif							/* MODSEQ_COMPAT_H */

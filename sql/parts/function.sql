@@ -14,6 +14,7 @@ DECLARE
 		'OUT new_state text, OUT has_more boolean, OUT created text[], OUT updated text[], OUT destroyed text[]';
 	change_errors CONSTANT text := ' verdict: ''ok''; ''too_old'': some of what departed since then was forgotten by '
 		'modseq.compact(); ''unknown'': no such state was handed out for this account, or it is of changes that were lost; '
+		'''behind'': the server is in recovery and has not got to that state yet: modseq.account_wait_for() waits for it; '
 		'then the lists are null and new_state is the present state. From the caller''s snapshot, with the caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown account, '
 		'22004 for a null, 22023 if max_changes is not positive, 55000 if the store is not attached, or not with accounts.';
 	one CONSTANT text := ' The mailbox is given by its key.';
@@ -86,11 +87,21 @@ BEGIN
 			'under a mod-sequence above since (exclusive), both of those in known_uids if it is given. match_seqs '
 			'are message numbers and match_uids the UIDs that the client holds for them; UIDs up to the highest '
 			'pair that is right are not reported as vanished. verdict: ''ok''; ''uidvalidity_changed'': the '
-			'client''s UIDVALIDITY is not the mailbox''s, the sets are null; ''unknown_modseq'': since is above '
+			'client''s UIDVALIDITY is not the mailbox''s, the sets are null; ''behind'': the server is in recovery and has '
+			'not got to since, or to that UIDVALIDITY, yet, so the sets are null and the client keeps what it has: '
+			'modseq.wait_for() waits for it; ''unknown_modseq'': since is above '
 			'HIGHESTMODSEQ, so changes were lost, and the sets are as for since 0. first_vanished: the lowest '
 			'mod-sequence above since under which one of those UIDs vanished, null if vanished is empty. With the '
 			'caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown mailbox, 22004 for a null, '
 			'22023 if match_seqs and match_uids differ in number, 55000 if the store is not attached.'),
+		('wait_for', ', modseq modseq.modseq, timeout interval', 'boolean', 'VOLATILE',
+			'Waits until HIGHESTMODSEQ of the mailbox is at least modseq, as what a client has read or written on the '
+			'primary is on a standby (read your writes); false if it is not by the end of the timeout, of which 0 is one '
+			'look. Reads what is committed, whatever the snapshot of the statement, with the caller''s rights, and keeps no lock; called '
+			'by SELECT with nothing else in it, it holds no snapshot while it waits, and so does not hold up a standby''s replay. A server '
+			'in recovery also waits for a mailbox that it does not have. Errors: 42501, 42704 for an unknown mailbox '
+			'on any other server, 22004 for a null, 22023 if timeout is negative, 25000 in REPEATABLE READ or SERIALIZABLE, '
+			'55000 if the store is not attached.'),
 		('account_state', '', 'TABLE (' || state_columns || ')', 'STABLE ROWS 1',
 			'The states of an account''s Emails, Mailboxes and Threads (RFC 8620 section 5.1): opaque texts, each the same '
 			'as before if nothing of that kind has changed; thread is null if the store has no threads. From the caller''s '
@@ -102,6 +113,11 @@ BEGIN
 			'right to write messages or flags, 42704 for an unknown account, 40001 in REPEATABLE READ or SERIALIZABLE '
 			'if the account has changed since the snapshot, 55P03 when lock_timeout is over, 55000 if the store is not '
 			'attached, or not with accounts.'),
+		('account_wait_for', ', state text, timeout interval', 'boolean', 'VOLATILE',
+			'As modseq.wait_for(), until the account has that state of its Emails, mailboxes or Threads; of a state in a walk, '
+			'until it has the one that the walk goes to. False also at the end of the timeout for a state that is not this account''s. Errors: 42501, '
+			'42704 for an unknown account on a server that is not in recovery, 22004 for a null, 22023 if timeout is negative or state '
+			'is none, 25000 in REPEATABLE READ or SERIALIZABLE, 55000 if the store is not attached, or not with accounts.'),
 		('email_changes', change_columns, 'record', 'STABLE',
 			'Email/changes (RFC 8620 section 5.2): the ids of Emails that were created, updated and destroyed since a state, '
 			'each in one list at most, and no more than max_changes of them (null: all); if has_more, the walk goes on from '

@@ -349,13 +349,10 @@ static const char *
 verdict_of(ObjectKind kind, const char *since, const Account *account,
 		   Token *token)
 {
-	bool		is_known = token_parse(kind, since, token) &&
-		token->epoch == account->epoch &&
-		token->from <= account->state[kind] &&
-		token->to <= account->state[kind];
-
-	if (!is_known)
+	if (!token_parse(kind, since, token) || token->epoch != account->epoch)
 		return "unknown";
+	if (Max(token->from, token->to) > account->state[kind])
+		return status_may_lag() ? "behind" : "unknown";
 	return token->from < account->floor ? "too_old" : "ok";
 }
 
@@ -431,7 +428,8 @@ answer(FunctionCallInfo fcinfo, ObjectKind kind)
  * that were created, updated and destroyed since a state, at most max_changes
  * of them; if has_more, new_state is where to go on.  verdict 'too_old': some
  * of what departed since then was forgotten; 'unknown': no such state was
- * handed out, or it is of changes that were lost.  Then there are no lists, and
+ * handed out, or it is of changes that were lost; 'behind': the server is in
+ * recovery, and has not got to that state yet.  Then there are no lists, and
  * new_state is the present one.  Snapshot, rights and errors as of
  * account_state(); and 42501 without SELECT on messages, 22023 if max_changes
  * is not positive.

@@ -16,6 +16,7 @@
  *	state.c		accounts: their states, and who may see them
  *	walk.c		what is created, updated and destroyed between two states
  *	changes.c	the same, of a store
+ *	wait.c		waiting until a server has it
  *
  *-------------------------------------------------------------------------
  */
@@ -66,6 +67,7 @@ typedef struct Status
 	int64		highestmodseq;
 } Status;
 
+extern bool status_may_lag(void);
 pg_noreturn extern void status_no_mailbox(const Store *store,
 										  const Datum *key);
 extern void status_read(Store *store, const Mailboxes *mailboxes,
@@ -147,6 +149,8 @@ typedef struct MailboxRow
 	int64		changed;
 } MailboxRow;
 
+pg_noreturn extern void state_no_account(const Store *store, const Datum *key);
+extern bool state_find(Store *store, const Datum *key, Account *account);
 extern void state_read(Store *store, const Datum *key, Account *account);
 extern Mailboxes state_mailboxes(Store *store, const Datum *key, int64 since,
 								 MailboxRow **rows);

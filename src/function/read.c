@@ -207,6 +207,19 @@ apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
 }
 
 /*
+ * Is the client ahead of a mailbox that the primary may have more of?  A
+ * UIDVALIDITY that is higher is a later one (RFC 9051 section 2.3.1.1).
+ */
+static bool
+is_behind(const Status *status, int64 uidvalidity, int64 since)
+{
+	return status_may_lag() && status->has_uidvalidity &&
+		(uidvalidity > status->uidvalidity ||
+		 (uidvalidity == status->uidvalidity &&
+		  since > status->highestmodseq));
+}
+
+/*
  * modseq.resync(store, mailbox, uidvalidity, since, known_uids, match_seqs,
  *				 match_uids)
  *		-> (verdict, uidvalidity, uidnext, highestmodseq, vanished,
@@ -216,7 +229,9 @@ apply_match(FunctionCallInfo fcinfo, Store *store, const Datum *key,
  * from one snapshot, with the caller's rights, without a lock.
  *
  * verdict 'uidvalidity_changed': the client's cache is void, and the sets are
- * NULL.  'unknown_modseq': since is above HIGHESTMODSEQ, so the server has
+ * NULL.  'behind': the server is in recovery, and has not got yet to what the
+ * client knows; the sets are NULL, and the client keeps what it has.
+ * 'unknown_modseq': since is above HIGHESTMODSEQ, so the server has
  * lost changes that the client saw (a restored backup); the sets are as for
  * since = 0.  Otherwise 'ok'.  first_vanished is the lowest mod-sequence of a
  * vanished UID above since: a front end that withholds VANISHED announces a
@@ -239,10 +254,13 @@ modseq_resync(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	argument_check_may_read(store);
 	status = status_read_one(store, key, PLAN_READ_AS_CALLER);
-	if (PG_ARGISNULL(2) || !status.has_uidvalidity ||
-		PG_GETARG_INT64(2) != status.uidvalidity)
-	{
+	if (!PG_ARGISNULL(2) && is_behind(&status, PG_GETARG_INT64(2), since))
+		verdict = "behind";
+	else if (PG_ARGISNULL(2) || !status.has_uidvalidity ||
+			 PG_GETARG_INT64(2) != status.uidvalidity)
 		verdict = "uidvalidity_changed";
+	if (strcmp(verdict, "ok") != 0)
+	{
 		nulls[RESYNC_VANISHED] = true;
 		nulls[RESYNC_FIRST_VANISHED] = true;
 		nulls[RESYNC_CHANGED] = true;

@@ -125,13 +125,15 @@ state_has(Store *store, const Datum *key, const Mailboxes *mailboxes)
 
 /* --- states ------------------------------------------------------------ */
 
-static void
-no_account(const Store *store, const Datum *key)
+void
+state_no_account(const Store *store, const Datum *key)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("account %s does not exist", account_text(store, key)),
 			 errdetail("No mailbox that you may see is, or was, in it."),
+			 status_may_lag() ?
+			 errhint("The server is in recovery: see account_wait_for().") :
 			 errhint("An account is given by the value of its key in table %s.",
 					 store_mailbox_table(store)->name)));
 }
@@ -171,17 +173,23 @@ read_row(Store *store, const Datum *key, PlanMode mode, Account *account)
 }
 
 /*
- * state_read: the states of an account, in the caller's snapshot
- *
- * Errors: 42704 if it does not exist, or the caller may not see it.
+ * state_find: the states of an account, in the caller's snapshot; false if it
+ * does not exist, or the caller may not see it
  */
+bool
+state_find(Store *store, const Datum *key, Account *account)
+{
+	argument_check_may_see(store);
+	return read_row(store, key, PLAN_READ_AS_OWNER, account) &&
+		may_see(store, key);
+}
+
+/* state_read: the same, or 42704 */
 void
 state_read(Store *store, const Datum *key, Account *account)
 {
-	argument_check_may_see(store);
-	if (!read_row(store, key, PLAN_READ_AS_OWNER, account) ||
-		!may_see(store, key))
-		no_account(store, key);
+	if (!state_find(store, key, account))
+		state_no_account(store, key);
 }
 
 static void
@@ -272,7 +280,7 @@ modseq_account_lock(PG_FUNCTION_ARGS)
 
 		if (!read_row(store, sorted[i], PLAN_AS_OWNER, &before) ||
 			!may_see(store, sorted[i]))
-			no_account(store, sorted[i]);
+			state_no_account(store, sorted[i]);
 		account_lock(store, account_get(store, sorted[i]));
 	}
 
@@ -281,7 +289,7 @@ modseq_account_lock(PG_FUNCTION_ARGS)
 		Account		account;
 
 		if (!read_row(store, accounts.keys[i], PLAN_AS_OWNER, &account))
-			no_account(store, accounts.keys[i]);
+			state_no_account(store, accounts.keys[i]);
 		put_states(rsinfo, store, &accounts, i, &account);
 	}
 	return (Datum) 0;

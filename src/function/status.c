@@ -21,6 +21,16 @@
 
 PG_FUNCTION_INFO_V1(modseq_status);
 
+/*
+ * status_may_lag: is the snapshot of a server in recovery?  Then the primary
+ * may have what is not there.
+ */
+bool
+status_may_lag(void)
+{
+	return GetActiveSnapshot()->takenDuringRecovery;
+}
+
 void
 status_no_mailbox(const Store *store, const Datum *key)
 {
@@ -29,6 +39,8 @@ status_no_mailbox(const Store *store, const Datum *key)
 			 errmsg("mailbox %s does not exist", key_text(store, key)),
 			 errdetail("Table %s has no such row that you may see.",
 					   store_mailbox_table(store)->name),
+			 status_may_lag() ?
+			 errhint("The server is in recovery: see modseq.wait_for().") :
 			 errhint("A mailbox is given by the value of its key.")));
 }
 

@@ -120,6 +120,13 @@ sub _learn
 		}
 		push @problems, $self->_differences($box->{mail}, $all);
 	}
+	elsif ($answer->{verdict} eq 'behind' && $self->{may_be_ahead})
+	{
+		# A server that lags: the client keeps what it has
+		return map { "mailbox $answer->{id}, since $since: $_" }
+		  $answer->{highestmodseq} < $since
+		  && !defined $answer->{vanished} && !defined $answer->{changed} ? () : ('behind with an answer');
+	}
 	else
 	{
 		# A client that has to start over

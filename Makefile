@@ -4,7 +4,7 @@
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
-#   make soak SECONDS=N   writers, crashes and clients that must converge, and random ALTERs, for about so long
+#   make soak SECONDS=N   writers, crashes and clients that must converge, random schedules and ALTERs, for about so long
 #   make coverage         which lines and branches the regression and isolation tests reach; FILE=src/... shows one's
 #   make bench            how dear it is, beside SQL by hand; QUICK=1 takes five minutes; BENCH="append 1" is one row
 
@@ -65,11 +65,13 @@ test:
 versions:
 	@test/versions
 
-# The convergence test for as long as asked, with a fourth of that time for owners who alter their stores
+# The convergence test for as long as asked, with a fourth of that time for owners who alter their stores, and an
+# eighth for schedules
 SECONDS ?= 600
 soak:
-	@test/run sh -c 'test/alter/random --seconds $$(($(SECONDS) / 4)); altered=$$?; \
-		CONVERGE_SECONDS=$$(($(SECONDS) * 3 / 4)) test/libpq/run && exit $$altered'
+	@test/run sh -c 'failed=0; test/alter/random --seconds $$(($(SECONDS) / 4)) || failed=1; \
+		SCHEDULES_SECONDS=$$(($(SECONDS) / 8)) test/schedules/run random || failed=1; \
+		CONVERGE_SECONDS=$$(($(SECONDS) * 5 / 8)) test/libpq/run && exit $$failed'
 
 # Without optimization, so that what is counted is what is written
 coverage:

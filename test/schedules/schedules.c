@@ -187,6 +187,25 @@ run_all(int sessions, int boxes, int size)
 		run_programs(0, sessions, 0, total, boxes);
 }
 
+/*
+ * What a transaction has done since a savepoint is undone, and it goes on;
+ * beside each single statement in the same mailbox.
+ */
+static void
+run_savepoints(void)
+{
+	static const char effects[] = "IFCD";
+
+	schedule.sessions = 2;
+	for (int i = 0; i < 256; i++)
+	{
+		sprintf(schedule.program[0], "%sP%cQ%cK", i & 1 ? "L" : "", effects[i >> 1 & 3], effects[i >> 3 & 3]);
+		sprintf(schedule.program[1], "%c%c", effects[i >> 5 & 3], i >> 7 ? 'A' : 'K');
+		if (i % settings.jobs == job)
+			run_orders();
+	}
+}
+
 /* --- random ones, and a given one ---------------------------------------------------- */
 
 static int
@@ -244,6 +263,7 @@ usage(void)
 {
 	printf("schedules: concurrent transactions in each order of their steps, judged by rules\n"
 		   "  --all SESSIONS,MAILBOXES,STEPS  every schedule of up to so many steps in all\n"
+		   "  --savepoints         what is undone and what follows, beside each single statement\n"
 		   "  --random SECONDS     random ones, of up to 7 steps a session\n"
 		   "  --seed N             of these\n"
 		   "  --schedule TEXT      one, as a failure prints it\n"
@@ -258,6 +278,7 @@ usage(void)
 }
 
 static char *all;
+static bool savepoints;
 static char *given;
 static uint64_t seed = 1;
 
@@ -268,6 +289,7 @@ parse_options(int argc, char **argv)
 		{"all", required_argument, NULL, 'a'}, {"random", required_argument, NULL, 'r'},
 		{"seed", required_argument, NULL, 's'}, {"schedule", required_argument, NULL, 'g'},
 		{"counters", required_argument, NULL, 'c'}, {"accounts", required_argument, NULL, 'n'},
+		{"savepoints", no_argument, NULL, 'p'},
 		{"log", no_argument, NULL, 'l'}, {"broken", required_argument, NULL, 'b'},
 		{"jobs", required_argument, NULL, 'j'}, {"verbose", no_argument, NULL, 'v'}, {0}
 	};
@@ -278,6 +300,9 @@ parse_options(int argc, char **argv)
 		{
 			case 'a':
 				all = optarg;
+				break;
+			case 'p':
+				savepoints = true;
 				break;
 			case 'r':
 				settings.seconds = atof(optarg);
@@ -312,7 +337,7 @@ parse_options(int argc, char **argv)
 			default:
 				usage();
 		}
-	if (!all && !given && settings.seconds == 0)
+	if (!all && !given && !savepoints && settings.seconds == 0)
 		usage();
 }
 
@@ -329,6 +354,8 @@ work(void)
 	driver_start();
 	if (given)
 		run_given(given);
+	else if (savepoints)
+		run_savepoints();
 	else if (!all)
 		run_random();
 	else if (sscanf(all, "%d,%d,%d", &sessions, &boxes, &steps) == 3)

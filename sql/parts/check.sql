@@ -120,12 +120,47 @@ $$;
 COMMENT ON FUNCTION modseq_internal.check_schema IS
 	'What is missing or wrong of the tables, columns, indexes and triggers of a store.';
 
+-- A table and its alias stand for the rows of that mailbox, then. What has departed is not one mailbox's.
+CREATE FUNCTION modseq_internal.of_mailbox(key text[], template text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE WHEN key IS NULL THEN template ELSE
+		replace(replace(replace(replace(replace(replace(template,
+			'{mailbox} b', '(SELECT b.* FROM chosen, {mailbox} b WHERE {b=chosen}) b'),
+			'{account} a', '(SELECT a.* FROM chosen, {mailbox} b, {account} a WHERE {b=chosen} AND {a@b}) a'),
+			'{message} m', '(SELECT m.* FROM chosen, {message} m WHERE {m=chosen}) m'),
+			'{vanished} v', '(SELECT v.* FROM chosen, {vanished} v WHERE {v=chosen}) v'),
+			'{source} s', '(SELECT s.* FROM chosen, {source} s WHERE {s=chosen}) s'),
+			'{departed} d', '(SELECT d.* FROM {departed} d WHERE false) d')
+		END
+$$;
+COMMENT ON FUNCTION modseq_internal.of_mailbox IS
+	'A template that reads no row but those of a mailbox, and of its account; the key is its first parameter, and a row "chosen". '
+	'As it is if the key is null.';
+
+CREATE FUNCTION modseq_internal.has_mailbox(store modseq_internal.store, key text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	found boolean;
+BEGIN
+	EXECUTE expand_template(store, $query$
+		WITH chosen AS (SELECT {$1})
+		SELECT EXISTS (SELECT FROM chosen, {mailbox} b WHERE {b=chosen} AND NOT {b.gone})
+		$query$ || CASE WHEN source_table(store) IS NULL THEN '' ELSE $query$
+		OR EXISTS (SELECT FROM chosen, {source} s WHERE {s=chosen})
+		$query$ END) INTO found USING key;
+	RETURN found;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.has_mailbox IS
+	'Is there a mailbox with that key?';
+
 -- A state is told to clients as the account's, and says that nothing of that type came later
-CREATE FUNCTION modseq_internal.check_accounts(store modseq_internal.store)
+CREATE FUNCTION modseq_internal.check_accounts(store modseq_internal.store, key text[])
 RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
-	RETURN QUERY EXECUTE expand_template(store, $query$
+	RETURN QUERY EXECUTE expand_template(store, of_mailbox(key, $query$
+		WITH chosen AS (SELECT {$1})
 		SELECT {b.name}, NULL::bigint, p.problem
 		FROM {mailbox} b LEFT JOIN {account} a ON {a@b}, LATERAL (VALUES
 			(num_nulls({b.account}) = 0, 'account is null'),
@@ -175,22 +210,23 @@ BEGIN
 		WHERE sound IS NOT TRUE
 		$query$ || CASE WHEN store.counters IS NULL OR store.account = '{}' THEN '' ELSE $query$
 		UNION ALL
-		SELECT {b.name}, NULL::bigint, 'account is another one in table ' || $1
+		SELECT {b.name}, NULL::bigint, 'account is another one in table ' || $2
 		FROM {mailbox} b JOIN {source} s ON {s=b}
 		WHERE NOT {b.gone} AND ({s@b}) IS NOT TRUE
-		$query$ END) USING qualified_name(store.mailbox);
+		$query$ END)) USING key, qualified_name(store.mailbox);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check_accounts IS
-	'What is wrong with the accounts of a store, and with what has left them.';
+	'What is wrong with the accounts of a store, and with what has left them; or with one mailbox and its account.';
 
 -- All of it is one snapshot
-CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store)
+CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store, key text[])
 RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
-	RETURN QUERY EXECUTE expand_template(store, $query$
-		WITH box AS (
+	RETURN QUERY EXECUTE expand_template(store, of_mailbox(key, $query$
+		WITH chosen AS (SELECT {$1}),
+		box AS (
 			SELECT {b.key}, {b.uidnext} AS _uidnext, {b.highestmodseq} AS _modseq, b.{uidvalidity} AS _uidvalidity,
 				{b.gone} AS _gone
 			FROM {mailbox} b),
@@ -281,17 +317,17 @@ BEGIN
 		SELECT {b.name}, NULL::bigint, 'mailbox has counters only'
 		FROM {mailbox} b
 		WHERE NOT {b.gone} AND NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
-		$query$ END);
+		$query$ END)) USING key;
 	IF store.account IS NOT NULL THEN
-		RETURN QUERY SELECT * FROM check_accounts(store);
+		RETURN QUERY SELECT * FROM check_accounts(store, key);
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check_rows IS
-	'What is wrong with the rows of the tables of a store.';
+	'What is wrong with the rows of the tables of a store, or with those of one mailbox.';
 
 -- Not STABLE: each query has a snapshot of its own, which is newer than the attach() that was waited for
-CREATE FUNCTION modseq_internal.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
+CREATE FUNCTION modseq_internal.check_store(store regclass, key text[]) RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
 SET row_security = off SET jit = off AS $$
 DECLARE
@@ -324,7 +360,27 @@ BEGIN
 	IF NOT unreadable THEN
 		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished, s.counters,
 			s.account_table, s.departed], 'modseq.check()');
-		RETURN QUERY SELECT * FROM check_rows(s);
+		IF key IS NOT NULL THEN
+			-- A literal without a type, meant for a text[]
+			IF cardinality(s.mailbox_key) > 1 AND cardinality(key) = 1 AND key[1] LIKE '{%' THEN
+				key := key[1]::text[];
+			END IF;
+			IF cardinality(key) <> cardinality(s.mailbox_key) THEN
+				RAISE 'mailbox key has % value(s), but that of table % has % column(s)', cardinality(key),
+					qualified_name(coalesce(s.mailbox_source, s.mailbox)), cardinality(s.mailbox_key) USING
+					ERRCODE = 'invalid_parameter_value',
+					HINT = 'Pass a text[] with one element for each key column.';
+			END IF;
+			key := ARRAY(SELECT unnest(key));
+		END IF;
+		RETURN QUERY SELECT * FROM check_rows(s, key);
+		IF key IS NOT NULL AND NOT FOUND AND NOT has_mailbox(s, key) THEN
+			RAISE 'mailbox % does not exist', '(' || array_to_string(key, ', ') || ')' USING
+				ERRCODE = 'undefined_object',
+				DETAIL = format('Table %s has no such row, and nothing is left of it.',
+					qualified_name(coalesce(s.mailbox_source, s.mailbox))),
+				HINT = 'A mailbox is given by the value of its key.';
+		END IF;
 	END IF;
 EXCEPTION WHEN object_not_in_prerequisite_state THEN
 	GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
@@ -333,6 +389,15 @@ EXCEPTION WHEN object_not_in_prerequisite_state THEN
 	END IF;
 	problem := format('option of table %s does not fit: %s', qualified_name(store), reason);
 	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.check_store IS
+	'What modseq.check() does: for a store if the key is null, else for one mailbox.';
+
+CREATE FUNCTION modseq_internal.check(store regclass) RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM check_store(store, NULL);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check(regclass) IS
@@ -347,3 +412,37 @@ COMMENT ON FUNCTION modseq.check(regclass) IS
 	'account, email, thread or departed. Reads the whole '
 	'store, all rows in one snapshot; waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
 	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';
+
+DO $overloads$
+DECLARE
+	t text;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
+		EXECUTE format($definition$
+			CREATE FUNCTION modseq_internal.check(store regclass, mailbox_key %1$s)
+			RETURNS TABLE (mailbox text, uid bigint, problem text)
+			LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $body$
+			BEGIN
+				IF mailbox_key IS NULL OR array_position(%2$s, NULL) > 0 THEN
+					RAISE 'argument "mailbox" must not be null' USING
+						ERRCODE = 'null_value_not_allowed',
+						HINT = 'For the whole store call modseq.check() with the store alone.';
+				END IF;
+				RETURN QUERY SELECT * FROM check_store(store, %2$s);
+			END
+			$body$;
+			COMMENT ON FUNCTION modseq_internal.check(regclass, %1$s) IS
+				'The same for one mailbox.';
+			CREATE FUNCTION modseq.check(store regclass, mailbox_key %1$s)
+			RETURNS TABLE (mailbox text, uid bigint, problem text)
+			LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'modseq_as_owner';
+			COMMENT ON FUNCTION modseq.check(regclass, %1$s) IS
+				'What modseq.check(store) says of one mailbox, given by its key (a text[] has an element for each '
+				'column), and of its account. Reads no other mailbox; of the store, tables, columns, indexes and triggers '
+				'as ever. Of a mailbox that is gone it tells what is left. Rights, locks and errors as there, and 42704 '
+				'if there is neither such a mailbox nor anything left of it, 22004 for a null, 22023 if the key has '
+				'another number of columns.';
+			$definition$, t, CASE t WHEN 'text[]' THEN 'mailbox_key' ELSE 'ARRAY[mailbox_key::text]' END);
+	END LOOP;
+END
+$overloads$;

@@ -6,6 +6,24 @@
  * The functions differ in nothing else, so they are made here from one list.
  */
 
+CREATE FUNCTION modseq_internal.digest_row(internal, bigint, bigint, text[], record) RETURNS internal
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'modseq_digest_row';
+COMMENT ON FUNCTION modseq_internal.digest_row IS
+	'Transition function of digest_agg.';
+
+CREATE FUNCTION modseq_internal.digest_final(internal) RETURNS uuid
+LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'modseq_digest_final';
+COMMENT ON FUNCTION modseq_internal.digest_final IS
+	'Final function of digest_agg.';
+
+CREATE AGGREGATE modseq_internal.digest_agg(bigint, bigint, text[], record) (
+	SFUNC = modseq_internal.digest_row,
+	STYPE = internal,
+	FINALFUNC = modseq_internal.digest_final
+);
+COMMENT ON AGGREGATE modseq_internal.digest_agg(bigint, bigint, text[], record) IS
+	'The sum of a hash for each message: its UID, its mod-sequence (-1: it is a row of the flag table), names of columns, and a row of their values.';
+
 DO $overloads$
 DECLARE
 	status_columns CONSTANT text := 'uidvalidity bigint, uidnext bigint, highestmodseq modseq.modseq';
@@ -102,6 +120,13 @@ BEGIN
 			'in recovery also waits for a mailbox that it does not have. Errors: 42501, 42704 for an unknown mailbox '
 			'on any other server, 22004 for a null, 22023 if timeout is negative, 25000 in REPEATABLE READ or SERIALIZABLE, '
 			'55000 if the store is not attached.'),
+		('digest', ', OUT messages uuid, OUT vanished uuid', 'record', 'STABLE',
+			'What two copies of a mailbox are compared by. messages: the sum of a hash for each message, of its UID, its '
+			'mod-sequence and its flags; expunged ones do not count. vanished: a hash of the set of vanished UIDs, whatever '
+			'their mod-sequences, which modseq.compact() changes. The same on all servers with the same store. From one '
+			'snapshot, the caller''s, and with the caller''s rights: what policies hide does not count. Takes no lock. Needs '
+			'SELECT on the UIDs, mod-sequences and flags. Errors: 42501, 42704 for an unknown mailbox, 55000 if the store '
+			'is not attached.'),
 		('account_state', '', 'TABLE (' || state_columns || ')', 'STABLE ROWS 1',
 			'The states of an account''s Emails, Mailboxes and Threads (RFC 8620 section 5.1): opaque texts, each the same '
 			'as before if nothing of that kind has changed; thread is null if the store has no threads. From the caller''s '

@@ -9,6 +9,7 @@
  *	status.c	UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ
  *	messages.c	reading messages of a mailbox
  *	read.c		what has changed, and what has vanished
+ *	digest.c	what two copies of a mailbox are compared by
  *	write.c		the mailbox lock, and what is judged under it
  *	uidvalidity.c	handing out UIDVALIDITY values
  *	owner.c		functions that run as the owner of a store

@@ -17,6 +17,7 @@
  */
 #include "query/query.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
@@ -456,6 +457,48 @@ expand_live(Expansion *query)
 	}
 }
 
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/*
+ * {m.flags}, {f.flags}: by name, as the order of columns does not count
+ *
+ * Two arguments only, for a function has no more than a hundred.
+ */
+static void
+expand_flags(Expansion *query, char row)
+{
+	const Store *store = query->store;
+	List	   *names;
+	ListCell   *lc;
+
+	if (row == 'm')
+		names = list_copy(store->flags);
+	else
+	{
+		Relation	rel = table_open(store->table[TABLE_FLAG].relid,
+									 AccessShareLock);
+
+		names = shape_flag_columns(rel, store);
+		table_close(rel, NoLock);
+	}
+	list_sort(names, compare_names);
+	appendStringInfoString(&query->text, "ARRAY[");
+	foreach(lc, names)
+		appendStringInfo(&query->text, "%s%s",
+						 lc == list_head(names) ? "" : ", ",
+						 quote_literal_cstr(lfirst(lc)));
+	appendStringInfoString(&query->text, "]::pg_catalog.text[], ROW(");
+	foreach(lc, names)
+		appendStringInfo(&query->text, "%s%c.%s",
+						 lc == list_head(names) ? "" : ", ", row,
+						 quote_identifier(lfirst(lc)));
+	appendStringInfoString(&query->text, ")");
+}
+
 /* {m.thread}, {d.threads} */
 static void
 expand_thread(Expansion *query, bool departed)
@@ -575,6 +618,8 @@ expand_braces(Expansion *query, char *token)
 		}
 	if (strcmp(token, "m.live") == 0)
 		expand_live(query);
+	else if (strcmp(token, "m.flags") == 0 || strcmp(token, "f.flags") == 0)
+		expand_flags(query, token[0]);
 	else if (strcmp(token, "m.thread") == 0 ||
 			 strcmp(token, "d.threads") == 0)
 		expand_thread(query, token[0] == 'd');

@@ -231,6 +231,8 @@ letter_type(const Store *store, char letter, int i)
 			return OIDOID;
 		case 't':
 			return TIDOID;
+		case 'h':
+			return UUIDOID;
 		case 's':
 			return TEXTOID;
 		case 'E':

@@ -51,6 +51,9 @@
  * {m.email} {m.thread} {d.threads}
  *				the ids as texts; where there are no Threads, NULL
  * {m.live}		message m is not soft-deleted
+ * {m.flags} {f.flags}
+ *				what the row says of flags: the names of columns, and a row of
+ *				their values
  * {m in r}		message m has a UID of range r
  * {m.uid} {f.uid} {m.modseq} {m.created}
  *				the number as a bigint
@@ -95,6 +98,7 @@
  * a			the columns of the account's key, in the mailbox table's types;
  *				a boolean if there is one for the store
  * i b o t u s	a bigint, a boolean, an OID, a row's place, a set of UIDs, text
+ * h			a sum of hashes, as a uuid
  * E T I S		arrays of Emails, Threads, bigints, texts
  */
 static const QueryText queries[PLAN_IDS] = {
@@ -276,6 +280,26 @@ static const QueryText queries[PLAN_IDS] = {
 		"SELECT {m.uid}, {m.modseq} FROM {message} AS m"
 		" WHERE {m=$key} AND {m.live} AND m.{uid} {<=} {$last}"
 		" ORDER BY m.{uid}"
+	},
+
+	/*
+	 * Sums of hashes: see digest.c.  All of a mailbox is read, and perhaps of
+	 * a flag table that has no index for that.
+	 */
+	[PLAN_DIGEST_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "h", "key",
+		"SELECT modseq_internal.digest_agg({m.uid}, {m.modseq}, {m.flags})"
+		" FROM {message} AS m WHERE {m=$key} AND {m.live}"
+	},
+	[PLAN_DIGEST_FLAGS] = {TABLE_FLAG, ACCESS_ANY, "h", "key",
+		"SELECT modseq_internal.digest_agg({m.uid}, -1, {f.flags})"
+		" FROM {message} AS m, {flag} AS f"
+		" WHERE {m=$key} AND {m.live} AND {m.id=f.id}"
+	},
+	[PLAN_DIGEST_FLAGS_BY_UID] = {TABLE_FLAG, ACCESS_ANY, "h", "key",
+		"SELECT modseq_internal.digest_agg({m.uid}, -1, {f.flags})"
+		" FROM {message} AS m, {flag} AS f"
+		" WHERE {m=$key} AND {m.live} AND {f=$key}"
+		" AND f.{flag_uid} {=} m.{uid}"
 	},
 
 	/* --- messages of any mailbox, as a flag table names them ------------- */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * flags.c
- * 	  Whether a flag, or another column, changed.
+ * 	  Whether a flag, or another column, changed; and what flags are set.
  *
  * Locks: none.  Memory: the caller's context.
  *
@@ -11,11 +11,14 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 /* For qsort_arg(): elements by their type's btree comparison */
 typedef struct ElementOrder
@@ -221,6 +224,165 @@ row_flags_differ(const RowShape *shape, HeapTuple old, HeapTuple new,
 	}
 	return false;
 }
+
+/* --- flags as bytes ------------------------------------------------------ */
+
+static int
+compare_bytes(const void *a, const void *b, void *arg)
+{
+	StringInfo	left = (StringInfo) DatumGetPointer(*(const Datum *) a);
+	StringInfo	right = (StringInfo) DatumGetPointer(*(const Datum *) b);
+	int			order = memcmp(left->data, right->data,
+							   Min(left->len, right->len));
+
+	return order != 0 ? order : (left->len > right->len) -
+		(left->len < right->len);
+}
+
+/* Bytes, or a text of the server's encoding in UTF-8, with the length */
+static void
+append_bytes(StringInfo buf, const char *data, int len)
+{
+	pq_sendint32(buf, len);
+	appendBinaryStringInfo(buf, data, len);
+}
+
+static void
+append_text(StringInfo buf, const char *text)
+{
+	char	   *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
+
+	append_bytes(buf, utf8, strlen(utf8));
+}
+
+/*
+ * A value, or an element, by its text.  Where that follows settings of the
+ * session, by what the type sends.
+ */
+static void
+append_value(StringInfo buf, const FlagAttribute *flag, Datum value)
+{
+	if (flag->type == JSONBOID)
+	{
+		Jsonb	   *jsonb = DatumGetJsonbP(value);
+
+		append_text(buf, JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));
+	}
+	else if (flag->sends)
+	{
+		bytea	   *sent = SendFunctionCall(unconstify(FmgrInfo *,
+													   &flag->out), value);
+
+		append_bytes(buf, VARDATA(sent), VARSIZE(sent) - VARHDRSZ);
+	}
+	else
+	{
+		char	   *text = OutputFunctionCall(unconstify(FmgrInfo *,
+														 &flag->out), value);
+
+		/* What only fills up does not count for equality either */
+		if (flag->type == BPCHAROID || flag->element == BPCHAROID)
+			for (int n = strlen(text); n > 0 && text[n - 1] == ' '; n--)
+				text[		n - 1] = '\0';
+
+		append_text(buf, text);
+	}
+}
+
+/*
+ * flag_describe: what flag_append() needs to know of a column of that type
+ */
+void
+flag_describe(FlagAttribute *flag, Oid type)
+{
+	Oid			function;
+	Oid			base;
+	bool		isvarlena;
+	char		category;
+	bool		preferred;
+
+	memset(flag, 0, sizeof(*flag));
+	flag->type = getBaseType(type);
+	flag->element = get_element_type(flag->type);
+	if (OidIsValid(flag->element) &&
+		!OidIsValid(lookup_type_cache(flag->element,
+									  TYPECACHE_CMP_PROC)->cmp_proc))
+		flag->element = InvalidOid;
+	base = getBaseType(OidIsValid(flag->element) ? flag->element : flag->type);
+	get_type_category_preferred(base, &category, &preferred);
+	flag->sends = category == TYPCATEGORY_DATETIME ||
+		category == TYPCATEGORY_TIMESPAN || base == FLOAT4OID ||
+		base == FLOAT8OID || base == CASHOID || base == BYTEAOID;
+	if (flag->sends)
+		getTypeBinaryOutputInfo(base, &function, &isvarlena);
+	else
+		getTypeOutputInfo(base, &function, &isvarlena);
+	fmgr_info(function, &flag->out);
+}
+
+/*
+ * flag_append: what a column says of flags, as bytes that are the same on all
+ * servers; nothing if no flag is set
+ *
+ * Arrays and JSON arrays are sets, as above: by their elements' bytes.
+ */
+void
+flag_append(StringInfo buf, const FlagAttribute *flag, const char *name,
+			Datum value, bool isnull)
+{
+	Datum	   *elems = &value;
+	int			n = 1;
+	bool		is_set = OidIsValid(flag->element);
+
+	if (says_nothing(flag, value, isnull))
+		return;
+	if (is_set)
+	{
+		int16		typlen;
+		bool		typbyval;
+		char		typalign;
+		bool	   *nulls;
+		int			all;
+
+		get_typlenbyvalalign(flag->element, &typlen, &typbyval, &typalign);
+		deconstruct_array(DatumGetArrayTypeP(value), flag->element, typlen,
+						  typbyval, typalign, &elems, &nulls, &all);
+		n = 0;
+		for (int i = 0; i < all; i++)
+			if (!nulls[i])
+				elems[n++] = elems[i];
+	}
+	else if (flag->type == JSONBOID)
+	{
+		n = jsonb_elements(value, &elems, &is_set);
+		if (!is_set)
+		{
+			elems = &value;
+			n = 1;
+		}
+	}
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		StringInfo	element = makeStringInfo();
+
+		append_value(element, flag, elems[i]);
+		elems[i] = PointerGetDatum(element);
+	}
+	n = sort_unique(elems, n, compare_bytes, NULL);
+	append_text(buf, name);
+	pq_sendbyte(buf, is_set ? '{' : '=');
+	pq_sendint32(buf, n);
+	for (int i = 0; i < n; i++)
+	{
+		StringInfo	element = (StringInfo) DatumGetPointer(elems[i]);
+
+		appendBinaryStringInfo(buf, element->data, element->len);
+	}
+}
+
+/* --- other columns ------------------------------------------------------- */
 
 /*
  * row_column_differs: do two versions of a row have another value in that

@@ -201,12 +201,12 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 }
 
 /*
- * The columns of a flag table that count: all of them if flag_columns does not
- * say, but not virtual ones, which only follow others.  Nor those that name the
- * message, for which see flag.c.
+ * shape_flag_columns: those of a flag table that count: all of them if
+ * flag_columns does not say, but not virtual ones, which only follow others.
+ * Nor those that name the message, for which see flag.c.
  */
-static List *
-flag_columns(Relation rel, Store *store)
+List *
+shape_flag_columns(Relation rel, const Store *store)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 	List	   *names = NIL;
@@ -494,7 +494,7 @@ shape_build(Relation rel, TableRole role, Store *store)
 			shape->uid = number_attribute(rel, store, &store->flag_uid,
 										  &shape->uid_type);
 			shape_message_key(rel, shape, &store->flag_message);
-			shape_flags(rel, shape, flag_columns(rel, store));
+			shape_flags(rel, shape, shape_flag_columns(rel, store));
 			break;
 		case TABLE_ACCOUNT:
 			shape_account_row(rel, shape);

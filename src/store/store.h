@@ -11,7 +11,7 @@
  * From the ground up:
  *
  *	watch.c		which tables a cached Store depends on
- *	flags.c		whether a flag, or another column, changed
+ *	flags.c		whether a flag, or another column, changed; what is set
  *	key.c		reading rows: mailbox keys, numbers, the soft-delete column
  *	options.c	the configuration that attach() wrote
  *	catalog.c	what the system catalogs say of a table
@@ -30,6 +30,7 @@
 #include "compat.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "nodes/plannodes.h"
 #include "type/uidset.h"
@@ -249,6 +250,8 @@ typedef struct FlagAttribute
 	FmgrInfo	cmp;			/* of its elements */
 	Oid			collation;
 	FmgrInfo	eq;				/* of a scalar */
+	FmgrInfo	out;			/* of flag_describe(): of a scalar, or of an */
+	bool		sends;			/* element; in bytes, not as text */
 } FlagAttribute;
 
 /*
@@ -322,6 +325,7 @@ extern Store *store_outline(Oid relid, TableRole role);
 
 /* --- shape.c ----------------------------------------------------------- */
 
+extern List *shape_flag_columns(Relation rel, const Store *store);
 extern RowShape *shape_build(Relation rel, TableRole role, Store *store);
 
 /* --- catalog.c --------------------------------------------------------- */
@@ -407,6 +411,9 @@ extern bool row_same_message_key(const RowShape *shape, HeapTuple old,
 
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 							 HeapTuple new, TupleDesc desc, bool before);
+extern void flag_describe(FlagAttribute *flag, Oid type);
+extern void flag_append(StringInfo buf, const FlagAttribute *flag,
+						const char *name, Datum value, bool isnull);
 extern bool row_column_differs(HeapTuple old, HeapTuple new, TupleDesc desc,
 							   AttrNumber attnum);
 extern bool row_properties_differ(const RowShape *shape, HeapTuple old,

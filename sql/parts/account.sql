@@ -291,18 +291,18 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
 	EXECUTE expand_template(store, '
 		WITH box AS (
-			SELECT {b.account}, max({b.highestmodseq}) AS _modseq FROM {mailbox} b GROUP BY {b.account})
+			SELECT {b.account}, max({b.highestmodseq}) AS {_modseq} FROM {mailbox} b GROUP BY {b.account})
 		UPDATE {account} a
-		SET highestmodseq = m._n, email_modseq = m._n, thread_modseq = m._n, mailbox_modseq = m._n, floor = m._n
+		SET highestmodseq = m.{_n}, email_modseq = m.{_n}, thread_modseq = m.{_n}, mailbox_modseq = m.{_n}, floor = m.{_n}
 		FROM {account} o
 		LEFT JOIN box ON {o@box}
 		CROSS JOIN LATERAL (
-			SELECT CASE WHEN box._modseq > o.highestmodseq THEN box._modseq ELSE o.highestmodseq + 1 END) AS m (_n)
-		WHERE {a@o} AND ($1 OR box._modseq > o.highestmodseq)') USING renew;
+			SELECT CASE WHEN box.{_modseq} > o.highestmodseq THEN box.{_modseq} ELSE o.highestmodseq + 1 END) AS m ({_n})
+		WHERE {a@o} AND ($1 OR box.{_modseq} > o.highestmodseq)') USING renew;
 	EXECUTE expand_template(store, '
 		INSERT INTO {account} ({account_key}, highestmodseq, email_modseq, thread_modseq, mailbox_modseq, floor)
-		SELECT {box.account}, box._n, box._n, box._n, box._n, box._n
-		FROM (SELECT {b.account}, max({b.highestmodseq}) AS _n FROM {mailbox} b GROUP BY {b.account}) AS box
+		SELECT {box.account}, box.{_n}, box.{_n}, box.{_n}, box.{_n}, box.{_n}
+		FROM (SELECT {b.account}, max({b.highestmodseq}) AS {_n} FROM {mailbox} b GROUP BY {b.account}) AS box
 		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@box})
 		ORDER BY {box.account}');
 	EXECUTE expand_template(store, '

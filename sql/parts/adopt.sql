@@ -178,67 +178,68 @@ BEGIN
 	-- _lost what went unseen, _touched whether messages must be written, and _value the mod-sequence of all that is
 	EXECUTE expand_template(store, $query$
 		WITH live AS (
-			SELECT {m.key}, max(m.{uid}) AS _uid, max(m.{modseq}) AS _modseq,
-				count(*) FILTER (WHERE coalesce(m.{uid}, 0) = 0) AS _new,
-				count(*) FILTER (WHERE coalesce(m.{modseq}, 0) < 1) AS _unstamped,
-				modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295 AND {m.live}) AS _uids
+			SELECT {m.key}, max(m.{uid}) AS {_uid}, max(m.{modseq}) AS {_modseq},
+				count(*) FILTER (WHERE coalesce(m.{uid}, 0) = 0) AS {_new},
+				count(*) FILTER (WHERE coalesce(m.{modseq}, 0) < 1) AS {_unstamped},
+				modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295 AND {m.live}) AS {_uids}
 			FROM {message} m
 			GROUP BY {m.key}),
 		gone AS (
-			SELECT {v.key}, max(v.modseq) AS _modseq, modseq.uidset_agg(v.uids) AS _uids
+			SELECT {v.key}, max(v.modseq) AS {_modseq}, modseq.uidset_agg(v.uids) AS {_uids}
 			FROM {vanished} v
 			WHERE {v.any}
 			GROUP BY {v.key}),
 		box AS MATERIALIZED (
-			SELECT {b.key}, _uidnext, _back, coalesce(live._new, 0) + modseq.cardinality(_back) AS _new, _lost,
-				{b.uidnext} AS _seen,
-				live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
-					OR NOT $2 AND live._uid >= {b.uidnext} AS _touched,
-				CASE WHEN NOT $1 AND (live._new > 0 OR live._unstamped > 0 OR modseq.cardinality(_back) > 0
-						OR NOT $2 AND (modseq.cardinality(_lost) > 0 OR live._uid >= {b.uidnext}))
-					THEN greatest({b.highestmodseq}, live._modseq, gone._modseq $query$ || of_account || $query$) + 1
-					ELSE greatest({b.highestmodseq}, live._modseq, gone._modseq) END AS _value
+			SELECT {b.key}, next.uid AS {_uidnext}, back.uids AS {_back}, lost.uids AS {_lost},
+				coalesce(live.{_new}, 0) + modseq.cardinality(back.uids) AS {_new},
+				{b.uidnext} AS {_seen},
+				live.{_new} > 0 OR live.{_unstamped} > 0 OR modseq.cardinality(back.uids) > 0
+					OR NOT $2 AND live.{_uid} >= {b.uidnext} AS {_touched},
+				CASE WHEN NOT $1 AND (live.{_new} > 0 OR live.{_unstamped} > 0 OR modseq.cardinality(back.uids) > 0
+						OR NOT $2 AND (modseq.cardinality(lost.uids) > 0 OR live.{_uid} >= {b.uidnext}))
+					THEN greatest({b.highestmodseq}, live.{_modseq}, gone.{_modseq} $query$ || of_account || $query$) + 1
+					ELSE greatest({b.highestmodseq}, live.{_modseq}, gone.{_modseq}) END AS {_value}
 			FROM {mailbox} b
 			LEFT JOIN live ON {live=b}
 			LEFT JOIN gone ON {gone=b}
-			CROSS JOIN LATERAL greatest({b.uidnext}, live._uid + 1, modseq.max(gone._uids) + 1) AS _uidnext
-			CROSS JOIN LATERAL coalesce(live._uids OPERATOR(modseq.*) gone._uids, '') AS _back
+			CROSS JOIN LATERAL greatest({b.uidnext}, live.{_uid} + 1, modseq.max(gone.{_uids}) + 1) AS next (uid)
+			CROSS JOIN LATERAL coalesce(live.{_uids} OPERATOR(modseq.*) gone.{_uids}, '') AS back (uids)
 			CROSS JOIN LATERAL (
-				SELECT modseq.uidset(int8multirange(int8range(1, least(_uidnext, 4294967296))))
-					OPERATOR(modseq.-) coalesce(live._uids, '')
-					OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)),
+				SELECT modseq.uidset(int8multirange(int8range(1, least(next.uid, 4294967296))))
+					OPERATOR(modseq.-) coalesce(live.{_uids}, '')
+					OPERATOR(modseq.-) coalesce(gone.{_uids}, '')) AS lost (uids)),
 		fresh AS (
-			SELECT {m.key}, m.tableoid, m.ctid, box._value, _needs_uid AND NOT {m.live} AS _expunged,
-				CASE WHEN _needs_uid
-						THEN box._uidnext - 1 + row_number() OVER (PARTITION BY {m.key}, _needs_uid ORDER BY $query$ || by_age || $query$)
-						ELSE m.{uid} END AS _uid
+			SELECT {m.key}, m.tableoid, m.ctid, box.{_value}, needs.uid AND NOT {m.live} AS {_expunged},
+				CASE WHEN needs.uid
+						THEN box.{_uidnext} - 1 + row_number() OVER (PARTITION BY {m.key}, needs.uid ORDER BY $query$ || by_age || $query$)
+						ELSE m.{uid} END AS {_uid}
 			FROM {message} m JOIN box ON {m=box}
 			CROSS JOIN LATERAL coalesce(
-				m.{uid} = 0 OR {m.uid} OPERATOR(modseq.<@) box._back AND {m.live}, true) AS _needs_uid
-			WHERE _needs_uid OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box._seen),
+				m.{uid} = 0 OR {m.uid} OPERATOR(modseq.<@) box.{_back} AND {m.live}, true) AS needs (uid)
+			WHERE needs.uid OR coalesce(m.{modseq}, 0) < 1 OR NOT $2 AND m.{uid} >= box.{_seen}),
 		numbered AS (
-			UPDATE {message} m SET {uid} = fresh._uid, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh._value END
+			UPDATE {message} m SET {uid} = fresh.{_uid}, {modseq} = CASE WHEN $1 THEN m.{modseq} ELSE fresh.{_value} END
 				$query$ || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$,
-				{created_modseq} = CASE WHEN m.{uid} = fresh._uid THEN m.{created_modseq} ELSE 0 END
+				{created_modseq} = CASE WHEN m.{uid} = fresh.{_uid} THEN m.{created_modseq} ELSE 0 END
 				$query$ END || $query$
 			FROM fresh
 			-- Mostly there is nothing to do, and then the messages are not read once more
-			WHERE (SELECT bool_or(_touched) FROM box) AND m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
+			WHERE (SELECT bool_or(box.{_touched}) FROM box) AND m.tableoid = fresh.tableoid AND m.ctid = fresh.ctid),
 		expunged AS (
-			SELECT {m.key}, modseq.uidset_agg(m._uid) AS _uids FROM fresh m WHERE m._expunged GROUP BY {m.key}),
+			SELECT {m.key}, modseq.uidset_agg(m.{_uid}) AS {_uids} FROM fresh m WHERE m.{_expunged} GROUP BY {m.key}),
 		remembered AS (
 			INSERT INTO {vanished}
-			SELECT {box.key}, box._value, box._lost OPERATOR(modseq.+) coalesce(m._uids, '')
+			SELECT {box.key}, box.{_value}, box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')
 			FROM box LEFT JOIN expunged m ON {m=box}
-			WHERE modseq.cardinality(box._lost OPERATOR(modseq.+) coalesce(m._uids, '')) > 0)
+			WHERE modseq.cardinality(box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')) > 0)
 		UPDATE {mailbox} b SET
-			{uidnext} = box._uidnext + box._new - {next_minus_stored},
-			{highestmodseq} = box._value,
+			{uidnext} = box.{_uidnext} + box.{_new} - {next_minus_stored},
+			{highestmodseq} = box.{_value},
 			{uidvalidity} = coalesce(nullif(b.{uidvalidity}, 0), modseq.next_uidvalidity())
 		FROM box
 		WHERE {b=box}
-			AND (b.{uidnext} IS DISTINCT FROM box._uidnext + box._new - {next_minus_stored}
-				OR b.{highestmodseq} IS DISTINCT FROM box._value
+			AND (b.{uidnext} IS DISTINCT FROM box.{_uidnext} + box.{_new} - {next_minus_stored}
+				OR b.{highestmodseq} IS DISTINCT FROM box.{_value}
 				OR coalesce(b.{uidvalidity}, 0) = 0)
 		$query$) USING new_modseq, new_store;
 

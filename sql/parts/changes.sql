@@ -97,29 +97,29 @@ BEGIN
 			CROSS JOIN LATERAL log_block(last.modseq - old.modseq) AS age (_bits)
 			GROUP BY {old.key}, age._bits, old.modseq >> age._bits),
 		box AS MATERIALIZED (
-			SELECT {block.key}, array_agg(block.modseq ORDER BY block.modseq) AS _ends
+			SELECT {block.key}, array_agg(block.modseq ORDER BY block.modseq) AS {_ends}
 			FROM block
 			GROUP BY {block.key}),
 		fold AS MATERIALIZED (
-			SELECT {box.key}, box._ends[e._place + 1] AS modseq,
+			SELECT {box.key}, box.{_ends}[e._place + 1] AS modseq,
 				modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS changed
 			FROM {message} m JOIN box ON {m=box}
-			CROSS JOIN LATERAL width_bucket(m.{modseq} - 1, box._ends) AS e (_place)
-			WHERE {m.live} AND e._place < cardinality(box._ends)
-			GROUP BY {box.key}, box._ends[e._place + 1]),
+			CROSS JOIN LATERAL width_bucket(m.{modseq} - 1, box.{_ends}) AS e (_place)
+			WHERE {m.live} AND e._place < cardinality(box.{_ends})
+			GROUP BY {box.key}, box.{_ends}[e._place + 1]),
 		result AS MATERIALIZED (
-			SELECT {old.key}, old.modseq, fold.changed, old.uids OPERATOR(modseq.=) '''' AND fold.changed IS NULL AS _goes
+			SELECT {old.key}, old.modseq, fold.changed, old.uids OPERATOR(modseq.=) '''' AND fold.changed IS NULL AS {_goes}
 			FROM old LEFT JOIN fold ON {old=fold} AND old.modseq = fold.modseq
 			WHERE old.changed OPERATOR(modseq.=) fold.changed IS NOT TRUE),
 		kept AS (
 			UPDATE {vanished} v SET changed = result.changed
 			FROM result
-			WHERE {v=result} AND v.modseq = result.modseq AND NOT result._goes
+			WHERE {v=result} AND v.modseq = result.modseq AND NOT result.{_goes}
 			RETURNING v.changed OPERATOR(modseq.=) result.changed IS NOT FALSE AS same),
 		gone AS (
 			DELETE FROM {vanished} v
 			USING result
-			WHERE {v=result} AND v.modseq = result.modseq AND result._goes
+			WHERE {v=result} AND v.modseq = result.modseq AND result.{_goes}
 			RETURNING v.modseq)
 		SELECT (SELECT count(*) FROM gone),
 			(SELECT count(*) FROM kept WHERE same) + (SELECT count(*) FROM gone) = (SELECT count(*) FROM result)')

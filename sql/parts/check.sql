@@ -171,7 +171,7 @@ BEGIN
 			({b.gone} OR {b.highestmodseq} <= a.mailbox_modseq IS NOT FALSE,
 				'account has a lower mailbox_modseq than the mailbox has changed'))
 			AS p (sound, problem)
-		WHERE sound IS NOT TRUE
+		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT NULL, NULL::bigint, concat_ws(' ', 'account', nullif({a.account_name}, ''), p.problem)
 		FROM {account} a, LATERAL (VALUES
@@ -181,7 +181,7 @@ BEGIN
 			(a.thread_modseq BETWEEN 1 AND a.highestmodseq, 'thread_modseq is not in 1 to highestmodseq'),
 			(a.mailbox_modseq BETWEEN 1 AND a.highestmodseq, 'mailbox_modseq is not in 1 to highestmodseq'),
 			(a.floor BETWEEN 1 AND a.highestmodseq, 'floor is not in 1 to highestmodseq')) AS p (sound, problem)
-		WHERE sound IS NOT TRUE
+		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT {m.name}, {m.uid}, p.problem
 		FROM {message} m LEFT JOIN ({mailbox} b JOIN {account} a ON {a@b}) ON {b=m}, LATERAL (VALUES
@@ -191,7 +191,7 @@ BEGIN
 			$query$ || CASE WHEN store.thread IS NULL THEN '' ELSE $query$,
 			(m.{thread} IS NOT NULL, 'thread is null')
 			$query$ END || $query$) AS p (sound, problem)
-		WHERE sound IS NOT TRUE AND {m.live}
+		WHERE p.sound IS NOT TRUE AND {m.live}
 		UNION ALL
 		SELECT NULL, NULL::bigint, 'departed row ' || d.modseq || p.problem
 		FROM {departed} d LEFT JOIN {account} a ON {a@d}, LATERAL (VALUES
@@ -207,7 +207,7 @@ BEGIN
 			(NOT EXISTS (
 				SELECT FROM unnest(d.created || d.mailboxes_created) AS c
 				WHERE c <= d.modseq IS FALSE), ' has what was created later')) AS p (sound, problem)
-		WHERE sound IS NOT TRUE
+		WHERE p.sound IS NOT TRUE
 		$query$ || CASE WHEN store.counters IS NULL OR store.account = '{}' THEN '' ELSE $query$
 		UNION ALL
 		SELECT {b.name}, NULL::bigint, 'account is another one in table ' || $2
@@ -227,50 +227,50 @@ BEGIN
 	RETURN QUERY EXECUTE expand_template(store, of_mailbox(key, $query$
 		WITH chosen AS (SELECT {$1}),
 		box AS (
-			SELECT {b.key}, {b.uidnext} AS _uidnext, {b.highestmodseq} AS _modseq, b.{uidvalidity} AS _uidvalidity,
-				{b.gone} AS _gone
+			SELECT {b.key}, {b.uidnext} AS {_uidnext}, {b.highestmodseq} AS {_modseq}, b.{uidvalidity} AS {_uidvalidity},
+				{b.gone} AS {_gone}
 			FROM {mailbox} b),
 		live AS (
-			SELECT {m.key}, modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS _uids
+			SELECT {m.key}, modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS {_uids}
 			FROM {message} m
 			WHERE {m.live}
 			GROUP BY {m.key}),
 		gone AS (
-			SELECT {v.key}, modseq.uidset_agg(v.uids) AS _uids
+			SELECT {v.key}, modseq.uidset_agg(v.uids) AS {_uids}
 			FROM {vanished} v
 			GROUP BY {v.key})
 		$query$ || CASE WHEN store.changes <> 'log' THEN '' ELSE $query$,
 		log AS MATERIALIZED (
-			SELECT {v.key}, v.modseq AS _modseq,
-				modseq.uidset_agg(v.changed) OVER (PARTITION BY {v.key} ORDER BY v.modseq DESC) AS _uids
+			SELECT {v.key}, v.modseq AS {_modseq},
+				modseq.uidset_agg(v.changed) OVER (PARTITION BY {v.key} ORDER BY v.modseq DESC) AS {_uids}
 			FROM {vanished} v
 			WHERE v.changed IS NOT NULL),
 		-- The last mod-sequence of each row, and, of the messages up to it, those that it or a later one must name
 		row AS (
-			SELECT {log.key}, array_agg(log._modseq ORDER BY log._modseq) AS _ends
+			SELECT {log.key}, array_agg(log.{_modseq} ORDER BY log.{_modseq}) AS {_ends}
 			FROM log
 			GROUP BY {log.key}),
 		due AS (
-			SELECT {box.key}, e._modseq, modseq.uidset_agg({m.uid}) AS _uids
-			FROM {message} m JOIN box ON {m=box} AND NOT box._gone LEFT JOIN row ON {box=row}
-			CROSS JOIN LATERAL (SELECT row._ends[width_bucket(m.{modseq} - 1, row._ends) + 1]) AS e (_modseq)
+			SELECT {box.key}, e.{_modseq}, modseq.uidset_agg({m.uid}) AS {_uids}
+			FROM {message} m JOIN box ON {m=box} AND NOT box.{_gone} LEFT JOIN row ON {box=row}
+			CROSS JOIN LATERAL (SELECT row.{_ends}[width_bucket(m.{modseq} - 1, row.{_ends}) + 1]) AS e ({_modseq})
 			WHERE {m.live} AND m.{modseq} > 1 AND m.{uid} BETWEEN 1 AND 4294967295
-			GROUP BY {box.key}, e._modseq)
+			GROUP BY {box.key}, e.{_modseq})
 		$query$ END || $query$
 		SELECT {box.name}, NULL::bigint, p.problem
 		FROM box, LATERAL (VALUES
-			(box._uidvalidity BETWEEN 1 AND 4294967295, 'uidvalidity is not in 1 to 4294967295'),
-			(box._uidnext <= 4294967296, 'uidnext is above 4294967296')) AS p (sound, problem)
-		WHERE sound IS NOT TRUE
+			(box.{_uidvalidity} BETWEEN 1 AND 4294967295, 'uidvalidity is not in 1 to 4294967295'),
+			(box.{_uidnext} <= 4294967296, 'uidnext is above 4294967296')) AS p (sound, problem)
+		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT {m.name}, {m.uid}, p.problem
 		FROM {message} m LEFT JOIN box ON {m=box}, LATERAL (VALUES
-			(NOT box._gone, 'mailbox does not exist'),
+			(NOT box.{_gone}, 'mailbox does not exist'),
 			(m.{uid} BETWEEN 1 AND 4294967295, 'uid is not in 1 to 4294967295'),
-			(m.{uid} < box._uidnext IS NOT FALSE, 'uid is not below UIDNEXT'),
+			(m.{uid} < box.{_uidnext} IS NOT FALSE, 'uid is not below UIDNEXT'),
 			(m.{modseq} >= 1, 'modseq is below 1'),
-			(m.{modseq} <= box._modseq IS NOT FALSE, 'modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
-		WHERE sound IS NOT TRUE
+			(m.{modseq} <= box.{_modseq} IS NOT FALSE, 'modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
+		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT {m.name}, {m.uid}, 'duplicate uid'
 		FROM {message} m
@@ -280,29 +280,29 @@ BEGIN
 		SELECT {v.name}, modseq.max(v.uids), p.problem
 		FROM {vanished} v LEFT JOIN box ON {v=box}, LATERAL (VALUES
 			-- Of one that can come back it is remembered
-			(box._uidnext IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
+			(box.{_uidnext} IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
 			(modseq.cardinality(v.uids) > 0 OR v.vanished_at = 'infinity' OR NOT {v.unlogged}, 'vanished row without a uid'),
-			(modseq.max(v.uids) < box._uidnext IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
+			(modseq.max(v.uids) < box.{_uidnext} IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
 			(v.modseq >= 1, 'vanished modseq is below 1'),
-			(v.modseq <= box._modseq IS NOT FALSE OR NOT {v.any}, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
-		WHERE sound IS NOT TRUE
+			(v.modseq <= box.{_modseq} IS NOT FALSE OR NOT {v.any}, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
+		WHERE p.sound IS NOT TRUE
 		UNION ALL
-		SELECT {live.name}, u, 'vanished uid is live'
+		SELECT {live.name}, u.uid, 'vanished uid is live'
 		FROM box JOIN live ON {live=box} JOIN gone ON {gone=box},
-			modseq.unnest(live._uids OPERATOR(modseq.*) gone._uids) AS u
+			modseq.unnest(live.{_uids} OPERATOR(modseq.*) gone.{_uids}) AS u (uid)
 		UNION ALL
-		SELECT {box.name}, modseq.min(_lost), 'uid below UIDNEXT is neither live nor vanished'
+		SELECT {box.name}, modseq.min(lost.uids), 'uid below UIDNEXT is neither live nor vanished'
 		FROM box LEFT JOIN live ON {live=box} LEFT JOIN gone ON {gone=box}
 		CROSS JOIN LATERAL (
-			SELECT modseq.uidset(int8multirange(int8range(1, least(greatest(box._uidnext, 1), 4294967296))))
-				OPERATOR(modseq.-) coalesce(live._uids, '')
-				OPERATOR(modseq.-) coalesce(gone._uids, '')) AS l (_lost)
-		WHERE modseq.cardinality(_lost) > 0
+			SELECT modseq.uidset(int8multirange(int8range(1, least(greatest(box.{_uidnext}, 1), 4294967296))))
+				OPERATOR(modseq.-) coalesce(live.{_uids}, '')
+				OPERATOR(modseq.-) coalesce(gone.{_uids}, '')) AS lost (uids)
+		WHERE modseq.cardinality(lost.uids) > 0
 		$query$ || CASE WHEN store.changes <> 'log' THEN '' ELSE $query$
 		UNION ALL
-		SELECT {due.name}, u, 'modseq is not logged'
-		FROM due LEFT JOIN log ON {due=log} AND due._modseq = log._modseq,
-			modseq.unnest(due._uids OPERATOR(modseq.-) coalesce(log._uids, '')) AS u
+		SELECT {due.name}, u.uid, 'modseq is not logged'
+		FROM due LEFT JOIN log ON {due=log} AND due.{_modseq} = log.{_modseq},
+			modseq.unnest(due.{_uids} OPERATOR(modseq.-) coalesce(log.{_uids}, '')) AS u (uid)
 		$query$ END || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
 		UNION ALL
 		SELECT {m.name}, {m.uid}, 'created_modseq is not in 1 to modseq'

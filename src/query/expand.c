@@ -563,6 +563,30 @@ expand_logged(Expansion *query, const char *what)
 			   "v.changed IS NULL" : "v.uids OPERATOR(modseq.<>) ''");
 }
 
+/*
+ * {_name}: a column of ours in a row that has columns of a key, too: these may
+ * have any name, so it gets one that none of them has
+ */
+static void
+expand_own_column(Expansion *query, const char *name)
+{
+	const StoreTable *table = query->store->table;
+	int			i = 0;
+
+	while (i < TABLE_ROLES)
+	{
+		if (key_has_column(table[i].key, table[i].nkeys, name) ||
+			key_has_column(table[i].account, query->store->naccounts, name))
+		{
+			name = psprintf("%s_", name);
+			i = 0;
+		}
+		else
+			i++;
+	}
+	appendStringInfoString(&query->text, name);
+}
+
 /* --- all of it --------------------------------------------------------- */
 
 /* The name of a table or column */
@@ -657,6 +681,8 @@ expand_braces(Expansion *query, char *token)
 	}
 	else if (token[0] == '$')
 		expand_param(query, token + 1);
+	else if (token[0] == '_')
+		expand_own_column(query, token);
 	else if (strcmp(token, "ids") == 0)
 		expand_ids(query);
 	else if (strncmp(token, "m.id=", 5) == 0)

@@ -71,6 +71,8 @@
  * {=} {<} {+} and so on
  *				PostgreSQL's own operator
  * {{}			a brace
+ * {_name}		a name for a column of ours that stands beside the key's, which
+ *				may have any: none that one of them has
  * {$1}			the elements of the array $1, as the columns of the key
  *
  * Our queries have parameters.  They are listed before the text, in the order
@@ -119,10 +121,10 @@ static const QueryText queries[PLAN_IDS] = {
 	},
 	/* And which of them it is, from 1; each is looked up by the index */
 	[PLAN_READ_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "iiii", "keys",
-		"SELECT {b.counters}, k._n"
-		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, _n),"
+		"SELECT {b.counters}, k.{_n}"
+		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, {_n}),"
 		" {mailbox} AS b WHERE {b=k}"
-		" ORDER BY k._n"
+		" ORDER BY k.{_n}"
 	},
 	[PLAN_WRITE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "",
 		"key uidnext highestmodseq",
@@ -166,8 +168,8 @@ static const QueryText queries[PLAN_IDS] = {
 	},
 	/* Which of them are there, from 1 */
 	[PLAN_SEE_SOURCES] = {TABLE_SOURCE, ACCESS_RANGES, "i", "keys",
-		"SELECT k._n"
-		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, _n),"
+		"SELECT k.{_n}"
+		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, {_n}),"
 		" {source} AS s WHERE {s=k}"
 	},
 

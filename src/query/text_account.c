@@ -193,8 +193,8 @@ const QueryText account_queries[PLAN_IDS] = {
 	/* Which of them are the account's, from 1 */
 	[PLAN_ACCOUNT_MAILBOXES] = {TABLE_MAILBOX, ACCESS_RANGES, "i",
 		"keys account",
-		"SELECT k._n"
-		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, _n),"
+		"SELECT k.{_n}"
+		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, {_n}),"
 		" {mailbox} AS b WHERE {b=k} AND {b@$account} AND NOT {b.gone}"
 	},
 	/* The order makes the index on (mailbox, modseq) the only choice */

@@ -447,7 +447,7 @@ account_tell(Store *store, Mailbox *mailbox, CounterValues *values)
 			work->value : 0;
 	}
 	work->changed = 0;
-	work->made = work->altered = false;
+	work->made = work->revived = work->altered = false;
 	uidset_builder_free(&work->appeared);
 	uidset_builder_free(&work->begun);
 }

@@ -35,7 +35,7 @@ has_changes(Mailbox *mailbox)
 	const Work *work = mailbox_work(mailbox);
 	const Changes *owed = &work->owed;
 
-	return work->departed != NULL || work->went ||
+	return work->departed != NULL || work->went || work->left != NIL ||
 		((work->made || work->altered) && !work->used) ||
 		!uidset_builder_is_empty(&owed->stamped) ||
 		!uidset_builder_is_empty(&owed->vanished) ||
@@ -162,6 +162,7 @@ begin_messages(Store *store, Mailbox *mailbox, int64 value)
 	UidBuilder	begun;
 	Datum		params[MODSEQ_MAX_PARAMS];
 
+	departed_spare_followed(mailbox);
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] =
@@ -229,8 +230,9 @@ stamp_messages(Store *store, Mailbox *mailbox)
 /*
  * What left the mailbox left its account.  If the mailbox went by this
  * statement, then what is left of it has departed, too; if it went before, then
- * all that it had has departed already.  Where it is not known to be there,
- * that waits for us to hear of a rename: see account_hand().
+ * all that it had has departed already, also if the statement made it anew.
+ * Where it is not known to be there, that waits for us to hear of a rename: see
+ * account_hand().
  */
 static void
 hand_departures(Store *store, Mailbox *mailbox)
@@ -241,12 +243,18 @@ hand_departures(Store *store, Mailbox *mailbox)
 
 	if (store->outlives || store->remembers)
 	{
+		if (work->left != NIL)
+			departed_add_deserted(store, mailbox);
 		if (work->went)
-			departed_add_left(store, mailbox);
+			departed_add_left(store, mailbox, mailbox_key(mailbox));
 		else if (counters->gone || counters->remembered)
 			departures_drop(&work->departed);
 		else
+		{
+			if (work->revived)
+				departures_drop_messages(&work->departed);
 			is_known = counters->locked;
+		}
 	}
 	work->went = false;
 	if (work->departed != NULL &&
@@ -274,7 +282,7 @@ write_changes(Store *store, Mailbox *mailbox)
 		vanished_append(store, mailbox);
 	if (counters->locked && (work->made || work->altered))
 		counter_used(mailbox, counter_modseq(store, mailbox));
-	if (work->departed != NULL || work->went)
+	if (work->departed != NULL || work->went || work->left != NIL)
 		hand_departures(store, mailbox);
 
 	/*
@@ -286,7 +294,7 @@ write_changes(Store *store, Mailbox *mailbox)
 	{
 		counter_check_snapshot(store, mailbox);
 		statement_wait(mailbox);
-		work->made = work->altered = false;
+		work->made = work->revived = work->altered = false;
 	}
 }
 

@@ -102,9 +102,12 @@ departed_add_arrays(Store *store, Mailbox *mailbox, const Datum *arrays)
 	statement_list(mailbox);
 }
 
-/* departed_add_left: the mailbox is gone; messages may still be there */
+/*
+ * departed_add_left: the mailbox does not have that key any more; messages may
+ * still be there
+ */
 void
-departed_add_left(Store *store, Mailbox *mailbox)
+departed_add_left(Store *store, Mailbox *mailbox, const Datum *key)
 {
 	Datum		arrays[3];
 	bool		isnull;
@@ -112,13 +115,105 @@ departed_add_left(Store *store, Mailbox *mailbox)
 	SPI_connect();
 	plan_execute(store, store->thread.name != NULL ? PLAN_LEFT_THREADS :
 				 PLAN_LEFT_MESSAGES,
-				 unconstify(Datum *, mailbox_key(mailbox)), PLAN_AS_OWNER);
+				 unconstify(Datum *, key), PLAN_AS_OWNER);
 	for (int i = 0; i < SPI_tuptable->tupdesc->natts; i++)
 		arrays[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
 								  i + 1, &isnull);
 	if (!isnull)
 		departed_add_arrays(store, mailbox, arrays);
 	SPI_finish();
+}
+
+/* --- mailboxes that are renamed, where messages need not follow --------- */
+
+/*
+ * departed_leave_key: the mailbox has another key than that; whether messages
+ * follow is seen when the statement is complete
+ */
+void
+departed_leave_key(Store *store, Mailbox *mailbox, const Datum *key)
+{
+	MemoryContext old = MemoryContextSwitchTo(level_memory());
+	Work	   *work = mailbox_work(mailbox);
+
+	work->left = lappend(work->left, key_copy(store, key));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * departed_add_deserted: those that have not followed are in no mailbox now
+ *
+ * Where another one has the key, it has them.
+ */
+void
+departed_add_deserted(Store *store, Mailbox *mailbox)
+{
+	Work	   *work = mailbox_work(mailbox);
+	List	   *left = work->left;
+	ListCell   *lc;
+
+	work->left = NIL;
+	foreach(lc, left)
+	{
+		const Datum *key = lfirst(lc);
+
+		if (mailbox_has_key(store, mailbox, key) ||
+			mailbox_find(store, key) != mailbox)
+			continue;
+		departed_add_left(store, mailbox, key);
+		mailbox_counters(mailbox)->deserted = true;
+	}
+	list_free(left);
+}
+
+/*
+ * departed_already: has a message that was there under that key, when the
+ * statement in progress began, departed before?
+ *
+ * The mailbox was not there; or it had another key, to which the message has
+ * not followed.
+ */
+bool
+departed_already(Store *store, Mailbox *mailbox, const Datum *key)
+{
+	if (!store->outlives && !store->remembers)
+		return false;
+	for (MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+		if (level->work.revived)
+			return true;
+	return mailbox_counters(mailbox)->deserted &&
+		!mailbox_has_key(store, mailbox, key) && !is_being_made(mailbox);
+}
+
+/*
+ * departed_spare_followed: messages that come along with a mailbox to another
+ * key, by the statement that renames it, have not left the account
+ */
+void
+departed_spare_followed(Mailbox *mailbox)
+{
+	Work	   *work = mailbox_work(mailbox);
+	UidBuilder	rest;
+
+	if (!is_being_made(mailbox))
+		return;
+	for (MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+	{
+		UidBuilder *followed = &level->work.followed;
+
+		if (uidset_builder_is_empty(followed))
+			continue;
+		uidset_builder_finish(followed);
+		uidset_builder_finish(&work->begun);
+		uidset_builder_init(&rest);
+		uidset_difference(work->begun.ranges, work->begun.n, followed->ranges,
+						  followed->n, &rest);
+		uidset_builder_finish(&rest);
+		uidset_builder_free(&work->begun);
+		mailbox_move_uids(&rest, &work->begun);
+	}
 }
 
 static void

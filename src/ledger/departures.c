@@ -160,6 +160,24 @@ departures_move(Departures **from, Departures **to)
 	MemoryContextDelete(list->context);
 }
 
+/* departures_drop_messages: mailboxes may have left, but no message has */
+void
+departures_drop_messages(Departures **list)
+{
+	Departures *departures = *list;
+
+	if (departures == NULL || departures->mailboxes == NULL)
+	{
+		departures_drop(list);
+		return;
+	}
+	departures->emails->nelems = 0;
+	departures->created->nelems = 0;
+	if (departures->threads != NULL)
+		departures->threads->nelems = 0;
+	departures->nlost = 0;
+}
+
 void
 departures_drop(Departures **list)
 {

@@ -121,8 +121,9 @@ typedef enum AccountState
  *	late			completion, as waiting					a rename
  *	begun			row triggers, an undeleted mailbox		stamping
  *	appeared		rows that went in						settling
- *	went			the mailbox row's triggers				being handed
- *	made, altered	the same								settling
+ *	went, left		the mailbox row's triggers				being handed
+ *	made, altered,	the same								settling
+ *	revived
  *	least			a HIGHESTMODSEQ that is not of ours		settling
  */
 typedef struct Counters
@@ -134,6 +135,8 @@ typedef struct Counters
 	bool		gone;			/* deleted */
 	bool		locked;			/* the row lock is ours */
 	bool		remembered;		/* only the counters are there: see source.c */
+	bool		deserted;		/* what is left under keys that it had has
+								 * departed */
 	RowPlace	first;			/* the oldest version of the row, and the */
 	RowPlace	place;			/* newest, that we know of */
 
@@ -200,6 +203,7 @@ typedef struct Work
 	struct Departures *departed;	/* NULL: none */
 	struct Departures *late;	/* the same, of a mailbox whose new key we are
 								 * still to hear of */
+	List	   *left;			/* keys that it had, where messages may be */
 	UidBuilder	begun;			/* of owed.stamped: they need created_modseq,
 								 * too */
 	UidBuilder	appeared;		/* messages of Emails that may be new to the
@@ -207,6 +211,8 @@ typedef struct Work
 	bool		went;			/* the mailbox is gone since */
 	bool		made;			/* the mailbox was created, (in an account: an
 								 * Email may have appeared,) */
+	bool		revived;		/* made, and was not there: what was in it has
+								 * departed before */
 	bool		altered;		/* or properties of it changed */
 	int64		least;			/* of an account: HIGHESTMODSEQ is no less */
 } Work;
@@ -298,6 +304,7 @@ extern void departures_add_mailbox(const Store *store, MemoryContext parent,
 								   Departures **list, Datum name,
 								   int64 created);
 extern void departures_move(Departures **from, Departures **to);
+extern void departures_drop_messages(Departures **list);
 extern void departures_drop(Departures **list);
 extern int	departures_count(const Departures *list);
 extern Datum departures_array(struct ArrayBuildState *state, Oid type,
@@ -503,7 +510,13 @@ extern bool seek_account(Store *store, const Datum *account, bool lock,
 
 extern void departed_add_mailbox(Store *store, Mailbox *mailbox,
 								 const Datum *key, int64 created);
-extern void departed_add_left(Store *store, Mailbox *mailbox);
+extern void departed_add_left(Store *store, Mailbox *mailbox,
+							  const Datum *key);
+extern void departed_leave_key(Store *store, Mailbox *mailbox,
+							   const Datum *key);
+extern void departed_add_deserted(Store *store, Mailbox *mailbox);
+extern bool departed_already(Store *store, Mailbox *mailbox, const Datum *key);
+extern void departed_spare_followed(Mailbox *mailbox);
 extern void departed_add_arrays(Store *store, Mailbox *mailbox,
 								const Datum *arrays);
 extern void departed_write(Store *store, Mailbox *account, int64 value);

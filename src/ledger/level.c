@@ -169,8 +169,11 @@ mailbox_merge_work(Work *from, Work *to)
 	to->changed |= from->changed;
 	to->went = to->went || from->went;
 	to->made = to->made || from->made;
+	to->revived = to->revived || from->revived;
 	to->altered = to->altered || from->altered;
 	to->least = Max(to->least, from->least);
+	to->left = list_concat(to->left, from->left);
+	from->left = NIL;
 	departures_move(&from->departed, &to->departed);
 	departures_move(&from->late, &to->late);
 	mailbox_move_uids(&from->begun, &to->begun);

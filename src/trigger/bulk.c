@@ -175,6 +175,8 @@ depart(Store *store, Datum *key, const Datum *arrays)
 {
 	Mailbox    *mailbox = mailbox_get(store, key);
 
+	if (departed_already(store, mailbox, key))
+		return;
 	account_of(store, mailbox);
 	departed_add_arrays(store, mailbox, arrays);
 	mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_THREAD);

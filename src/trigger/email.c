@@ -43,6 +43,21 @@ is_there(const Store *store, Mailbox *mailbox)
 }
 
 /*
+ * email_had_departed: had the message left its account before the statement in
+ * progress, though its row, as it was, is there?
+ */
+bool
+email_had_departed(const RowChange *change, Mailbox *mailbox)
+{
+	Store	   *store = change->store;
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	return store->has_accounts && (store->outlives || store->remembers) &&
+		row_get_key(change->shape, change->old, change->desc, key) &&
+		departed_already(store, mailbox, key);
+}
+
+/*
  * email_stays: does the message only go to another mailbox of its account?
  *
  * Then the Email is there before and after, whatever other mailboxes it is in.
@@ -52,7 +67,7 @@ bool
 email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
 {
 	return change->store->has_accounts && !email_differs(change) &&
-		is_there(change->store, from) &&
+		is_there(change->store, from) && !email_had_departed(change, from) &&
 		!statement_will_renumber(from, trigger_uid(change, change->old)) &&
 		account_of(change->store, from) == account_of(change->store, to);
 }
@@ -84,6 +99,7 @@ email_departs(const RowChange *change, Mailbox *mailbox, bool stays)
 	Membership	membership;
 
 	if (!change->store->has_accounts ||
+		email_had_departed(change, mailbox) ||
 		statement_will_renumber(mailbox, trigger_uid(change, change->old)) ||
 		!departures_read(change->shape, change->old, change->desc,
 						 &membership))

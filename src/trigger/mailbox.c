@@ -179,7 +179,7 @@ get_account(const RowChange *change, HeapTuple tuple, const Datum *key,
  */
 static void
 mailbox_begins(const RowChange *change, Mailbox *mailbox, const Datum *key,
-			   const RowNumbers *numbers)
+			   const RowNumbers *numbers, bool renamed)
 {
 	Store	   *store = change->store;
 	Datum		account[MODSEQ_MAX_KEYS];
@@ -192,6 +192,8 @@ mailbox_begins(const RowChange *change, Mailbox *mailbox, const Datum *key,
 	statement_open(STATEMENT_OTHER);
 	work = mailbox_work(mailbox);
 	work->made = true;
+	work->revived = !renamed && !work->went &&
+		(store->outlives || store->remembers);
 	work->went = false;
 	statement_list(mailbox);
 	if (store->outlives || store->remembers)
@@ -216,6 +218,9 @@ mailbox_ends(const RowChange *change, Mailbox *mailbox, const Datum *key,
 	departed_add_mailbox(store, mailbox, key, get_created(change, change->old));
 	mailbox_work(mailbox)->went = went;
 	mailbox_work(mailbox)->made = false;
+	mailbox_work(mailbox)->revived = false;
+	if (!went && (store->outlives || store->remembers))
+		departed_leave_key(store, mailbox, key);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);
 }
@@ -269,7 +274,7 @@ account_sees_update(const RowChange *change, Mailbox *mailbox,
 	if (!old->gone && (new->gone || renamed))
 		mailbox_ends(change, mailbox, from, new->gone);
 	if (!new->gone && (old->gone || renamed))
-		mailbox_begins(change, mailbox, to, new);
+		mailbox_begins(change, mailbox, to, new, renamed && !old->gone);
 	else if (!new->gone && change->shape->nproperties > 0)
 		mailbox_alters(change, to);
 	if (new->highestmodseq > old->highestmodseq)
@@ -290,7 +295,7 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	check_numbers(change, key, none, numbers);
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->has_accounts)
-		mailbox_begins(change, mailbox, key, &numbers);
+		mailbox_begins(change, mailbox, key, &numbers, false);
 
 	/* One that is renamed may have left messages, and nothing is remembered */
 	if ((change->store->outlives ||

@@ -179,6 +179,19 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 }
 
 /*
+ * Does a message that stays where it is begin to be an Email of its account?
+ *
+ * One that follows its mailbox long after that was renamed had left it.
+ */
+static bool
+email_begins(const RowChange *change, const Datum *key, bool follows)
+{
+	return email_differs(change) ||
+		(follows &&
+		 email_had_departed(change, mailbox_get(change->store, key)));
+}
+
+/*
  * A message that stays where it is.  Its mod-sequence is ours: it changes to
  * the statement's value, or to what we guess that it will be, if a flag
  * changed, or if it is we who stamp it, and to nothing else, whatever the
@@ -196,7 +209,7 @@ assign_stay(const RowChange *change, const Datum *key, bool follows)
 	int64		created_new = get_modseq(change->new, change->desc,
 										 shape->created_modseq);
 	int64		modseq = old;
-	bool		begins = email_differs(change);
+	bool		begins = email_begins(change, key, follows);
 	bool		changes = begins || (follows && change->store->has_accounts);
 
 	if (change->may_cross)
@@ -456,7 +469,7 @@ collect_stay(const RowChange *change, const Datum *key, bool follows)
 	int64		created = get_modseq(change->old, change->desc,
 									 shape->created_modseq);
 	int64		uid = trigger_uid(change, change->new);
-	bool		begins = email_differs(change);
+	bool		begins = email_begins(change, key, follows);
 	bool		is_numbered = false;
 
 	if (new != old)

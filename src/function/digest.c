@@ -223,6 +223,11 @@ modseq_digest_row(PG_FUNCTION_ARGS)
 		describe_rows(state, row, PG_GETARG_ARRAYTYPE_P(3));
 		MemoryContextSwitchTo(before);
 	}
+
+	/* Anybody may call the aggregate, also with rows that differ */
+	if (HeapTupleHeaderGetTypeId(row) != state->desc->tdtypeid ||
+		HeapTupleHeaderGetTypMod(row) != state->desc->tdtypmod)
+		elog(ERROR, "rows of flags are of several types");
 	initStringInfo(&buf);
 	pq_sendint64(&buf, PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1));
 	pq_sendint64(&buf, PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2));

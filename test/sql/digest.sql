@@ -187,6 +187,12 @@ SELECT modseq.attach('mail', message_flags => '{seen,keywords,labels,bits,hue,pi
 SELECT d = b AS same FROM modseq.digest('mail', 1) d, before b;
 SELECT differs('mail', 'UPDATE mail SET answered = true WHERE id = 1');
 
+-- Anybody may call the aggregate, also with rows of several types, whose columns are not what the first one's are
+SELECT modseq_internal.digest_agg(1, 1, '{a}', r) FROM (VALUES (ROW('\x0102'::bytea)), (ROW(7::bigint))) AS v (r);
+SELECT modseq_internal.digest_agg(1, 1, '{a,b}', r) FROM (VALUES (ROW(1))) AS v (r);
+SELECT modseq_internal.digest_agg(1, 1, '{NULL}', ROW(1));
+SELECT modseq_internal.digest_agg(1, 1, NULL, NULL);
+
 DROP OWNED BY digest_reader;
 DROP ROLE digest_reader;
 DROP SCHEMA digest CASCADE;

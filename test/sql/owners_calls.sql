@@ -73,7 +73,8 @@ INSERT INTO values_of (type, value) VALUES
 	('interval', NULL), ('interval', '0'), ('interval', '-178000000 years'),
 	('timestamp with time zone', NULL), ('timestamp with time zone', '-infinity'), ('timestamp with time zone', 'infinity'),
 	('int8multirange', NULL), ('int8multirange', '{}'), ('int8multirange', '{[1,5),[7,)}'), ('int8multirange', '{(,)}'),
-	('bytea', NULL), ('bytea', ''), ('bytea', '\x01'), ('bytea', '\xffffffff'), ('cstring', NULL), ('cstring', '1'), ('internal', NULL);
+	('bytea', NULL), ('bytea', ''), ('bytea', '\x01'), ('bytea', '\xffffffff'), ('cstring', NULL), ('cstring', '1'), ('internal', NULL),
+	('record', NULL);
 INSERT INTO values_of (type, value)
 	SELECT 'modseq_internal.store', v FROM (VALUES (NULL), ('(,,,,,,,,,,,,,,,,,,,,,,)')) AS v (v)
 	UNION ALL SELECT 'modseq_internal.store', jsonb_populate_record(NULL::modseq_internal.store, to_jsonb(s))::text FROM modseq.stores s

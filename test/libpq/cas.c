@@ -18,22 +18,18 @@ static atomic_long increments_left;
 static atomic_long refusals;
 static atomic_long confirmed;
 
-static const char *
-read_counter_sql(void)
+/* The message's mod-sequence and its counter, of that message alone */
+static PGresult *
+read_counter(Client *client, int mailbox)
 {
-	if (options.shared_columns && options.tenants)
-		return "SELECT m.modseq, s.bits FROM mw_mail AS m JOIN mw_msg AS s ON (s.id, s.owner) = (m.msg, m.tenant)"
-			" WHERE m.mailbox_id = %d AND m.uid = 1";
 	if (options.shared_columns)
-		return "SELECT m.modseq, s.bits FROM mw_mail AS m JOIN mw_msg AS s ON s.id = m.msg"
-			" WHERE m.mailbox_id = %d AND m.uid = 1";
-	if (options.shared)
-		return "SELECT m.modseq, substr(f.flag, 2) FROM mw_mail AS m"
-			" JOIN mw_mail_flag AS f ON f.mail_id = m.msg WHERE m.mailbox_id = %d AND m.uid = 1";
-	return options.flag_columns ?
-		"SELECT modseq, bits FROM mw_mail WHERE mailbox_id = %d AND uid = 1" :
-		"SELECT m.modseq, substr(f.flag, 2) FROM mw_mail AS m"
-		" JOIN mw_mail_flag AS f ON f.mail_id = m.id WHERE m.mailbox_id = %d AND m.uid = 1";
+		return query(client, "SELECT m.modseq, s.bits FROM mw_mail AS m JOIN mw_msg AS s ON (s.id%s) = (m.msg%s)"
+					 " WHERE m.mailbox_id = %d AND m.uid = 1", TENANT(", s.owner"), TENANT(", m.tenant"), mailbox);
+	if (options.flag_columns)
+		return query(client, "SELECT modseq, bits FROM mw_mail WHERE mailbox_id = %d AND uid = 1", mailbox);
+	return query(client, "SELECT m.modseq, substr(f.flag, 2) FROM mw_mail AS m"
+				 " JOIN mw_mail_flag AS f ON (f.mail_id%s) = (m.%s%s) WHERE m.mailbox_id = %d AND m.uid = 1",
+				 TENANT(", f.tenant"), FLAG_KEY, TENANT(", m.tenant"), mailbox);
 }
 
 /* -1: error; 0: somebody else was first; 1: written, in an open transaction */
@@ -68,7 +64,7 @@ compare_and_swap(Client *client, int mailbox, const char *modseq, long value)
 static bool
 increment(Client *client, int mailbox)
 {
-	PGresult   *result = query(client, read_counter_sql(), mailbox);
+	PGresult   *result = read_counter(client, mailbox);
 	char		modseq[24];
 	long		value;
 	int			outcome;
@@ -132,7 +128,7 @@ cas_test(int connections, int increments)
 		pthread_create(&threads[i], NULL, cas_main, (void *) (intptr_t) (i + 1));
 	for (int i = 0; i < connections; i++)
 		pthread_join(threads[i], NULL);
-	result = query(&client, read_counter_sql(), mailbox);
+	result = read_counter(&client, mailbox);
 	if (result && PQntuples(result) == 1)
 		value = atol(PQgetvalue(result, 0, 1));
 	PQclear(result);

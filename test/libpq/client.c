@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS			400		/* that are kept of a mailbox */
@@ -39,17 +38,6 @@ static pthread_mutex_t report_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- random numbers ----------------------------------------------------------- */
 
-/* splitmix64, by Sebastiano Vigna, who put it in the public domain */
-static uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t	z = (*state += UINT64_C(0x9E3779B97F4A7C15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-	return z ^ (z >> 31);
-}
-
 uint64_t
 random_number(Client *client, uint64_t below)
 {
@@ -66,15 +54,6 @@ void
 pause_briefly(Client *client, int max_ms)
 {
 	usleep(random_number(client, max_ms * 1000 + 1));
-}
-
-double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 /* --- connections -------------------------------------------------------------- */

@@ -106,7 +106,12 @@ extern atomic_bool round_over;	/* writers and replicas: to the barrier */
 extern atomic_bool finished;	/* read after the last barrier of a round */
 extern atomic_long *acknowledged;	/* HIGHESTMODSEQ that a commit confirmed */
 
-/* --- connections, random numbers, history (client.c) ------------------------ */
+/* --- the clock and random numbers (basic.c) --------------------------------- */
+
+extern uint64_t next_random(uint64_t *state);
+extern double now(void);
+
+/* --- connections, random choices, history (client.c) ------------------------ */
 
 typedef struct Client
 {
@@ -133,7 +138,6 @@ extern int	commit_in_doubt(Client *client, const char *xid);
 extern uint64_t random_number(Client *client, uint64_t below);
 extern bool chance(Client *client, int percent);
 extern void pause_briefly(Client *client, int max_ms);
-extern double now(void);
 
 extern void history_init(int mailboxes);
 extern void history_add(int mailbox, const Client *client, const char *format,...)

@@ -48,51 +48,30 @@ static Session sessions[MAX_SESSIONS];
 /* --- the observer ----------------------------------------------------------------- */
 
 static PGconn *
-connect_server(void)
+connect_session(void)
 {
-	PGconn	   *conn = PQconnectdb("");
+	PGconn	   *conn = connect_server();
 
-	if (PQstatus(conn) != CONNECTION_OK)
-	{
-		fprintf(stderr, "schedules: %s", PQerrorMessage(conn));
-		exit(2);
-	}
-	PQclear(PQexec(conn, "SET deadlock_timeout = '5ms'; SET synchronous_commit = off;"
-				   " SET client_min_messages = warning"));
+	PQclear(run_sql(conn, "SET deadlock_timeout = '5ms'; SET synchronous_commit = off"));
 	return conn;
 }
 
 void
 driver_start(void)
 {
-	observer = connect_server();
+	observer = connect_session();
 	for (int i = 0; i < MAX_SESSIONS; i++)
 	{
-		sessions[i].conn = connect_server();
+		sessions[i].conn = connect_session();
 		sessions[i].pid = PQbackendPID(sessions[i].conn);
 	}
-}
-
-/* Ends the program where the observer's query fails */
-static PGresult *
-observe(const char *sql)
-{
-	PGresult   *result = PQexec(observer, sql);
-	ExecStatusType status = PQresultStatus(result);
-
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-	{
-		fprintf(stderr, "schedules: %s# in: %s\n", PQerrorMessage(observer), sql);
-		exit(2);
-	}
-	return result;
 }
 
 /* What modseq itself finds in all that schedules have left */
 void
 driver_check(void)
 {
-	PGresult   *result = observe("SELECT k::text FROM modseq.check('mw_mail') AS k");
+	PGresult   *result = run_sql(observer, "SELECT k::text FROM modseq.check('mw_mail') AS k");
 
 	for (int i = 0; i < PQntuples(result); i++)
 		printf("# check: %s\n", PQgetvalue(result, i, 0));
@@ -108,7 +87,7 @@ observe_look(Schedule *schedule, int states, Look *look)
 	PGresult   *result;
 
 	look_sql(schedule, states, sql);
-	result = observe(sql);
+	result = run_sql(observer, sql);
 	look_read(schedule, result, look);
 	PQclear(result);
 }
@@ -126,7 +105,7 @@ begin_schedule(Schedule *schedule)
 			 (long long) box_id(schedule, 0), (long long) box_id(schedule, 0),
 			 settings.accounts ? settings.accounts : 1, BOXES - 1,
 			 (long long) message_id(schedule, 0), (long long) box_id(schedule, 0), BOXES - 1);
-	PQclear(observe(sql));
+	PQclear(run_sql(observer, sql));
 	observe_look(schedule, 0, &look);
 	judge_commit(schedule, &look);
 	look_free(&look);
@@ -282,7 +261,7 @@ all_wait(const Schedule *schedule)
 		if (sessions[i].busy)
 			sprintf(sql + strlen(sql), "%s SELECT %d, unnest(pg_blocking_pids(%d))",
 					*sql ? " UNION ALL" : "", i, sessions[i].pid);
-	result = observe(sql);
+	result = run_sql(observer, sql);
 	for (int row = 0; row < PQntuples(result); row++)
 		for (int i = 0; i < schedule->sessions; i++)
 			if (atoi(PQgetvalue(result, row, 1)) == sessions[i].pid)

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_PROGRAMS	20000
@@ -27,24 +26,10 @@ static int	job;				/* which of the processes this is */
 static Schedule schedule;
 static long schedules;
 
-double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-/* splitmix64 */
 uint32_t
 pick(uint32_t below)
 {
-	uint64_t	z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ z >> 31) % below;
+	return next_random(&random_state) % below;
 }
 
 /* Runs it as one that was never run before */

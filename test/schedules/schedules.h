@@ -107,8 +107,10 @@ extern void step_sql(const Schedule *schedule, int session, int step,
 					 char *sql);
 extern void program_random(char *program, int boxes, int steps);
 
-/* --- the tables (store.c) ------------------------------------------------------ */
+/* --- the server and the tables (store.c) ------------------------------------------------------ */
 
+extern PGconn *connect_server(void);
+extern PGresult *run_sql(PGconn *server, const char *sql);
 extern void create_store(const char *directory);
 
 /* --- the sessions (driver.c) ------------------------------------------------- */

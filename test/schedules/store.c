@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * store.c
- *	  The tables that schedules work on, with those names that the convergence
- *	  test has, so that its stores with mistakes serve here, too.
+ *	  Talking to the server; and the tables that schedules work on.  They have
+ *	  the names that the convergence test's have, so that its stores with
+ *	  mistakes serve here, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,19 +14,40 @@
 
 static PGconn *conn;
 
-/* Ends the program where it fails */
-static void
-must(const char *sql)
+/* Ends the program where there is no server */
+PGconn *
+connect_server(void)
 {
-	PGresult   *result = PQexec(conn, sql);
+	PGconn	   *server = PQconnectdb("");
+
+	if (PQstatus(server) != CONNECTION_OK)
+	{
+		fprintf(stderr, "schedules: %s", PQerrorMessage(server));
+		exit(2);
+	}
+	PQclear(run_sql(server, "SET client_min_messages = warning"));
+	return server;
+}
+
+/* Ends the program where it fails */
+PGresult *
+run_sql(PGconn *server, const char *sql)
+{
+	PGresult   *result = PQexec(server, sql);
 	ExecStatusType status = PQresultStatus(result);
 
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 	{
-		fprintf(stderr, "schedules: %s# in: %s\n", PQerrorMessage(conn), sql);
+		fprintf(stderr, "schedules: %s# in: %s\n", PQerrorMessage(server), sql);
 		exit(2);
 	}
-	PQclear(result);
+	return result;
+}
+
+static void
+must(const char *sql)
+{
+	PQclear(run_sql(conn, sql));
 }
 
 static void
@@ -69,8 +91,7 @@ create_store(const char *directory)
 {
 	char		sql[1000];
 
-	conn = PQconnectdb("");
-	must("SET client_min_messages = warning");
+	conn = connect_server();
 	must("DROP TABLE IF EXISTS mw_mail, mw_mailbox, mw_mail_vanished, mw_mail_mailbox, mw_mail_account, mw_mail_departed;"
 		 " DROP SEQUENCE IF EXISTS mw_mail_id; DROP SCHEMA IF EXISTS broken CASCADE;"
 		 " DROP FUNCTION IF EXISTS mw_store; CREATE EXTENSION IF NOT EXISTS modseq");

@@ -241,7 +241,7 @@ hand_departures(Store *store, Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	bool		is_known = true;
 
-	if (store->outlives || store->remembers)
+	if (store_keeps_messages(store))
 	{
 		if (work->left != NIL)
 			departed_add_deserted(store, mailbox);

@@ -176,7 +176,7 @@ departed_add_deserted(Store *store, Mailbox *mailbox)
 bool
 departed_already(Store *store, Mailbox *mailbox, const Datum *key)
 {
-	if (!store->outlives && !store->remembers)
+	if (!store_keeps_messages(store))
 		return false;
 	for (MailboxLevel *level = mailbox->level; level != NULL;
 		 level = level->outer)

@@ -59,10 +59,9 @@ sort_unique(Datum *elems, int n, qsort_arg_comparator compare, void *arg)
 	return unique + 1;
 }
 
-/* The elements of an array as a set; a NULL array is the empty set */
+/* The elements of an array that are not NULL */
 static int
-array_elements(const FlagAttribute *flag, Datum value, bool isnull,
-			   ElementOrder *order, Datum **elems)
+array_present(const FlagAttribute *flag, Datum value, Datum **elems)
 {
 	int16		typlen;
 	bool		typbyval;
@@ -71,15 +70,26 @@ array_elements(const FlagAttribute *flag, Datum value, bool isnull,
 	int			n;
 	int			present = 0;
 
-	if (isnull)
-		return 0;
 	get_typlenbyvalalign(flag->element, &typlen, &typbyval, &typalign);
 	deconstruct_array(DatumGetArrayTypeP(value), flag->element, typlen,
 					  typbyval, typalign, elems, &nulls, &n);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			(*elems)[present++] = (*elems)[i];
-	return sort_unique(*elems, present, compare_elements, order);
+	return present;
+}
+
+/* The elements of an array as a set; a NULL array is the empty set */
+static int
+array_elements(const FlagAttribute *flag, Datum value, bool isnull,
+			   ElementOrder *order, Datum **elems)
+{
+	int			n;
+
+	if (isnull)
+		return 0;
+	n = array_present(flag, value, elems);
+	return sort_unique(*elems, n, compare_elements, order);
 }
 
 /* The same for a JSON array.  *is_array is false for any other JSON value. */
@@ -277,16 +287,31 @@ append_value(StringInfo buf, const FlagAttribute *flag, Datum value)
 	}
 	else
 	{
-		char	   *text = OutputFunctionCall(unconstify(FmgrInfo *,
-														 &flag->out), value);
+		char	   *shown = OutputFunctionCall(unconstify(FmgrInfo *,
+														  &flag->out), value);
 
 		/* What only fills up does not count for equality either */
 		if (flag->type == BPCHAROID || flag->element == BPCHAROID)
-			for (int n = strlen(text); n > 0 && text[n - 1] == ' '; n--)
-				text[		n - 1] = '\0';
+			for (int n = strlen(shown); n > 0 && shown[n - 1] == ' '; n--)
+				shown[n - 1] = '\0';
 
-		append_text(buf, text);
+		append_text(buf, shown);
 	}
+}
+
+/*
+ * flag_element: the type of the elements, if those of a type are a set of them,
+ * and what compares these; without an order they cannot be compared as sets
+ */
+Oid
+flag_element(Oid type, Oid *compare)
+{
+	Oid			element = get_element_type(type);
+
+	*compare = InvalidOid;
+	if (OidIsValid(element))
+		*compare = lookup_type_cache(element, TYPECACHE_CMP_PROC)->cmp_proc;
+	return OidIsValid(*compare) ? element : InvalidOid;
 }
 
 /*
@@ -303,11 +328,7 @@ flag_describe(FlagAttribute *flag, Oid type)
 
 	memset(flag, 0, sizeof(*flag));
 	flag->type = getBaseType(type);
-	flag->element = get_element_type(flag->type);
-	if (OidIsValid(flag->element) &&
-		!OidIsValid(lookup_type_cache(flag->element,
-									  TYPECACHE_CMP_PROC)->cmp_proc))
-		flag->element = InvalidOid;
+	flag->element = flag_element(flag->type, &function);
 	base = getBaseType(OidIsValid(flag->element) ? flag->element : flag->type);
 	get_type_category_preferred(base, &category, &preferred);
 	flag->sends = category == TYPCATEGORY_DATETIME ||
@@ -337,21 +358,7 @@ flag_append(StringInfo buf, const FlagAttribute *flag, const char *name,
 	if (says_nothing(flag, value, isnull))
 		return;
 	if (is_set)
-	{
-		int16		typlen;
-		bool		typbyval;
-		char		typalign;
-		bool	   *nulls;
-		int			all;
-
-		get_typlenbyvalalign(flag->element, &typlen, &typbyval, &typalign);
-		deconstruct_array(DatumGetArrayTypeP(value), flag->element, typlen,
-						  typbyval, typalign, &elems, &nulls, &all);
-		n = 0;
-		for (int i = 0; i < all; i++)
-			if (!nulls[i])
-				elems[n++] = elems[i];
-	}
+		n = array_present(flag, value, &elems);
 	else if (flag->type == JSONBOID)
 	{
 		n = jsonb_elements(value, &elems, &is_set);

@@ -174,20 +174,13 @@ shape_flags(Relation rel, RowShape *shape, List *names)
 	{
 		FlagAttribute *flag = &shape->flags[shape->nflags++];
 		TypeCacheEntry *typcache;
-		TypeCacheEntry *element;
+		Oid			compare;
 
 		flag->attnum = attribute_of(rel, shape->store, lfirst(lc), &flag->type);
 		flag->generated = generated_kind(rel, flag->attnum) != '\0';
-		flag->element = get_element_type(flag->type);
+		flag->element = flag_element(flag->type, &compare);
 		if (OidIsValid(flag->element))
-		{
-			/* Without an order they cannot be compared as sets */
-			element = lookup_type_cache(flag->element, TYPECACHE_CMP_PROC);
-			if (OidIsValid(element->cmp_proc))
-				fmgr_info_cxt(element->cmp_proc, &flag->cmp, context);
-			else
-				flag->element = InvalidOid;
-		}
+			fmgr_info_cxt(compare, &flag->cmp, context);
 		flag->collation = TupleDescAttr(RelationGetDescr(rel),
 										flag->attnum - 1)->attcollation;
 		get_typlenbyval(flag->type, &flag->typlen, &flag->typbyval);

@@ -222,6 +222,13 @@ typedef struct Store
 	StorePlan  *plans;			/* of the queries that have run */
 } Store;
 
+/* Can messages be there without their mailbox, by whatever of the two? */
+static inline bool
+store_keeps_messages(const Store *store)
+{
+	return store->outlives || store->remembers;
+}
+
 /* What the application knows as its mailbox table */
 static inline const StoreTable *
 store_mailbox_table(const Store *store)
@@ -411,6 +418,7 @@ extern bool row_same_message_key(const RowShape *shape, HeapTuple old,
 
 extern bool row_flags_differ(const RowShape *shape, HeapTuple old,
 							 HeapTuple new, TupleDesc desc, bool before);
+extern Oid	flag_element(Oid type, Oid *compare);
 extern void flag_describe(FlagAttribute *flag, Oid type);
 extern void flag_append(StringInfo buf, const FlagAttribute *flag,
 						const char *name, Datum value, bool isnull);

@@ -38,7 +38,7 @@ is_there(const Store *store, Mailbox *mailbox)
 {
 	const Counters *counters = mailbox_counters(mailbox);
 
-	return (!store->outlives && !store->remembers) ||
+	return !store_keeps_messages(store) ||
 		(counters->locked && !counters->gone && !counters->remembered);
 }
 
@@ -52,7 +52,7 @@ email_had_departed(const RowChange *change, Mailbox *mailbox)
 	Store	   *store = change->store;
 	Datum		key[MODSEQ_MAX_KEYS];
 
-	return store->has_accounts && (store->outlives || store->remembers) &&
+	return store->has_accounts && store_keeps_messages(store) &&
 		row_get_key(change->shape, change->old, change->desc, key) &&
 		departed_already(store, mailbox, key);
 }

@@ -192,11 +192,10 @@ mailbox_begins(const RowChange *change, Mailbox *mailbox, const Datum *key,
 	statement_open(STATEMENT_OTHER);
 	work = mailbox_work(mailbox);
 	work->made = true;
-	work->revived = !renamed && !work->went &&
-		(store->outlives || store->remembers);
+	work->revived = !renamed && !work->went && store_keeps_messages(store);
 	work->went = false;
 	statement_list(mailbox);
-	if (store->outlives || store->remembers)
+	if (store_keeps_messages(store))
 		statement_begin_below(store, key, numbers->uidnext);
 	if (numbers->highestmodseq > MODSEQ_UNUSED)
 		account_cover(store, mailbox, numbers->highestmodseq);
@@ -219,7 +218,7 @@ mailbox_ends(const RowChange *change, Mailbox *mailbox, const Datum *key,
 	mailbox_work(mailbox)->went = went;
 	mailbox_work(mailbox)->made = false;
 	mailbox_work(mailbox)->revived = false;
-	if (!went && (store->outlives || store->remembers))
+	if (!went && store_keeps_messages(store))
 		departed_leave_key(store, mailbox, key);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);

@@ -44,8 +44,10 @@ class Client:
         self.gone = 0
         self.numbers = []           # UID of each message number, None if not known yet
         known = ""
-        if self.uidvalidity and self.random.random() < 0.5 and self.next > 1:
-            known = " 1:%d" % (self.next - 1)
+        # all that is in the cache, also what a FETCH that nobody asked for has brought since it has learned
+        last = max([self.next - 1, *self.cache])
+        if self.uidvalidity and self.random.random() < 0.5 and last > 0:
+            known = " 1:%d" % last
         if self.uidvalidity:
             self.resyncs += 1
             self.run("SELECT %s (QRESYNC (%d %d%s))" % (self.box, self.uidvalidity, self.modseq, known))

@@ -19,9 +19,9 @@ differs(const RowChange *change, AttrNumber attnum)
 		row_column_differs(change->old, change->new, change->desc, attnum);
 }
 
-/* email_differs: is the message of another Email, or in another Thread, now? */
-bool
-email_differs(const RowChange *change)
+/* Is the message of another Email, or in another Thread, now? */
+static bool
+is_another(const RowChange *change)
 {
 	return change->store->has_accounts &&
 		(differs(change, change->shape->email) ||
@@ -43,11 +43,11 @@ is_there(const Store *store, Mailbox *mailbox)
 }
 
 /*
- * email_had_departed: had the message left its account before the statement in
- * progress, though its row, as it was, is there?
+ * Had the message left its account before the statement in progress, though its
+ * row, as it was, is there?
  */
-bool
-email_had_departed(const RowChange *change, Mailbox *mailbox)
+static bool
+had_departed(const RowChange *change, Mailbox *mailbox)
 {
 	Store	   *store = change->store;
 	Datum		key[MODSEQ_MAX_KEYS];
@@ -55,6 +55,19 @@ email_had_departed(const RowChange *change, Mailbox *mailbox)
 	return store->has_accounts && store_keeps_messages(store) &&
 		row_get_key(change->shape, change->old, change->desc, key) &&
 		departed_already(store, mailbox, key);
+}
+
+/*
+ * email_begins: does a message that stays where it is begin to be an Email of
+ * its account?
+ *
+ * One that follows its mailbox long after that was renamed had left it.
+ */
+bool
+email_begins(const RowChange *change, const Datum *key, bool follows)
+{
+	return is_another(change) ||
+		(follows && had_departed(change, mailbox_get(change->store, key)));
 }
 
 /*
@@ -66,8 +79,8 @@ email_had_departed(const RowChange *change, Mailbox *mailbox)
 bool
 email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
 {
-	return change->store->has_accounts && !email_differs(change) &&
-		is_there(change->store, from) && !email_had_departed(change, from) &&
+	return change->store->has_accounts && !is_another(change) &&
+		is_there(change->store, from) && !had_departed(change, from) &&
 		!statement_will_renumber(from, trigger_uid(change, change->old)) &&
 		account_of(change->store, from) == account_of(change->store, to);
 }
@@ -99,7 +112,7 @@ email_departs(const RowChange *change, Mailbox *mailbox, bool stays)
 	Membership	membership;
 
 	if (!change->store->has_accounts ||
-		email_had_departed(change, mailbox) ||
+		had_departed(change, mailbox) ||
 		statement_will_renumber(mailbox, trigger_uid(change, change->old)) ||
 		!departures_read(change->shape, change->old, change->desc,
 						 &membership))

@@ -179,19 +179,6 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 }
 
 /*
- * Does a message that stays where it is begin to be an Email of its account?
- *
- * One that follows its mailbox long after that was renamed had left it.
- */
-static bool
-email_begins(const RowChange *change, const Datum *key, bool follows)
-{
-	return email_differs(change) ||
-		(follows &&
-		 email_had_departed(change, mailbox_get(change->store, key)));
-}
-
-/*
  * A message that stays where it is.  Its mod-sequence is ours: it changes to
  * the statement's value, or to what we guess that it will be, if a flag
  * changed, or if it is we who stamp it, and to nothing else, whatever the

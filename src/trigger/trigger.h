@@ -94,8 +94,8 @@ extern bool alter_has_flag_of(Relation rel, TableRole role, Oid type,
 
 /* --- email.c ----------------------------------------------------------- */
 
-extern bool email_differs(const RowChange *change);
-extern bool email_had_departed(const RowChange *change, Mailbox *mailbox);
+extern bool email_begins(const RowChange *change, const Datum *key,
+						 bool follows);
 extern bool email_stays(const RowChange *change, Mailbox *from, Mailbox *to);
 extern void email_arrives(const RowChange *change, Mailbox *mailbox,
 						  int64 uid, bool stays);

@@ -12,13 +12,13 @@
  *-------------------------------------------------------------------------
  */
 #include "converge.h"
+#include "objects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHECKPOINTS		4
-#define STATE_SIZE		256
 #define MANY_PAGES		60		/* then the rest is one */
 
 enum
@@ -30,22 +30,6 @@ enum
 };
 
 static const char *const kinds[KINDS] = {"email", "mailbox", "thread"};
-
-/* What is known of an object: all that a client can see of it, as a text */
-typedef struct Object
-{
-	char	   *id;
-	char	   *print;			/* NULL: it was gone when it was fetched */
-} Object;
-
-typedef struct Objects
-{
-	char		state[STATE_SIZE];	/* empty: nothing is known yet */
-	int			count;
-	int			allocated;
-	Object	   *objects;		/* by id */
-	struct Objects *told;		/* in the walk that is under way: ids alone */
-} Objects;
 
 typedef struct Page
 {
@@ -64,111 +48,6 @@ typedef struct Replica
 	Objects	  (*known)[KINDS];	/* by account */
 	Objects	  (*checkpoints)[KINDS][CHECKPOINTS];
 } Replica;
-
-/* --- objects ---------------------------------------------------------------- */
-
-/* Where the id is, or would be */
-static int
-position(const Objects *all, const char *id)
-{
-	int			lo = 0;
-	int			hi = all->count;
-
-	while (lo < hi)
-	{
-		int			mid = (lo + hi) / 2;
-
-		if (strcmp(all->objects[mid].id, id) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static Object *
-find(const Objects *all, const char *id)
-{
-	int			i = position(all, id);
-
-	return i < all->count && strcmp(all->objects[i].id, id) == 0 ?
-		&all->objects[i] : NULL;
-}
-
-static void
-put(Objects *all, const char *id, const char *print)
-{
-	Object	   *object = find(all, id);
-	int			i;
-
-	if (object != NULL)
-	{
-		free(object->print);
-		object->print = print ? strdup(print) : NULL;
-		return;
-	}
-	if (all->count == all->allocated)
-	{
-		all->allocated = all->allocated * 2 + 16;
-		all->objects = realloc(all->objects, all->allocated * sizeof(Object));
-	}
-	i = position(all, id);
-	memmove(&all->objects[i + 1], &all->objects[i],
-			(all->count++ - i) * sizeof(Object));
-	all->objects[i].id = strdup(id);
-	all->objects[i].print = print ? strdup(print) : NULL;
-}
-
-static void
-forget(Objects *all, const char *id)
-{
-	int			i = position(all, id);
-
-	free(all->objects[i].id);
-	free(all->objects[i].print);
-	memmove(&all->objects[i], &all->objects[i + 1],
-			(--all->count - i) * sizeof(Object));
-}
-
-static void
-clear(Objects *all)
-{
-	for (int i = 0; i < all->count; i++)
-	{
-		free(all->objects[i].id);
-		free(all->objects[i].print);
-	}
-	all->count = 0;
-	all->state[0] = '\0';
-	if (all->told)
-		clear(all->told);
-}
-
-static void
-copy(Objects *to, const Objects *from)
-{
-	clear(to);
-	strcpy(to->state, from->state);
-	for (int i = 0; i < from->count; i++)
-		put(to, from->objects[i].id, from->objects[i].print);
-	if (from->told)
-	{
-		if (to->told == NULL)
-			to->told = calloc(1, sizeof(Objects));
-		copy(to->told, from->told);
-	}
-}
-
-static void
-release(Objects *all)
-{
-	clear(all);
-	free(all->objects);
-	if (all->told)
-		release(all->told);
-	free(all->told);
-	memset(all, 0, sizeof(Objects));
-}
 
 /* --- asking ----------------------------------------------------------------- */
 
@@ -264,16 +143,16 @@ check_page(Replica *r, int kind, int account, const Objects *known, int max,
 	{
 		const char *id = page->ids[i];
 
-		if (find(&seen, id) || (known->told && find(known->told, id)))
+		if (objects_find(&seen, id) || (known->told && objects_find(known->told, id)))
 			diverged(&r->client, 1, 0, "%s of account %d since %s: %s is told twice",
 					 kinds[kind], account, known->state, id);
-		if ((page->changes[i] == 'c') != (find(known, id) == NULL))
+		if ((page->changes[i] == 'c') != (objects_find(known, id) == NULL))
 			diverged(&r->client, 1, 0, "%s of account %d since %s: %s is told as %c, and was %s",
 					 kinds[kind], account, known->state, id, page->changes[i],
-					 find(known, id) ? "there" : "not there");
-		put(&seen, id, NULL);
+					 objects_find(known, id) ? "there" : "not there");
+		objects_put(&seen, id, NULL);
 	}
-	release(&seen);
+	objects_release(&seen);
 }
 
 /* Is the name, before the counts, another one? */
@@ -318,7 +197,7 @@ compare(Replica *r, int kind, int account, const Objects *known)
 	for (int i = 0; i < PQntuples(result); i++)
 	{
 		const char *id = PQgetvalue(result, i, 0);
-		const Object *object = find(known, id);
+		const Object *object = objects_find(known, id);
 
 		if (object == NULL || object->print == NULL ||
 			strcmp(object->print, PQgetvalue(result, i, 1)) != 0)
@@ -334,10 +213,10 @@ compare(Replica *r, int kind, int account, const Objects *known)
 					 account, known->state, id, print, object == NULL ? "nothing" :
 					 object->print ? object->print : "gone");
 		}
-		put(&there, id, NULL);
+		objects_put(&there, id, NULL);
 	}
 	for (int i = 0; i < known->count; i++)
-		if (find(&there, known->objects[i].id) == NULL)
+		if (objects_find(&there, known->objects[i].id) == NULL)
 		{
 			if (totals.divergences == 0)
 				print_server(r, kind, account, known->objects[i].id);
@@ -345,7 +224,7 @@ compare(Replica *r, int kind, int account, const Objects *known)
 					 kinds[kind], account, known->state, known->objects[i].id,
 					 known->objects[i].print ? known->objects[i].print : "gone");
 		}
-	release(&there);
+	objects_release(&there);
 	PQclear(result);
 	result = query(&r->client, "SELECT %s FROM modseq.account_state('mw_mail', %d::bigint)",
 				   kinds[kind], account);
@@ -370,9 +249,9 @@ learn_all(Replica *r, int kind, int account, Objects *known)
 	PGresult   *result = state ? fetch(r, kind, account, NULL) : NULL;
 	bool		ok = result && run(&r->client, "COMMIT");
 
-	clear(known);
+	objects_clear(known);
 	for (int i = 0; ok && i < PQntuples(result); i++)
-		put(known, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1));
+		objects_put(known, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1));
 	if (ok)
 		snprintf(known->state, STATE_SIZE, "%s", PQgetvalue(state, 0, 0));
 	PQclear(state);
@@ -399,9 +278,9 @@ fetch_page(Replica *r, int kind, int account, const Objects *known,
 	for (int i = 0; i < PQntuples(result); i++)
 	{
 		const char *id = PQgetvalue(result, i, 0);
-		const Object *before = find(known, id);
+		const Object *before = objects_find(known, id);
 
-		put(fetched, id, PQgetvalue(result, i, 1));
+		objects_put(fetched, id, PQgetvalue(result, i, 1));
 		if (exact && page->counts_only && before &&
 			other_name(before->print, PQgetvalue(result, i, 1)))
 			diverged(&r->client, 1, 0, "mailbox %s is '%s' and was '%s', where counts alone changed",
@@ -418,17 +297,17 @@ learn_page(Objects *known, const Page *page, const Objects *fetched)
 		known->told = calloc(1, sizeof(Objects));
 	for (int i = 0; i < page->count; i++)
 	{
-		const Object *object = find(fetched, page->ids[i]);
+		const Object *object = objects_find(fetched, page->ids[i]);
 
 		if (page->changes[i] != 'd')
-			put(known, page->ids[i], object ? object->print : NULL);
-		else if (find(known, page->ids[i]))
-			forget(known, page->ids[i]);
-		put(known->told, page->ids[i], NULL);
+			objects_put(known, page->ids[i], object ? object->print : NULL);
+		else if (objects_find(known, page->ids[i]))
+			objects_forget(known, page->ids[i]);
+		objects_put(known->told, page->ids[i], NULL);
 	}
 	strcpy(known->state, page->state);
 	if (!page->has_more)
-		clear(known->told);
+		objects_clear(known->told);
 }
 
 /*
@@ -449,7 +328,7 @@ walk_page(Replica *r, int kind, int account, Objects *known, int max,
 	totals.syncs++;
 	*more = page.has_more;
 	if (strcmp(page.verdict, "too_old") == 0 && totals.forgotten > 0)
-		clear(known);
+		objects_clear(known);
 	else if (strcmp(page.verdict, "ok") != 0)
 		diverged(&r->client, 1, 0, "%s of account %d since %s: verdict %s", kinds[kind],
 				 account, known->state, page.verdict);
@@ -460,7 +339,7 @@ walk_page(Replica *r, int kind, int account, Objects *known, int max,
 		if (ok)
 			learn_page(known, &page, &fetched);
 	}
-	release(&fetched);
+	objects_release(&fetched);
 	free_page(&page);
 	return ok;
 }
@@ -521,7 +400,7 @@ sync_one(Replica *r, int kind, int account)
 	if (known->state[0] != '\0' && checkpoint->state[0] != '\0' &&
 		chance(&r->client, 25))
 	{
-		copy(known, checkpoint);
+		objects_copy(known, checkpoint);
 		totals.rewinds++;
 	}
 	if (known->state[0] == '\0')
@@ -529,7 +408,7 @@ sync_one(Replica *r, int kind, int account)
 	ok = walk(r, kind, account, known, chance(&r->client, 50));
 	if (ok && known->state[0] != '\0' &&
 		(checkpoint->state[0] == '\0' || chance(&r->client, 15)))
-		copy(checkpoint, known);
+		objects_copy(checkpoint, known);
 	return ok;
 }
 
@@ -595,9 +474,9 @@ jmap_main(void *arg)
 	for (int account = 0; account < options.accounts; account++)
 		for (int kind = 0; kind < KINDS; kind++)
 		{
-			release(&replica.known[account][kind]);
+			objects_release(&replica.known[account][kind]);
 			for (int i = 0; i < CHECKPOINTS; i++)
-				release(&replica.checkpoints[account][kind][i]);
+				objects_release(&replica.checkpoints[account][kind][i]);
 		}
 	free(replica.known);
 	free(replica.checkpoints);

@@ -339,6 +339,71 @@ row_is_expunged(const RowShape *shape, HeapTuple tuple, TupleDesc desc)
 	}
 }
 
+/*
+ * Where the value of a column stands in a row; NULL if it is null, or not of a
+ * type that a Datum holds
+ */
+static char *
+find_value(HeapTuple row, TupleDesc desc, AttrNumber attnum)
+{
+	HeapTupleHeader header = row->t_data;
+	char	   *start = (char *) header + header->t_hoff;
+	bool		has_nulls = HeapTupleHasNulls(row);
+	uint32		offset = 0;
+
+	if (attnum > HeapTupleHeaderGetNatts(header) ||
+		!TupleDescAttr(desc, attnum - 1)->attbyval)
+		return NULL;
+	for (int i = 0;; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (has_nulls && att_isnull(i, header->t_bits))
+		{
+			if (i == attnum - 1)
+				return NULL;
+			continue;
+		}
+		offset = att_align_pointer(offset, attribute->attalign,
+								   attribute->attlen, start + offset);
+		if (i == attnum - 1)
+			return start + offset;
+		offset = att_addlength_pointer(offset, attribute->attlen,
+									   start + offset);
+	}
+}
+
+/*
+ * row_replace: a copy of a row, with other values in some columns
+ *
+ * A number is written over the one that is there.  To take the row apart and
+ * put it together again, as PostgreSQL does, is five times as dear.
+ */
+HeapTuple
+row_replace(HeapTuple row, TupleDesc desc, int n, const int *columns,
+			const Datum *values, const bool *nulls)
+{
+	HeapTuple	copy = heap_copytuple(row);
+
+	for (int i = 0; i < n; i++)
+	{
+		char	   *place = nulls[i] ? NULL :
+			find_value(copy, desc, columns[i]);
+
+		if (place == NULL)
+		{
+			heap_freetuple(copy);
+			return heap_modify_tuple_by_cols(row, desc, n,
+											 unconstify(int *, columns),
+											 unconstify(Datum *, values),
+											 unconstify(bool *, nulls));
+		}
+		store_att_byval(place, values[i],
+						TupleDescAttr(desc, columns[i] - 1)->attlen);
+	}
+	return copy;
+}
+
 /* column_names: as a list of strings */
 List *
 column_names(const Columns *columns)

@@ -404,6 +404,9 @@ extern void row_get_counters(const RowShape *shape, HeapTuple tuple,
 extern Datum row_make_int64(int64 value, Oid type);
 extern bool row_is_expunged(const RowShape *shape, HeapTuple tuple,
 							TupleDesc desc);
+extern HeapTuple row_replace(HeapTuple row, TupleDesc desc, int n,
+							 const int *columns, const Datum *values,
+							 const bool *nulls);
 extern bool key_equal(const Store *store, const Datum *a, const Datum *b);
 extern int	key_compare(const Store *store, const Datum *a, const Datum *b);
 extern uint32 key_hash(const Store *store, const Datum *key);

@@ -125,8 +125,7 @@ set_numbers(const RowChange *change, int64 modseq, int64 uid,
 		nulls[n] = created_modseq == 0;
 		values[n++] = Int64GetDatum(created_modseq);
 	}
-	return heap_modify_tuple_by_cols(change->new, change->desc, n, columns,
-									 values, nulls);
+	return row_replace(change->new, change->desc, n, columns, values, nulls);
 }
 
 /*

@@ -129,6 +129,9 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 	UidSet	   *uids;
 	Status		status;
 	MessageRow *messages;
+	Datum		unchanged = CStringGetTextDatum("unchanged");
+	Datum		modified = CStringGetTextDatum("modified");
+	Datum		expunged = CStringGetTextDatum("expunged");
 	int64		n;
 	int64		next = 0;
 
@@ -155,22 +158,20 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 			bool		live = next < n && messages[next].uid == uid;
 			Datum		values[3];
 			bool		nulls[3] = {false, !live, false};
-			const char *verdict = "expunged";
 
 			CHECK_FOR_INTERRUPTS();
 			values[0] = Int64GetDatum(uid);
 			values[1] = 0;
+			values[2] = expunged;
 			if (live)
 			{
 				values[1] = Int64GetDatum(messages[next].modseq);
-				verdict = messages[next].modseq <= since ?
-					"unchanged" : "modified";
+				values[2] = messages[next].modseq <= since ?
+					unchanged : modified;
 				next++;
 			}
-			values[2] = CStringGetTextDatum(verdict);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 								 nulls);
-			pfree(DatumGetPointer(values[2]));
 		}
 	return (Datum) 0;
 }

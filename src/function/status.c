@@ -12,6 +12,8 @@
  */
 #include "function/function.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -150,46 +152,96 @@ status_hide(Store *store, const Mailboxes *mailboxes, bool *seen)
 
 /* A number in a row that direct_read() has found; false for NULL */
 static bool
-get_number(const Probe *probe, const Column *column, int64 *value)
+get_number(const Probe *probe, AttrNumber attnum, const Column *column,
+		   int64 *value)
 {
 	bool		isnull;
-	Datum		datum = slot_getattr(probe->slot,
-									 get_attnum(RelationGetRelid(probe->rel),
-												column->name), &isnull);
+	Datum		datum = slot_getattr(probe->slot, attnum, &isnull);
 
 	*value = isnull ? 0 : row_int64(datum, column->type);
 	return !isnull;
 }
 
-/* Takes the counters of all that were found from their rows */
+/* Is the row that direct_read() has found that of a mailbox that is gone? */
+static bool
+is_gone(const Probe *probe, AttrNumber gone_at)
+{
+	return gone_at != InvalidAttrNumber &&
+		!slot_attisnull(probe->slot, gone_at);
+}
+
+/*
+ * Takes the counters of all that were found from their rows
+ *
+ * If there is a source, then none was looked for yet: those with counters are
+ * there, and it is asked for the others.
+ */
 static bool
 read_directly(Store *store, const Mailboxes *mailboxes, bool as_caller,
-			  Status *statuses)
+			  Probe *source, Status *statuses)
 {
 	Probe		probe;
+	AttrNumber	uidvalidity;
+	AttrNumber	uidnext;
+	AttrNumber	highestmodseq;
+	AttrNumber	gone_at;
+	Oid			relid = store->table[TABLE_MAILBOX].relid;
 
 	if (!probe_begin(&probe, store, TABLE_MAILBOX, as_caller))
 		return false;
+	uidvalidity = get_attnum(relid, store->uidvalidity.name);
+	uidnext = get_attnum(relid, store->uidnext.name);
+	highestmodseq = get_attnum(relid, store->highestmodseq.name);
+	gone_at = store->counters == NULL ? InvalidAttrNumber :
+		get_attnum(relid, "gone_at");
 	for (int i = 0; i < mailboxes->n; i++)
 	{
 		Status	   *status = &statuses[i];
+		const Datum *key = mailboxes->keys[i];
 		bool		isnull;
 
-		status->found = status->found &&
-			direct_read(&probe, mailboxes->keys[i]);
+		status->found = (status->found || source != NULL) &&
+			direct_read(&probe, key);
+		if (source != NULL && (!status->found || is_gone(&probe, gone_at)))
+		{
+			status->seen = probe_sees(source, key);
+			status->found = status->found && status->seen;
+		}
 		if (!status->found)
 			continue;
-		status->has_uidvalidity = get_number(&probe, &store->uidvalidity,
+		status->has_uidvalidity = get_number(&probe, uidvalidity,
+											 &store->uidvalidity,
 											 &status->uidvalidity);
-		isnull = !get_number(&probe, &store->uidnext, &status->uidnext);
+		isnull = !get_number(&probe, uidnext, &store->uidnext,
+							 &status->uidnext);
 		status->uidnext = effective_uidnext(store, isnull, status->uidnext);
-		isnull = !get_number(&probe, &store->highestmodseq,
-							 &status->highestmodseq);
+		isnull = !get_number(&probe, highestmodseq,
+							 &store->highestmodseq, &status->highestmodseq);
 		status->highestmodseq =
 			effective_highestmodseq(isnull, status->highestmodseq);
 	}
 	probe_end(&probe);
 	return true;
+}
+
+/*
+ * The same for counters beside the mailbox table, where that need not be asked:
+ * the caller may see all of it, and in what others have committed each mailbox
+ * has counters, and no counters are without one.  Only within a statement is it
+ * otherwise, and this transaction has written nothing.
+ */
+static bool
+read_committed(Store *store, const Mailboxes *mailboxes, Status *statuses)
+{
+	Probe		source;
+	bool		done;
+
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+		!probe_begin(&source, store, TABLE_SOURCE, true))
+		return false;
+	done = read_directly(store, mailboxes, false, &source, statuses);
+	probe_end(&source);
+	return done;
 }
 
 /* The same by a query */
@@ -252,7 +304,10 @@ status_read(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 	bool		push = mode == PLAN_AS_CALLER;
 
 	for (int i = 0; i < mailboxes->n; i++)
+	{
 		statuses[i].found = !beside;
+		statuses[i].seen = false;
+	}
 	if (push)
 	{
 		/* A new snapshot, as a query of that mode would have */
@@ -260,12 +315,15 @@ status_read(Store *store, const Mailboxes *mailboxes, PlanMode mode,
 		CommandCounterIncrement();
 		UpdateActiveSnapshotCommandId();
 	}
-	if (beside)
-		see_mailboxes(store, mailboxes, mode, statuses);
-	for (int i = 0; i < mailboxes->n; i++)
-		statuses[i].seen = beside && statuses[i].found;
-	if (!read_directly(store, mailboxes, !beside, statuses))
-		read_by_query(store, mailboxes, status_mode(store, mode), statuses);
+	if (!beside || !read_committed(store, mailboxes, statuses))
+	{
+		if (beside)
+			see_mailboxes(store, mailboxes, mode, statuses);
+		for (int i = 0; i < mailboxes->n; i++)
+			statuses[i].seen = beside && statuses[i].found;
+		if (!read_directly(store, mailboxes, !beside, NULL, statuses))
+			read_by_query(store, mailboxes, status_mode(store, mode), statuses);
+	}
 	for (int i = 0; i < mailboxes->n; i++)
 		if (statuses[i].seen && !statuses[i].found)
 			check_moved(store, mailboxes->keys[i]);

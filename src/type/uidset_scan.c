@@ -51,7 +51,6 @@ typedef struct RangeScanState
 	const UidRange *ranges;
 	int			nranges;
 	int			next;			/* how many were begun */
-	int64		total;			/* the same, of all starts, for EXPLAIN */
 } RangeScanState;
 
 static Node *create_state(CustomScan *plan);
@@ -186,7 +185,7 @@ begin_range(RangeScanState *state)
 		&state->ranges[state->nranges - 1 - state->next] :
 		&state->ranges[state->next];
 	state->next++;
-	state->total++;
+	InstrCountTuples2(&state->css.ss.ps, 1);
 	state->bounds[0].sk_argument = Int64GetDatum(range->lo);
 	state->bounds[1].sk_argument = Int64GetDatum(range->hi);
 	state->bounds[0].sk_flags &= ~SK_ISNULL;
@@ -277,10 +276,15 @@ start_anew(CustomScanState *node)
 		ExecReScan(state->scan);
 }
 
+/*
+ * How many ranges were begun, by all starts of the scan, in all processes.  It
+ * is counted where PostgreSQL adds up what workers count, by a number that has
+ * no other use in a scan like this one.
+ */
 static void
 explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
-	if (es->analyze)
+	if (es->analyze && node->ss.ps.instrument != NULL)
 		ExplainPropertyInteger("Ranges Read", NULL,
-							   ((RangeScanState *) node)->total, es);
+							   (int64) node->ss.ps.instrument->ntuples2, es);
 }

@@ -172,9 +172,9 @@ SELECT count(*) FROM part a JOIN part b ON a.mailbox = b.mailbox AND b.uid <@ ui
 RESET enable_partitionwise_join;
 
 -- In a parallel worker
-CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.plan_of(query text, options text DEFAULT 'COSTS OFF') RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
-	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
+	RETURN QUERY EXECUTE format('EXPLAIN (%s) %s', options, query);
 END $$;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
@@ -184,6 +184,13 @@ SET enable_mergejoin = off;
 SELECT string_agg(plan, E'\n') ~ 'Gather.*Nested Loop.*Parallel Seq Scan.*modseq_ranges' AS in_worker
 	FROM pg_temp.plan_of('SELECT sum(m.size) FROM sets s JOIN message m ON m.mailbox = s.mailbox AND m.uid <@ s.uids') plan;
 SELECT sum(m.uid) FROM sets s JOIN message m ON m.mailbox = s.mailbox AND m.uid <@ s.uids;
+-- What workers have read counts, too
+SET parallel_leader_participation = off;
+SELECT substring(string_agg(plan, E'\n') FROM 'Ranges Read: (\d+)')::bigint AS ranges_read,
+		(SELECT count(*) FROM sets, ranges(uids)) AS ranges
+	FROM pg_temp.plan_of('SELECT sum(m.size) FROM sets s JOIN message m ON m.mailbox = s.mailbox AND m.uid <@ s.uids',
+		'ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF') plan;
+RESET parallel_leader_participation;
 RESET enable_hashjoin;
 RESET enable_mergejoin;
 RESET min_parallel_table_scan_size;

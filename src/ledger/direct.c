@@ -313,8 +313,7 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 	bool		done = false;
 
 	if (store->counters == NULL || XactReadOnly ||
-		SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
-		probe_key(store, TABLE_MAILBOX, to))
+		SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return false;
 	rel = table_open(store->table[TABLE_MAILBOX].relid, RowExclusiveLock);
 	shape = shape_get(rel, TABLE_MAILBOX, NULL);
@@ -331,7 +330,7 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 	UpdateActiveSnapshotCommandId();
 	if (probe_begin(&probe, store, TABLE_MAILBOX, false))
 	{
-		if (probe_find(&probe, from) &&
+		if (!probe_meets(&probe, to) && probe_find(&probe, from) &&
 			write_key(store, rel, shape, probe.slot, to, new))
 		{
 			/* The buffer has in it by now that the version was replaced */

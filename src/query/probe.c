@@ -218,6 +218,13 @@ probe_sees(Probe *probe, const Datum *key)
 	return probe_first(probe, key, FOR_SIGHT);
 }
 
+/* probe_meets: may there be a row with that key, for anybody?  No is sure. */
+bool
+probe_meets(Probe *probe, const Datum *key)
+{
+	return probe_first(probe, key, FOR_ENTRY);
+}
+
 /* probe_end: keeps the locks */
 void
 probe_end(Probe *probe)
@@ -231,7 +238,7 @@ probe_end(Probe *probe)
 	relation_close(probe->rel, NoLock);
 }
 
-/* probe_key: may there be a row with that key, for anybody?  False is sure. */
+/* probe_key: the same of a table, for one key */
 bool
 probe_key(Store *store, TableRole role, const Datum *key)
 {
@@ -240,7 +247,7 @@ probe_key(Store *store, TableRole role, const Datum *key)
 
 	if (!probe_begin(&probe, store, role, false))
 		return true;
-	result = probe_first(&probe, key, FOR_ENTRY);
+	result = probe_meets(&probe, key);
 	probe_end(&probe);
 	return result;
 }

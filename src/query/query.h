@@ -205,6 +205,7 @@ extern bool probe_begin(Probe *probe, Store *store, TableRole role,
 extern TupleTableSlot *probe_slot(Probe *probe);
 extern bool probe_find(Probe *probe, const Datum *key);
 extern bool probe_sees(Probe *probe, const Datum *key);
+extern bool probe_meets(Probe *probe, const Datum *key);
 extern void probe_end(Probe *probe);
 extern bool probe_key(Store *store, TableRole role, const Datum *key);
 

@@ -120,23 +120,6 @@ $$;
 COMMENT ON FUNCTION modseq_internal.check_schema IS
 	'What is missing or wrong of the tables, columns, indexes and triggers of a store.';
 
--- A table and its alias stand for the rows of that mailbox, then. What has departed is not one mailbox's.
-CREATE FUNCTION modseq_internal.of_mailbox(key text[], template text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT CASE WHEN key IS NULL THEN template ELSE
-		replace(replace(replace(replace(replace(replace(template,
-			'{mailbox} b', '(SELECT b.* FROM chosen, {mailbox} b WHERE {b=chosen}) b'),
-			'{account} a', '(SELECT a.* FROM chosen, {mailbox} b, {account} a WHERE {b=chosen} AND {a@b}) a'),
-			'{message} m', '(SELECT m.* FROM chosen, {message} m WHERE {m=chosen}) m'),
-			'{vanished} v', '(SELECT v.* FROM chosen, {vanished} v WHERE {v=chosen}) v'),
-			'{source} s', '(SELECT s.* FROM chosen, {source} s WHERE {s=chosen}) s'),
-			'{departed} d', '(SELECT d.* FROM {departed} d WHERE false) d')
-		END
-$$;
-COMMENT ON FUNCTION modseq_internal.of_mailbox IS
-	'A template that reads no row but those of a mailbox, and of its account; the key is its first parameter, and a row "chosen". '
-	'As it is if the key is null.';
-
 CREATE FUNCTION modseq_internal.has_mailbox(store modseq_internal.store, key text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -155,14 +138,22 @@ COMMENT ON FUNCTION modseq_internal.has_mailbox IS
 	'Is there a mailbox with that key?';
 
 -- A state is told to clients as the account's, and says that nothing of that type came later
+CREATE FUNCTION modseq_internal.one_mailbox(key text[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE WHEN key IS NULL THEN '' ELSE '{one}' END
+$$;
+COMMENT ON FUNCTION modseq_internal.one_mailbox IS
+	'What a template begins with that reads no rows but those of the mailbox with that key, and of its account. '
+	'Nothing if the key is null: then it reads all.';
+
 CREATE FUNCTION modseq_internal.check_accounts(store modseq_internal.store, key text[])
 RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
-	RETURN QUERY EXECUTE expand_template(store, of_mailbox(key, $query$
+	RETURN QUERY EXECUTE expand_template(store, one_mailbox(key) || $query$
 		WITH chosen AS (SELECT {$1})
 		SELECT {b.name}, NULL::bigint, p.problem
-		FROM {mailbox} b LEFT JOIN {account} a ON {a@b}, LATERAL (VALUES
+		FROM {mailbox b} LEFT JOIN {account a} ON {a@b}, LATERAL (VALUES
 			(num_nulls({b.account}) = 0, 'account is null'),
 			(num_nulls({b.account}) > 0 OR a.epoch IS NOT NULL, 'account does not exist'),
 			({b.highestmodseq} <= a.highestmodseq IS NOT FALSE, 'account has a lower highestmodseq than the mailbox'),
@@ -174,7 +165,7 @@ BEGIN
 		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT NULL, NULL::bigint, concat_ws(' ', 'account', nullif({a.account_name}, ''), p.problem)
-		FROM {account} a, LATERAL (VALUES
+		FROM {account a}, LATERAL (VALUES
 			(a.epoch BETWEEN 1 AND 4294967295, 'epoch is not in 1 to 4294967295'),
 			(a.highestmodseq >= 1, 'highestmodseq is below 1'),
 			(a.email_modseq BETWEEN 1 AND a.highestmodseq, 'email_modseq is not in 1 to highestmodseq'),
@@ -184,7 +175,7 @@ BEGIN
 		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT {m.name}, {m.uid}, p.problem
-		FROM {message} m LEFT JOIN ({mailbox} b JOIN {account} a ON {a@b}) ON {b=m}, LATERAL (VALUES
+		FROM {message m} LEFT JOIN ({mailbox b} JOIN {account a} ON {a@b}) ON {b=m}, LATERAL (VALUES
 			(m.{email} IS NOT NULL, 'email is null'),
 			(({b.gone} OR m.{modseq} <= a.email_modseq) IS NOT FALSE,
 				'account has a lower email_modseq than the message has changed')
@@ -194,7 +185,7 @@ BEGIN
 		WHERE p.sound IS NOT TRUE AND {m.live}
 		UNION ALL
 		SELECT NULL, NULL::bigint, 'departed row ' || d.modseq || p.problem
-		FROM {departed} d LEFT JOIN {account} a ON {a@d}, LATERAL (VALUES
+		FROM {departed d} LEFT JOIN {account a} ON {a@d}, LATERAL (VALUES
 			(a.epoch IS NOT NULL, ' is of an account that does not exist'),
 			(d.modseq >= 1, ' is below 1'),
 			(d.modseq <= a.highestmodseq IS NOT FALSE, ' is above highestmodseq of its account'),
@@ -211,9 +202,9 @@ BEGIN
 		$query$ || CASE WHEN store.counters IS NULL OR store.account = '{}' THEN '' ELSE $query$
 		UNION ALL
 		SELECT {b.name}, NULL::bigint, 'account is another one in table ' || $2
-		FROM {mailbox} b JOIN {source} s ON {s=b}
+		FROM {mailbox b} JOIN {source s} ON {s=b}
 		WHERE NOT {b.gone} AND ({s@b}) IS NOT TRUE
-		$query$ END)) USING key, qualified_name(store.mailbox);
+		$query$ END) USING key, qualified_name(store.mailbox);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.check_accounts IS
@@ -224,26 +215,26 @@ CREATE FUNCTION modseq_internal.check_rows(store modseq_internal.store, key text
 RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 BEGIN
-	RETURN QUERY EXECUTE expand_template(store, of_mailbox(key, $query$
+	RETURN QUERY EXECUTE expand_template(store, one_mailbox(key) || $query$
 		WITH chosen AS (SELECT {$1}),
 		box AS (
 			SELECT {b.key}, {b.uidnext} AS {_uidnext}, {b.highestmodseq} AS {_modseq}, b.{uidvalidity} AS {_uidvalidity},
 				{b.gone} AS {_gone}
-			FROM {mailbox} b),
+			FROM {mailbox b}),
 		live AS (
 			SELECT {m.key}, modseq.uidset_agg({m.uid}) FILTER (WHERE m.{uid} BETWEEN 1 AND 4294967295) AS {_uids}
-			FROM {message} m
+			FROM {message m}
 			WHERE {m.live}
 			GROUP BY {m.key}),
 		gone AS (
 			SELECT {v.key}, modseq.uidset_agg(v.uids) AS {_uids}
-			FROM {vanished} v
+			FROM {vanished v}
 			GROUP BY {v.key})
 		$query$ || CASE WHEN store.changes <> 'log' THEN '' ELSE $query$,
 		log AS MATERIALIZED (
 			SELECT {v.key}, v.modseq AS {_modseq},
 				modseq.uidset_agg(v.changed) OVER (PARTITION BY {v.key} ORDER BY v.modseq DESC) AS {_uids}
-			FROM {vanished} v
+			FROM {vanished v}
 			WHERE v.changed IS NOT NULL),
 		-- The last mod-sequence of each row, and, of the messages up to it, those that it or a later one must name
 		row AS (
@@ -252,7 +243,7 @@ BEGIN
 			GROUP BY {log.key}),
 		due AS (
 			SELECT {box.key}, e.{_modseq}, modseq.uidset_agg({m.uid}) AS {_uids}
-			FROM {message} m JOIN box ON {m=box} AND NOT box.{_gone} LEFT JOIN row ON {box=row}
+			FROM {message m} JOIN box ON {m=box} AND NOT box.{_gone} LEFT JOIN row ON {box=row}
 			CROSS JOIN LATERAL (SELECT row.{_ends}[width_bucket(m.{modseq} - 1, row.{_ends}) + 1]) AS e ({_modseq})
 			WHERE {m.live} AND m.{modseq} > 1 AND m.{uid} BETWEEN 1 AND 4294967295
 			GROUP BY {box.key}, e.{_modseq})
@@ -264,7 +255,7 @@ BEGIN
 		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT {m.name}, {m.uid}, p.problem
-		FROM {message} m LEFT JOIN box ON {m=box}, LATERAL (VALUES
+		FROM {message m} LEFT JOIN box ON {m=box}, LATERAL (VALUES
 			(NOT box.{_gone}, 'mailbox does not exist'),
 			(m.{uid} BETWEEN 1 AND 4294967295, 'uid is not in 1 to 4294967295'),
 			(m.{uid} < box.{_uidnext} IS NOT FALSE, 'uid is not below UIDNEXT'),
@@ -273,12 +264,12 @@ BEGIN
 		WHERE p.sound IS NOT TRUE
 		UNION ALL
 		SELECT {m.name}, {m.uid}, 'duplicate uid'
-		FROM {message} m
+		FROM {message m}
 		GROUP BY {m.key}, m.{uid}
 		HAVING count(*) > 1
 		UNION ALL
 		SELECT {v.name}, modseq.max(v.uids), p.problem
-		FROM {vanished} v LEFT JOIN box ON {v=box}, LATERAL (VALUES
+		FROM {vanished v} LEFT JOIN box ON {v=box}, LATERAL (VALUES
 			-- Of one that can come back it is remembered
 			(box.{_uidnext} IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
 			(modseq.cardinality(v.uids) > 0 OR v.vanished_at = 'infinity' OR NOT {v.unlogged}, 'vanished row without a uid'),
@@ -306,18 +297,18 @@ BEGIN
 		$query$ END || CASE WHEN store.message_created_modseq IS NULL THEN '' ELSE $query$
 		UNION ALL
 		SELECT {m.name}, {m.uid}, 'created_modseq is not in 1 to modseq'
-		FROM {message} m
+		FROM {message m}
 		WHERE m.{created_modseq} BETWEEN 1 AND m.{modseq} IS NOT TRUE
 		$query$ END || CASE WHEN source_table(store) IS NULL THEN '' ELSE $query$
 		UNION ALL
 		SELECT {s.name}, NULL::bigint, 'mailbox has no counters'
-		FROM {source} s
-		WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {s=b} AND NOT {b.gone}) AND num_nulls({s.key}) = 0
+		FROM {source s}
+		WHERE NOT EXISTS (SELECT FROM {mailbox b} WHERE {s=b} AND NOT {b.gone}) AND num_nulls({s.key}) = 0
 		UNION ALL
 		SELECT {b.name}, NULL::bigint, 'mailbox has counters only'
-		FROM {mailbox} b
-		WHERE NOT {b.gone} AND NOT EXISTS (SELECT FROM {source} s WHERE {s=b})
-		$query$ END)) USING key;
+		FROM {mailbox b}
+		WHERE NOT {b.gone} AND NOT EXISTS (SELECT FROM {source s} WHERE {s=b})
+		$query$ END) USING key;
 	IF store.account IS NOT NULL THEN
 		RETURN QUERY SELECT * FROM check_accounts(store, key);
 	END IF;

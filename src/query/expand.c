@@ -52,6 +52,7 @@ typedef struct Expansion
 {
 	const Store *store;
 	const char *table;			/* {table}, or NULL */
+	bool		one;			/* of one mailbox, whose key is in "chosen" */
 	StringInfoData text;
 	int			nparams;
 	Oid			type[MODSEQ_MAX_PARAMS];
@@ -626,6 +627,26 @@ find_name(const Expansion *query, const char *name)
 	return NULL;
 }
 
+/* {message m}: rows of a table, all or those of one mailbox */
+static void
+expand_rows(Expansion *query, const char *table, const char *row)
+{
+	const char *chosen = psprintf("FROM chosen, {%s} AS %s WHERE {%s=chosen}",
+								  table, row, row);
+
+	if (!query->one)
+	{
+		expand(query, psprintf("{%s} AS %s", table, row));
+		return;
+	}
+	if (strcmp(table, "account") == 0)
+		chosen = "FROM chosen, {mailbox} AS b, {account} AS a"
+			" WHERE {b=chosen} AND {a@b}";
+	else if (strcmp(table, "departed") == 0)
+		chosen = "FROM {departed} AS d WHERE false";
+	expand(query, psprintf("(SELECT %s.* %s) AS %s", row, chosen, row));
+}
+
 /* What stands in one pair of braces */
 static void
 expand_braces(Expansion *query, char *token)
@@ -633,6 +654,7 @@ expand_braces(Expansion *query, char *token)
 	char	   *equals = strchr(token, '=');
 	char	   *at = strchr(token, '@');
 	char	   *dot = strchr(token, '.');
+	char	   *space = strchr(token, ' ');
 
 	for (size_t i = 0; i < lengthof(abbreviations); i++)
 		if (strcmp(token, abbreviations[i].name) == 0)
@@ -640,7 +662,14 @@ expand_braces(Expansion *query, char *token)
 			expand(query, abbreviations[i].text);
 			return;
 		}
-	if (strcmp(token, "m.live") == 0)
+	if (strcmp(token, "one") == 0)
+		query->one = true;
+	else if (space != NULL)
+	{
+		*space = '\0';
+		expand_rows(query, token, space + 1);
+	}
+	else if (strcmp(token, "m.live") == 0)
 		expand_live(query);
 	else if (strcmp(token, "m.flags") == 0 || strcmp(token, "f.flags") == 0)
 		expand_flags(query, token[0]);

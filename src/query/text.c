@@ -20,6 +20,10 @@
  *
  * {message} {mailbox} {source} {flag} {vanished} {account} {departed}
  *				a table of the store
+ * {message m} {mailbox b} and so on
+ *				the same under that name, in FROM.  In a query that begins with
+ *				{one}, only the rows of the mailbox whose key is in the row
+ *				"chosen", and of its account; what has departed is of none
  * {table}		the table that comes or goes as a whole
  * {uid} {modseq} {created_modseq} {expunged}
  *				a column of the message table

@@ -63,18 +63,25 @@ typedef struct TriggerScan
 	HeapTuple	tuple;
 } TriggerScan;
 
-/* Begins to read the triggers of a table, by name, or with 0 all that are */
+/* Begins to read the triggers with that value in a column, if there is any */
 static void
-scan_begin(TriggerScan *scan, Oid relid)
+begin_scan(TriggerScan *scan, Oid index, AttrNumber column, Oid value)
 {
 	ScanKeyData key;
 
 	scan->catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan->scan = systable_beginscan(scan->catalog, TriggerRelidNameIndexId,
-									OidIsValid(relid), NULL,
-									OidIsValid(relid) ? 1 : 0, &key);
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(value));
+	scan->scan = systable_beginscan(scan->catalog, index, OidIsValid(index),
+									NULL, OidIsValid(value) ? 1 : 0, &key);
+}
+
+/* Begins to read the triggers of a table, by name, or with 0 all that are */
+static void
+scan_begin(TriggerScan *scan, Oid relid)
+{
+	begin_scan(scan, OidIsValid(relid) ? TriggerRelidNameIndexId : InvalidOid,
+			   Anum_pg_trigger_tgrelid, relid);
 }
 
 static bool
@@ -94,17 +101,37 @@ scan_end(TriggerScan *scan)
 	table_close(scan->catalog, AccessShareLock);
 }
 
-/* The arguments of the trigger that was read last */
-static List *
-scan_arguments(TriggerScan *scan)
+/* The first argument of the trigger that was read last; others follow */
+static const char *
+first_argument(TriggerScan *scan)
 {
-	List	   *result = NIL;
 	bool		isnull;
 	TupleDesc	desc = RelationGetDescr(scan->catalog);
 	bytea	   *args = DatumGetByteaPP(heap_getattr(scan->tuple,
 													Anum_pg_trigger_tgargs,
 													desc, &isnull));
-	const char *arg = VARDATA_ANY(args);
+
+	return VARDATA_ANY(args);
+}
+
+/* Does an argument hold that text? */
+static bool
+scan_mentions(TriggerScan *scan, const char *text)
+{
+	const char *arg = first_argument(scan);
+
+	for (int i = 0; i < scan->trigger->tgnargs; i++, arg += strlen(arg) + 1)
+		if (strstr(arg, text) != NULL)
+			return true;
+	return false;
+}
+
+/* All arguments */
+static List *
+scan_arguments(TriggerScan *scan)
+{
+	List	   *result = NIL;
+	const char *arg = first_argument(scan);
 
 	for (int i = 0; i < scan->trigger->tgnargs; i++, arg += strlen(arg) + 1)
 		result = lappend(result, pstrdup(arg));
@@ -198,7 +225,10 @@ looks_untold(Oid relid)
 	return -1;
 }
 
-/* All stores that name that table, by reading all triggers */
+/*
+ * All stores that name that table, by reading all triggers: there may be
+ * thousands, so that only what can name it is looked at in detail
+ */
 static List *
 search_stores(Oid assign, Oid relid)
 {
@@ -206,13 +236,13 @@ search_stores(Oid assign, Oid relid)
 	char	   *name = relation_name(relid);
 	TriggerScan scan;
 
-	scan_begin(&scan, InvalidOid);
+	begin_scan(&scan, InvalidOid, Anum_pg_trigger_tgfoid, assign);
 	while (scan_next(&scan))
 	{
 		ListCell   *lc;
 
-		if (scan.trigger->tgfoid != assign ||
-			OidIsValid(scan.trigger->tgparentid))
+		if (OidIsValid(scan.trigger->tgparentid) ||
+			!scan_mentions(&scan, name))
 			continue;
 		foreach(lc, scan_arguments(&scan))
 		{

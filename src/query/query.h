@@ -5,6 +5,7 @@
  *
  * From the ground up:
  *
+ *	expand_row.c	what words in braces stand for that speak of a row
  *	expand.c	from a query with braces to SQL for a store
  *	template.c	the same for SQL
  *	text_account.c	the queries of accounts
@@ -155,6 +156,37 @@ typedef enum PlanAccess
 	ACCESS_RANGES				/* by such an index, for each range of UIDs,
 								 * or each key, that it is given */
 } PlanAccess;
+
+/* --- expand_row.c ------------------------------------------------------ */
+
+/* A text while its braces are replaced */
+typedef struct Expansion
+{
+	const Store *store;
+	const char *table;			/* {table}, or NULL */
+	bool		one;			/* of one mailbox, whose key is in "chosen" */
+	StringInfoData text;
+	int			nparams;
+	Oid			type[MODSEQ_MAX_PARAMS];
+	const char *param[MODSEQ_MAX_PARAMS];	/* names, without $ */
+} Expansion;
+
+pg_noreturn extern void expand_unknown(const char *token);
+extern void declare_param(Expansion *query, const char *name);
+extern void expand_param(Expansion *query, const char *name);
+extern void expand_key(Expansion *query, const char *row, const char *what);
+extern void expand_same_mailbox(Expansion *query, const char *row,
+								const char *other);
+extern void expand_account(Expansion *query, const char *row, bool as_text);
+extern void expand_account_rest(Expansion *query, const char *prefix);
+extern void expand_same_account(Expansion *query, const char *row,
+								const char *other);
+extern void expand_ids(Expansion *query);
+extern void expand_same_message(Expansion *query, const char *other);
+extern void expand_flags(Expansion *query, char row);
+extern void expand_thread(Expansion *query, bool departed);
+extern void expand_same_id(Expansion *query, const Column *column);
+extern void expand_own_column(Expansion *query, const char *name);
 
 /* --- expand.c ---------------------------------------------------------- */
 

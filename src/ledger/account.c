@@ -158,6 +158,8 @@ know_row(Mailbox *account, const AccountRow *row)
 		return;
 	counters->place = row->place;
 	counters->highestmodseq = row->number[0];
+	if (counters->unseen == 0)
+		counters->unseen = counters->highestmodseq + 1;
 	memcpy(counters->state, row->number + 1, sizeof(counters->state));
 	counters->locked = true;
 }

@@ -243,8 +243,6 @@ hand_departures(Store *store, Mailbox *mailbox)
 
 	if (store_keeps_messages(store))
 	{
-		if (work->left != NIL)
-			departed_add_deserted(store, mailbox);
 		if (work->went)
 			departed_add_left(store, mailbox, mailbox_key(mailbox));
 		else if (counters->gone || counters->remembered)
@@ -270,6 +268,9 @@ write_changes(Store *store, Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	const Changes *owed = &work->owed;
 
+	/* While it is known which of them are new there */
+	if (work->left != NIL)
+		departed_add_deserted(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->undeleted))
 		renumber_messages(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->stamped))
@@ -282,7 +283,7 @@ write_changes(Store *store, Mailbox *mailbox)
 		vanished_append(store, mailbox);
 	if (counters->locked && (work->made || work->altered))
 		counter_used(mailbox, counter_modseq(store, mailbox));
-	if (work->departed != NULL || work->went || work->left != NIL)
+	if (work->departed != NULL || work->went)
 		hand_departures(store, mailbox);
 
 	/*

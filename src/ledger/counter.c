@@ -352,7 +352,9 @@ counter_read_committed(Store *store, Mailbox *mailbox, int64 *uidnext,
  *
  * For rows that are written before the lock may be taken.  Under the lock it
  * shows whether the guess was right; till then nobody else sees the rows.  0,
- * which no mod-sequence is, if there is nothing to guess from.
+ * which no mod-sequence is, if there is nothing to guess from.  There is one
+ * guess, which statements in savepoints share, so that rows that carry it are
+ * known by it.
  */
 int64
 counter_guess(Store *store, Mailbox *mailbox)
@@ -363,6 +365,11 @@ counter_guess(Store *store, Mailbox *mailbox)
 
 	if (work->guess != 0)
 		return Max(work->guess, 0);
+	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
+		 outer = outer->outer)
+		work->guess = Max(work->guess, outer->work.guess);
+	if (work->guess > 0)
+		return work->guess;
 	work->guess = -1;
 	if (store->has_accounts)
 		work->guess = account_guess(store, mailbox);
@@ -399,7 +406,9 @@ counter_committed_modseq(Store *store, Mailbox *mailbox)
  *
  * It is the last one taken.  One that this transaction took before does no
  * harm, for under the lock nobody else has seen it: another statement can have
- * taken the next, between a trigger before the row and the one after it.
+ * taken the next, between a trigger before the row and the one after it.  One
+ * that another mailbox of the account has had was somebody else's, and then it
+ * is only a guess of ours, which was wrong.
  */
 bool
 counter_has_issued(Mailbox *mailbox, int64 modseq)
@@ -407,9 +416,11 @@ counter_has_issued(Mailbox *mailbox, int64 modseq)
 	const Counters *counters = mailbox_counters(mailbox);
 	int64		issued = mailbox_work(mailbox)->issued;
 
-	return counters->locked &&
-		(modseq == issued ||
-		 (modseq < issued && modseq >= counters->unseen));
+	if (!counters->locked || modseq >= issued)
+		return counters->locked && modseq == issued;
+	return modseq >= counters->unseen &&
+		(counters->account == NULL ||
+		 modseq >= mailbox_counters(counters->account)->unseen);
 }
 
 /*

@@ -102,20 +102,39 @@ departed_add_arrays(Store *store, Mailbox *mailbox, const Datum *arrays)
 	statement_list(mailbox);
 }
 
+/* What the value of the statement was guessed to be; 0 if it was not */
+static int64
+guess_of(const Mailbox *mailbox)
+{
+	int64		guess = 0;
+
+	for (const MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+		guess = Max(guess, level->work.guess);
+	return guess;
+}
+
 /*
  * departed_add_left: the mailbox does not have that key any more; messages may
  * still be there
+ *
+ * But nobody has heard of what began to be there by the statement in progress,
+ * under a guess.
  */
 void
 departed_add_left(Store *store, Mailbox *mailbox, const Datum *key)
 {
+	UidBuilder *begun = &mailbox_work(mailbox)->begun;
+	Datum		params[MODSEQ_MAX_PARAMS];
 	Datum		arrays[3];
 	bool		isnull;
 
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = PointerGetDatum(uidset_from_builder(begun));
+	params[store->nkeys + 1] = Int64GetDatum(guess_of(mailbox));
 	SPI_connect();
 	plan_execute(store, store->thread.name != NULL ? PLAN_LEFT_THREADS :
-				 PLAN_LEFT_MESSAGES,
-				 unconstify(Datum *, key), PLAN_AS_OWNER);
+				 PLAN_LEFT_MESSAGES, params, PLAN_AS_OWNER);
 	for (int i = 0; i < SPI_tuptable->tupdesc->natts; i++)
 		arrays[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
 								  i + 1, &isnull);
@@ -184,6 +203,33 @@ departed_already(Store *store, Mailbox *mailbox, const Datum *key)
 			return true;
 	return mailbox_counters(mailbox)->deserted &&
 		!mailbox_has_key(store, mailbox, key) && !is_being_made(mailbox);
+}
+
+/*
+ * departed_was_guessed: has the message become of another Email by the
+ * statement in progress, which could only guess its value, that number?
+ *
+ * What it was in between nobody has heard of, and the guess may be wrong.  But
+ * another transaction may have taken the value, and one that it brought is met
+ * by a nested statement: that was there under the same number.
+ */
+bool
+departed_was_guessed(Store *store, Mailbox *mailbox, const Datum *key,
+					 int64 uid, int64 created)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
+
+	if (created == 0 || created != guess_of(mailbox) ||
+		counter_has_issued(mailbox, created))
+		return false;
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(uid);
+	params[store->nkeys + 1] = Int64GetDatum(created);
+	SPI_connect();
+	rows = plan_execute(store, PLAN_SEE_CREATED, params, PLAN_READ_COMMITTED);
+	SPI_finish();
+	return rows == 0;
 }
 
 /*

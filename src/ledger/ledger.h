@@ -78,7 +78,7 @@ typedef enum AccountState
  *	first, place	the same, and INSERT					gone
  *	uidnext,		the same, and settling					-
  *	highestmodseq
- *	unseen			the first lock							gone
+ *	unseen			the first lock, also of an account		gone
  *	next_uid		the same, and each UID handed out		settling, gone
  *	given			each UID handed out						gone
  *	reserved		the first UID below UIDNEXT, INSERT,	gone
@@ -190,7 +190,8 @@ typedef struct Work
 	Changes		waiting;		/* for us to hear of the mailbox's new key;
 								 * messages also to get that key themselves */
 	int64		guess;			/* what value may become, 0: not guessed yet;
-								 * without meaning once locked */
+								 * rows may carry it though we hold the lock by
+								 * now */
 	const UidSet *renumbering;	/* those of owed.undeleted that get another
 								 * UID right now */
 	UidBuilder	followed;		/* messages that came along when it was
@@ -516,6 +517,9 @@ extern void departed_leave_key(Store *store, Mailbox *mailbox,
 							   const Datum *key);
 extern void departed_add_deserted(Store *store, Mailbox *mailbox);
 extern bool departed_already(Store *store, Mailbox *mailbox, const Datum *key);
+extern bool departed_was_guessed(Store *store, Mailbox *mailbox,
+								 const Datum *key, int64 uid,
+								 int64 created);
 extern void departed_spare_followed(Mailbox *mailbox);
 extern void departed_add_arrays(Store *store, Mailbox *mailbox,
 								const Datum *arrays);

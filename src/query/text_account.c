@@ -109,6 +109,10 @@ const QueryText account_queries[PLAN_IDS] = {
 		" AND (m.{modseq} {=} {$modseq}"
 		" AND m.{created_modseq} {=} {$modseq}) IS NOT TRUE"
 	},
+	[PLAN_SEE_CREATED] = {TABLE_MESSAGE, ACCESS_INDEX, "", "key uid modseq",
+		"SELECT FROM {message} AS m WHERE {m=$key} AND m.{uid} {=} {$uid}"
+		" AND m.{created_modseq} {=} {$modseq}"
+	},
 	[PLAN_APPEND_DEPARTED] = {TABLE_DEPARTED, ACCESS_ANY, "",
 		"account modseq emails created mailboxes mailboxes_created",
 		"INSERT INTO {departed} ({account_key}, modseq, emails, created,"
@@ -126,19 +130,25 @@ const QueryText account_queries[PLAN_IDS] = {
 	[PLAN_NAME_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "s", "key",
 		"SELECT {b.name} FROM (SELECT {$key}) AS b ({key})"
 	},
-	/* Of a mailbox that goes while its messages stay */
-	[PLAN_LEFT_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "EI", "key",
+	/* Of a mailbox that goes while its messages stay, but for some */
+	[PLAN_LEFT_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "EI",
+		"key uids modseq",
 		"SELECT pg_catalog.array_agg(m.{email}),"
 		" pg_catalog.array_agg(COALESCE(m.{created_modseq}, 0))"
 		" FROM {message} AS m WHERE {m=$key} AND {m.live}"
 		" AND m.{email} IS NOT NULL"
+		" AND ({m.uid} OPERATOR(modseq.<@) {$uids}"
+		" AND m.{created_modseq} {=} {$modseq}) IS NOT TRUE"
 	},
-	[PLAN_LEFT_THREADS] = {TABLE_MESSAGE, ACCESS_INDEX, "EIT", "key",
+	[PLAN_LEFT_THREADS] = {TABLE_MESSAGE, ACCESS_INDEX, "EIT",
+		"key uids modseq",
 		"SELECT pg_catalog.array_agg(m.{email}),"
 		" pg_catalog.array_agg(COALESCE(m.{created_modseq}, 0)),"
 		" pg_catalog.array_agg(m.{thread})"
 		" FROM {message} AS m WHERE {m=$key} AND {m.live}"
 		" AND m.{email} IS NOT NULL"
+		" AND ({m.uid} OPERATOR(modseq.<@) {$uids}"
+		" AND m.{created_modseq} {=} {$modseq}) IS NOT TRUE"
 	},
 
 	/*

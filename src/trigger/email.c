@@ -100,6 +100,17 @@ email_arrives(const RowChange *change, Mailbox *mailbox, int64 uid, bool stays)
 		uidset_builder_add(&work->appeared, (uint32) uid, (uint32) uid);
 }
 
+/* Has the message become what it was by the statement, under a guess? */
+static bool
+is_unheard(const RowChange *change, Mailbox *mailbox, int64 created)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	return row_get_key(change->shape, change->old, change->desc, key) &&
+		departed_was_guessed(change->store, mailbox, key,
+							 trigger_uid(change, change->old), created);
+}
+
 /*
  * email_departs: the message is not in the mailbox any more, as it was
  *
@@ -115,7 +126,8 @@ email_departs(const RowChange *change, Mailbox *mailbox, bool stays)
 		had_departed(change, mailbox) ||
 		statement_will_renumber(mailbox, trigger_uid(change, change->old)) ||
 		!departures_read(change->shape, change->old, change->desc,
-						 &membership))
+						 &membership) ||
+		is_unheard(change, mailbox, membership.created))
 		return;
 	membership.stays = stays;
 	statement_depart(change->store, mailbox, &membership);

@@ -173,6 +173,9 @@ is( $standby->safe_psql('postgres', $status),
 	$primary->safe_psql('postgres', $status),
 	'after load: the standby has what the primary has');
 sound($standby, 'after load');
+my $digests = "SELECT b.id, d.* FROM box b, modseq.digest('mail', b.id) d ORDER BY b.id";
+my $digests_then = $primary->safe_psql('postgres', $digests);
+is($standby->safe_psql('postgres', $digests), $digests_then, 'after load: digests');
 in_sync([ $live, @clients, $never_synced->copy ], $standby, 'after load');
 is($live->told('unknown_modseq'),
 	0, 'who only asks the standby never knows too much');
@@ -198,8 +201,14 @@ in_sync([ $live, $at_primary ], $standby, 'at a standby that lags');
 is($at_primary->told('behind'), 1, 'who knows more of one mailbox than the standby is told so');
 is($live->told('behind'), 0, 'who does not is not');
 
+is($standby->safe_psql('postgres', $digests), $digests_then, 'at a standby that lags, digests are of what it has');
+is(join(',', map { s/\|.*//r } grep { $digests_then !~ /^\Q$_\E$/m } split /\n/, $primary->safe_psql('postgres', $digests)),
+	'1', 'and differ for the mailbox that has changed');
+
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 $primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', $digests), $primary->safe_psql('postgres', $digests),
+	'at a standby that has caught up: digests');
 in_sync([ $live, $at_primary ], $standby, 'at a standby that has caught up');
 is($at_primary->told('behind'), 1, 'who kept what it had goes on from there');
 

@@ -44,7 +44,8 @@ my @tables = (
 	'SELECT * FROM mail ORDER BY id',
 	'SELECT * FROM mail_flag ORDER BY mail_id, flag',
 	'SELECT * FROM mail_mailbox ORDER BY id',
-	'SELECT * FROM mail_vanished ORDER BY id, modseq');
+	'SELECT * FROM mail_vanished ORDER BY id, modseq',
+	"SELECT b.id, d.* FROM box b, modseq.digest('mail', b.id) d ORDER BY b.id");
 
 sub is_replicated
 {
@@ -77,6 +78,22 @@ $load->stop;
 is_replicated('after load');
 in_sync([ $at_subscriber, $offline_at_subscriber->copy, $live, $offline->copy ],
 	$subscriber, 'after load');
+
+# What was written on one side alone, no status tells, but digests do
+my $numbers = 'SELECT s.*, d.* FROM modseq.status(\'mail\', 1) s, modseq.digest(\'mail\', 1) d';
+my @theirs = split /\|/, $publisher->safe_psql('postgres', $numbers);
+foreach my $write (
+	[ 'a flag', "UPDATE mail SET flags = flags || '{astray}' WHERE box_id = 1 AND uid = (SELECT max(uid) FROM mail WHERE box_id = 1)", 3 ],
+	[ 'a flag row', "INSERT INTO mail_flag SELECT id, 'astray' FROM mail WHERE box_id = 1 ORDER BY uid LIMIT 1", 3 ],
+	[ 'a message', 'DELETE FROM mail WHERE id = (SELECT max(id) FROM mail WHERE box_id = 1)', 3 ],
+	[ 'what vanished', 'DELETE FROM mail_vanished WHERE id = 1 AND modseq = (SELECT min(modseq) FROM mail_vanished WHERE id = 1)', 4 ])
+{
+	my ($what, $sql, $differs) = @$write;
+	my @ours = split /\|/, $subscriber->safe_psql('postgres',
+		"BEGIN; SET LOCAL session_replication_role = replica; $sql; $numbers; ROLLBACK");
+
+	is_deeply([ grep { $ours[$_] ne $theirs[$_] } 0 .. 4 ], [$differs], "a digest tells of $what");
+}
 
 # What load does not do
 $publisher->safe_psql('postgres', <<'SQL');

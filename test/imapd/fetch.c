@@ -299,6 +299,8 @@ run_fetch(Session *session, bool uid, const FetchCommand *fetch, const char *tex
 
 	if (fetch->modseq)
 		session_condstore(session);
+	if (fetch->changed_only && !sync_reached(session, fetch->since))
+		return;
 	if (fetch->vanished && !put_vanished(session, text, fetch->since))
 	{
 		box_failure(session);

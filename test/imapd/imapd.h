@@ -47,6 +47,7 @@ typedef struct Options
 	int			login_timeout;	/* seconds a client has to log in */
 	int			idle_timeout;	/* seconds between two commands (RFC 9051: 30 minutes) */
 	int			write_timeout;	/* seconds a client may leave its answer unread */
+	int			wait;			/* seconds for a standby that lags */
 	size_t		max_message;	/* octets of a message in APPEND */
 	bool		verbose;		/* print the dialogue to stderr */
 } Options;
@@ -105,6 +106,7 @@ typedef struct Selected
 {
 	int64_t		id;
 	bool		read_only;
+	bool		standby;		/* is the database one that may lag? */
 	int64_t		uidvalidity;
 	int64_t		uidnext;
 	int64_t		told;			/* flags and arrivals are told up to here */
@@ -176,13 +178,15 @@ typedef enum Expunges
 typedef enum Sync
 {
 	SYNC_TOLD,
-	SYNC_LATER,					/* the database is busy: the next one tells it */
+	SYNC_LATER,					/* the database is busy or behind: the next one tells it */
 	SYNC_DELETED,				/* the mailbox is gone, */
 	SYNC_RENEWED,				/* or its UIDs name other messages now, */
 	SYNC_LOST					/* or the database is gone */
 } Sync;
 
 extern void sync_queue(Session *session);
+extern bool sync_wait(Session *session, int64_t box, int64_t since);
+extern bool sync_reached(Session *session, uint64_t since);
 extern void sync_same(Session *session, const PGresult *resync);
 extern void sync_tell(Session *session, PGresult *resync, const Uids *except,
 					  Expunges expunges);

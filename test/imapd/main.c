@@ -27,6 +27,7 @@ Options		options = {
 	.login_timeout = 60,
 	.idle_timeout = 1800,
 	.write_timeout = 60,
+	.wait = 2,
 	.max_message = 64 * 1024 * 1024,
 };
 
@@ -43,6 +44,7 @@ static const char usage[] =
 "  -c, --max-connections N     2000\n"
 "      --login-timeout SECONDS 60: how long a client may take to log in\n"
 "      --write-timeout SECONDS 60: how long a client may leave an answer unread\n"
+"      --wait SECONDS          2: how long to wait for a standby that does not have what the client knows\n"
 "  -v, --verbose               print the dialogue to standard error\n";
 
 static int	children;
@@ -173,6 +175,7 @@ main(int argc, char **argv)
 		{"max-connections", required_argument, NULL, 'c'},
 		{"login-timeout", required_argument, NULL, 'L'},
 		{"write-timeout", required_argument, NULL, 'W'},
+		{"wait", required_argument, NULL, 'w'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"create-user", required_argument, NULL, 'U'},
 		{"import", required_argument, NULL, 'I'},
@@ -207,6 +210,9 @@ main(int argc, char **argv)
 				break;
 			case 'W':
 				options.write_timeout = number(optarg, 1000000);
+				break;
+			case 'w':
+				options.wait = number(optarg, 1000000);
 				break;
 			case 'v':
 				options.verbose = true;

@@ -251,6 +251,11 @@ run_search(Session *session, bool uid, const SearchCommand *search)
 	if (search->modseq)
 		session_condstore(session);
 	narrow(session, search, &narrowed);
+	if (!sync_reached(session, narrowed.since))
+	{
+		uidset_builder_free(&narrowed.set);
+		return;
+	}
 	done = find(session, &narrowed, &found) && (narrowed.decided || search_found(session, &found));
 	uidset_builder_free(&narrowed.set);
 	if (!done)

@@ -17,7 +17,7 @@
 /* Columns of SQL_SELECT */
 enum
 {
-	ID, UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ, LIVE, FIRST_UNSEEN, KEYWORDS
+	ID, UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ, LIVE, FIRST_UNSEEN, KEYWORDS, STANDBY
 };
 
 /* What is in the parentheses of SELECT */
@@ -206,6 +206,38 @@ put_qresync(Session *session, PGresult *resync, const SelectParameters *p)
 					   db_text(resync, row, 5), db_text(resync, row, 7), db_text(resync, row, 6));
 }
 
+/* Is the server a standby that does not have what the client knows? */
+static bool
+is_behind(const Db *db, const SelectParameters *p)
+{
+	return p->qresync && PQntuples(db->results[0]) > 0 && strcmp(db_text(db->results[0], 0, 0), "behind") == 0;
+}
+
+/*
+ * Reads the mailbox in one snapshot: *mailbox, which is empty if there is none,
+ * and then for QRESYNC what has changed, in the results.  False if the database
+ * has failed.
+ */
+static bool
+read_mailbox(Session *session, const char *name, const SelectParameters *p, PGresult **mailbox)
+{
+	Db		   *db = &session->db;
+
+	db_queue(db, SQL_BEGIN_READING, "");
+	db_queue(db, SQL_SELECT, "is", session->user_id, name);
+	if (!db_run(db))
+		return false;
+	*mailbox = db_take(db, 1);
+	if (p->qresync && PQntuples(*mailbox) == 1)
+		db_queue(db, SQL_QRESYNC, "iiis", db_int(*mailbox, 0, ID), (int64_t) p->uidvalidity,
+				 (int64_t) p->since, p->known);
+	db_queue(db, SQL_COMMIT, "");
+	if (db_run(db))
+		return true;
+	PQclear(*mailbox);
+	return false;
+}
+
 /* Reads the mailbox into session->box, and tells the client.  False if the database has failed. */
 static bool
 open_mailbox(Session *session, const char *name, bool read_only, const SelectParameters *p)
@@ -215,19 +247,22 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 	PGresult   *row;
 	Uids		live;
 
-	db_queue(db, SQL_BEGIN_READING, "");
-	db_queue(db, SQL_SELECT, "is", session->user_id, name);
-	if (!db_run(db))
+	if (!read_mailbox(session, name, p, &row))
 		return false;
-	row = db_take(db, 1);
-	if (p->qresync && PQntuples(row) == 1)
-		db_queue(db, SQL_QRESYNC, "iiis", db_int(row, 0, ID), (int64_t) p->uidvalidity,
-				 (int64_t) p->since, p->known);
-	db_queue(db, SQL_COMMIT, "");
-	if (!db_run(db))
+	if (is_behind(db, p))
 	{
+		bool		reached = sync_wait(session, db_int(row, 0, ID), p->since);
+
 		PQclear(row);
-		return false;
+		row = NULL;
+		if (reached ? !read_mailbox(session, name, p, &row) : db->sqlstate[0] != '\0')
+			return false;
+		if (row == NULL || is_behind(db, p))
+		{
+			PQclear(row);
+			reply(session, "NO [UNAVAILABLE] This server does not have that yet, try again");
+			return true;
+		}
 	}
 	if (PQntuples(row) == 0)
 	{
@@ -239,7 +274,9 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 		abort();
 	memset(box, 0, sizeof(*box));
 	box->id = db_int(row, 0, ID);
-	box->read_only = read_only;
+	/* Of a standby nothing can be written, not even \Seen. */
+	box->standby = *db_text(row, 0, STANDBY) == 't';
+	box->read_only = read_only || box->standby;
 	box->uidvalidity = db_int(row, 0, UIDVALIDITY);
 	box->uidnext = db_int(row, 0, UIDNEXT);
 	box->told = box->cursor = db_int(row, 0, HIGHESTMODSEQ);
@@ -258,7 +295,7 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 	PQclear(row);
 	if (p->qresync)
 		put_qresync(session, db->results[0], p);
-	reply(session, "OK [%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE",
+	reply(session, "OK [%s] %s completed", box->read_only ? "READ-ONLY" : "READ-WRITE",
 		  read_only ? "EXAMINE" : "SELECT");
 	return true;
 }

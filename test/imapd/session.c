@@ -181,6 +181,8 @@ reply_failure(Session *session)
 	else if (strcmp(state, "55P03") == 0 || strcmp(state, "57014") == 0 ||
 			 strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0)
 		reply(session, "NO [INUSE] The mailbox is busy, try again");
+	else if (strcmp(state, "25006") == 0)
+		reply(session, "NO [UNAVAILABLE] This server only reads");
 	else
 		reply(session, "NO [SERVERBUG] The database refuses (%s)", state);
 }

@@ -101,11 +101,15 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_SELECT] = {
 		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, live_uids('mw_mail', b.id),"
 		" (SELECT min(uid) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN "),"
-		" (SELECT string_agg(keyword, E'\\n' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1)"
+		" (SELECT string_agg(keyword, E'\\n' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1),"
+		" pg_is_in_recovery()"
 		" FROM mw_mailbox b, LATERAL status('mw_mail', b.id) s"
 		" WHERE b.user_id = $1 AND b.name = $2", false},
 	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)"), false},
 	[SQL_QRESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3, $4)"), false},
+
+	/* A statement by itself, or it holds a snapshot while it waits. */
+	[SQL_WAIT_FOR] = {"SELECT wait_for('mw_mail', $1::bigint, $2, $3::interval)", false},
 
 	[SQL_LOCK] = {"SELECT * FROM lock('mw_mail', $1::bigint)", false},
 	[SQL_LOCK_TWO] = {"SELECT * FROM lock('mw_mail', ARRAY[$1::bigint, $2])", false},

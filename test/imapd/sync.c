@@ -108,6 +108,43 @@ is_renewed(const PGresult *resync)
 	return strcmp(db_text(resync, 0, VERDICT), "uidvalidity_changed") == 0;
 }
 
+/* The server is a standby, and has not got to what we know. */
+static bool
+is_behind(const PGresult *resync)
+{
+	return strcmp(db_text(resync, 0, VERDICT), "behind") == 0;
+}
+
+/* Waits until the standby has what the client knows; false if it does not in time. */
+bool
+sync_wait(Session *session, int64_t box, int64_t since)
+{
+	Db		   *db = &session->db;
+	char		timeout[32];
+
+	snprintf(timeout, sizeof(timeout), "%d s", options.wait);
+	db_queue(db, SQL_WAIT_FOR, "iis", box, since, timeout);
+	return db_run(db) && *db_text(db->results[0], 0, 0) == 't';
+}
+
+/*
+ * Can it be told what has changed since a mod-sequence that the client names?
+ * From a standby that does not have that yet, the answer would be that nothing
+ * has.  If false, the command has got its tagged response.
+ */
+bool
+sync_reached(Session *session, uint64_t since)
+{
+	Selected   *box = &session->box;
+
+	if (!box->standby || since <= (uint64_t) box->told || sync_wait(session, box->id, since))
+		return true;
+	if (db_is_lost(&session->db))
+		hang_up(session, DATABASE_LOST);
+	reply(session, "NO [UNAVAILABLE] This server does not have that yet, try again");
+	return false;
+}
+
 /* Hangs up if the UIDs that the client knows name other messages now. */
 void
 sync_same(Session *session, const PGresult *resync)
@@ -175,6 +212,8 @@ sync_now(Session *session, Expunges expunges)
 		return db_is_lost(db) ? SYNC_LOST : failed_as_gone(session) ? SYNC_DELETED : SYNC_LATER;
 	if (is_renewed(db->results[0]))
 		return SYNC_RENEWED;
+	if (is_behind(db->results[0]))
+		return SYNC_LATER;
 	sync_tell(session, db->results[0], NULL, expunges);
 	return SYNC_TOLD;
 }

@@ -36,6 +36,19 @@ call_fail(Call *call, const char *type, const char *description,...)
 	return NULL;
 }
 
+/*
+ * The database has no such account: its last mailbox has gone, and all that
+ * was known of it.  Or it was just made, and a standby does not have it yet.
+ */
+static json_t *
+call_fail_account(Call *call)
+{
+	db_queue(call->db, SQL_IN_RECOVERY, "");
+	if (!db_run(call->db) || *db_text(call->db->results[0], 0, 0) == 't')
+		return call_fail(call, "serverUnavailable", "This server does not have the account, or not yet");
+	return call_fail(call, "accountNotFound", NULL);
+}
+
 /* The database has failed; what it was doing has been rolled back. */
 json_t *
 call_fail_database(Call *call)
@@ -46,9 +59,8 @@ call_fail_database(Call *call)
 	if (db_is_lost(call->db) || strncmp(state, "55P03", 5) == 0 || strncmp(state, "57", 2) == 0 ||
 		strncmp(state, "40", 2) == 0 || strncmp(state, "08", 2) == 0 || strcmp(state, "25006") == 0)
 		return call_fail(call, "serverUnavailable", "The database is busy or gone (%s)", state);
-	/* Its last mailbox has gone, and all that was known of it */
 	if (strcmp(state, "42704") == 0)
-		return call_fail(call, "accountNotFound", NULL);
+		return call_fail_account(call);
 	return call_fail(call, "serverFail", "The database has failed (%s)", state);
 }
 

@@ -250,7 +250,8 @@ read_all(Call *call, Query *query, Sql first, PGresult **result)
 {
 	bool		known;
 
-	query->sets = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) g_hash_table_unref);
+	if (query->sets == NULL)
+		query->sets = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) g_hash_table_unref);
 	do
 	{
 		PQclear(*result);
@@ -305,18 +306,19 @@ email_query_changes(Call *call)
 {
 	Query		query = {NULL};
 	PGresult   *changes = NULL;
+	Verdict		verdict = CHANGES_AGAIN;
 	json_t	   *response = NULL;
 
 	if (check(call, &query, changes_args, G_N_ELEMENTS(changes_args)) && !can_calculate(call, &query))
 		call_fail(call, "cannotCalculateChanges", NULL);
-	if (!call->error && read_all(call, &query, SQL_EMAIL_CHANGES, &changes))
+	while (!call->error && verdict == CHANGES_AGAIN)
+		if (read_all(call, &query, SQL_EMAIL_CHANGES, &changes))
+			verdict = changes_verdict(call, arg_string(call, "sinceQueryState"), changes);
+	if (verdict == CHANGES_TOLD)
 	{
 		g_autoptr(GArray) ids = find(call, &query);
 
-		if (PQntuples(changes) != 1 || strcmp(db_text(changes, 0, 0), "ok") != 0)
-			call_fail(call, "cannotCalculateChanges", NULL);
-		else
-			response = query_changes(call, db_text(changes, 0, 2), ids, 'E', changes);
+		response = query_changes(call, db_text(changes, 0, 2), ids, 'E', changes);
 	}
 	if (response)
 		json_object_set_new(response, "collapseThreads", json_false());

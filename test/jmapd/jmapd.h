@@ -30,6 +30,7 @@ typedef struct Options
 	const char *listen;			/* address: passwords are taken over loopback only */
 	int			port;
 	const char *conninfo;
+	int			wait;			/* seconds, for a standby that lags */
 	bool		verbose;		/* print requests and responses to stderr */
 } Options;
 
@@ -80,6 +81,7 @@ typedef struct Call
 	json_t	   *args;
 	json_t	   *created_ids;	/* the request's: creation id to id */
 	json_t	   *error;			/* why there is no response */
+	bool		waited;			/* for a standby that lags */
 	States		old;			/* in call_write(): before and after */
 	States		new;
 } Call;
@@ -189,6 +191,17 @@ typedef struct SetDone
 extern void set_done_init(SetDone *done);
 extern void set_done_clear(SetDone *done);
 extern json_t *set_response(const Call *call, Type type, const SetDone *done);
+
+/* --- changes.c: what all that asks for changes does with the verdict --------------------- */
+
+typedef enum Verdict
+{
+	CHANGES_TOLD,
+	CHANGES_AGAIN,				/* the server has it now: ask again */
+	CHANGES_FAILED				/* call_fail() says why */
+} Verdict;
+
+extern Verdict changes_verdict(Call *call, const char *since, const PGresult *changes);
 
 /* --- paging.c: what all /query methods do with what they found ------------------------- */
 

@@ -291,19 +291,24 @@ json_t *
 mailbox_query_changes(Call *call)
 {
 	Db		   *db = call->db;
+	const char *since;
+	Verdict		verdict;
 	json_t	   *response = NULL;
 
 	if (!check(call, changes_args, G_N_ELEMENTS(changes_args)))
 		return NULL;
-	db_queue(db, SQL_BEGIN_READING, "");
-	db_queue(db, SQL_MAILBOX_CHANGES, "iss", call->user->id, arg_string(call, "sinceQueryState"), NULL);
-	db_queue(db, SQL_MAILBOXES, "i", call->user->id);
-	db_queue(db, SQL_COMMIT, "");
-	if (!db_run(db))
-		call_fail_database(call);
-	else if (PQntuples(db->results[1]) != 1 || strcmp(db_text(db->results[1], 0, 0), "ok") != 0)
-		call_fail(call, "cannotCalculateChanges", NULL);
-	else
+	since = arg_string(call, "sinceQueryState");
+	do
+	{
+		db_queue(db, SQL_BEGIN_READING, "");
+		db_queue(db, SQL_MAILBOX_CHANGES, "iss", call->user->id, since, NULL);
+		db_queue(db, SQL_MAILBOXES, "i", call->user->id);
+		db_queue(db, SQL_COMMIT, "");
+		if (!db_run(db))
+			return call_fail_database(call);
+		verdict = changes_verdict(call, since, db->results[1]);
+	} while (verdict == CHANGES_AGAIN);
+	if (verdict == CHANGES_TOLD)
 	{
 		g_autoptr(GArray) ids = find(call, db->results[2]);
 

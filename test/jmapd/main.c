@@ -17,6 +17,7 @@ Options		options = {
 	.listen = "127.0.0.1",
 	.port = 1180,
 	.conninfo = "",
+	.wait = 2,
 };
 
 static const char usage[] =
@@ -27,6 +28,7 @@ static const char usage[] =
 "  -d, --database CONNINFO     libpq's connection string; else PGHOST and the like\n"
 "  -p, --port PORT             1180; 0 takes a free one, and prints it\n"
 "  -l, --listen ADDRESS        127.0.0.1; from elsewhere nobody can log in, as there is no TLS\n"
+"  -w, --wait SECONDS          2: how long to wait for a standby that does not have what the client knows\n"
 "  -v, --verbose               print requests and responses to standard error\n";
 
 /* Uploads that were not used, and what was known of messages that are gone */
@@ -49,6 +51,7 @@ main(int argc, char **argv)
 		{"database", required_argument, NULL, 'd'},
 		{"port", required_argument, NULL, 'p'},
 		{"listen", required_argument, NULL, 'l'},
+		{"wait", required_argument, NULL, 'w'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL}
@@ -57,7 +60,7 @@ main(int argc, char **argv)
 	int			option;
 	int			signal;
 
-	while ((option = getopt_long(argc, argv, "d:p:l:vh", names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "d:p:l:w:vh", names, NULL)) != -1)
 		switch (option)
 		{
 			case 'd':
@@ -69,6 +72,9 @@ main(int argc, char **argv)
 			case 'l':
 				options.listen = optarg;
 				break;
+			case 'w':
+				options.wait = atoi(optarg);
+				break;
 			case 'v':
 				options.verbose = true;
 				break;
@@ -79,7 +85,7 @@ main(int argc, char **argv)
 				fputs(usage, stderr);
 				return 2;
 		}
-	if (optind < argc || options.port < 0 || options.port > 65535)
+	if (optind < argc || options.port < 0 || options.port > 65535 || options.wait < 0)
 	{
 		fputs(usage, stderr);
 		return 2;

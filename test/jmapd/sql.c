@@ -41,6 +41,9 @@ const SqlText sql_texts[SQL_COUNT] = {
 
 	[SQL_ACCOUNT_STATE] = {"SELECT email, mailbox, thread FROM account_state('mw_mail', $1::bigint)", false},
 	[SQL_ACCOUNT_LOCK] = {"SELECT email, mailbox, thread FROM account_lock('mw_mail', $1::bigint)", false},
+	/* A statement by itself, or it holds a snapshot while it waits. */
+	[SQL_ACCOUNT_WAIT_FOR] = {"SELECT account_wait_for('mw_mail', $1::bigint, $2, $3::interval)", false},
+	[SQL_IN_RECOVERY] = {"SELECT pg_is_in_recovery()", false},
 	[SQL_EMAIL_CHANGES] = {CHANGES("email_changes", ""), false},
 	[SQL_THREAD_CHANGES] = {CHANGES("thread_changes", ""), false},
 	[SQL_MAILBOX_CHANGES] = {CHANGES("mailbox_changes", ", c.counts_only"), false},

@@ -63,6 +63,7 @@ usage(void)
 		 "  --returned                                  some messages are taken out and put back\n"
 		 "  --crash COMMAND                             run COMMAND, which restarts the server, now and then\n"
 		 "  --cas N                                     increments of the compare-and-swap test: 400\n"
+		 "  --answers FILE                              write there what replicas of IMAP are told\n"
 		 "  --broken sequence|early-commit|forgotten-expunge|none\n"
 		 "                                              a store with that mistake; exits 0 if it is found\n"
 		 "  --verbose");
@@ -141,7 +142,7 @@ parse_options(int argc, char **argv)
 		{"seed", 1, NULL, 'S'}, {"mode", 1, NULL, 'M'},
 		{"shape", 1, NULL, 'f'}, {"no-foreign-keys", 0, NULL, 'k'},
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
-		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"triggers", 0, NULL, 'T'},
+		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"answers", 1, NULL, 'A'}, {"triggers", 0, NULL, 'T'},
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
 		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'}, {"log", 0, NULL, 'L'},
 		{"tenants", 0, NULL, 'i'},
@@ -205,6 +206,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'c':
 				options.crash = optarg;
+				break;
+			case 'A':
+				answers_open(optarg);
 				break;
 			case 'T':
 				options.triggers = true;
@@ -465,6 +469,7 @@ main(int argc, char **argv)
 	start = now();
 	run_threads(&client);
 	print_totals(now() - start);
+	answers_close();
 	if (options.broken && strcmp(options.broken, "none") != 0)
 		return report(totals.divergences > 0, name) ? 0 : 1;
 	ok = report(totals.divergences == 0 && totals.errors == 0, name);

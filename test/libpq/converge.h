@@ -189,6 +189,11 @@ extern bool ranges_contain(const Ranges *ranges, int64_t uid);
 extern char *ranges_text(const Ranges *ranges);
 extern void ranges_free(Ranges *ranges);
 
+/* --- what clients are told (answers.c) -------------------------------------- */
+
+extern void answers_open(const char *path);
+extern void answers_close(void);
+
 /* --- the parts (schema.c, statement.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
 
 extern void schema_create(Client *client, const char *directory);

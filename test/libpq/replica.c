@@ -210,6 +210,7 @@ exchange(Replica *r, Model *model, Request *request, bool together, bool exact,
 			diverged(&r->client, request->mailbox, 0, "%s: verdict %s, since %lld, HIGHESTMODSEQ %lld",
 					 request->kind, answer.verdict, (long long) request->since,
 					 (long long) answer.highestmodseq);
+		answers_add(&r->client, model, request, &answer, exact);
 		check_status(r, request->mailbox, &answer);
 		check_answer(r, model, request, &answer, exact);
 		learn(r, model, request, &answer, advance);

@@ -36,6 +36,9 @@ typedef struct Request
 	const char *kind;
 } Request;
 
+extern void answers_add(const Client *client, const Model *model,
+						const Request *request, const Answer *answer,
+						bool one_snapshot);
 extern void free_answer(Answer *answer);
 extern void free_request(Request *request);
 extern bool read_rows(Client *client, int mailbox, const char *condition,

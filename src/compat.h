@@ -43,6 +43,9 @@
 	range_serialize(typcache, lower, upper, empty)
 #endif
 
+/* 15 has a function for what was a variable before; it is not for standbys */
+#define current_timeline() GetWALInsertionTimeLine()
+
 /* New in 18: a foreign key that is not checked */
 #if PG_VERSION_NUM >= 180000
 #define foreign_key_is_enforced(reference) ((reference)->conenforced)

@@ -36,6 +36,7 @@ transaction_ends(XactEvent event, void *arg)
 			account_transaction_end();
 			place_transaction_end();
 			notify_transaction_end();
+			incarnation_transaction_end(event == XACT_EVENT_COMMIT);
 			store_at_transaction_end();
 			break;
 		default:
@@ -99,6 +100,7 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid,
 									   event == SUBXACT_EVENT_COMMIT_SUB);
 			notify_subtransaction_end(level,
 									  event == SUBXACT_EVENT_COMMIT_SUB);
+			incarnation_subtransaction_end(event == SUBXACT_EVENT_COMMIT_SUB);
 			if (event == SUBXACT_EVENT_COMMIT_SUB)
 				release_empty_context();
 			break;
@@ -134,6 +136,7 @@ _PG_init(void)
 	run_init();
 	limit_init();
 	store_init();
+	incarnation_init();
 	RegisterXactCallback(transaction_ends, NULL);
 	RegisterSubXactCallback(subtransaction_ends, NULL);
 }

@@ -288,6 +288,8 @@ COMMENT ON FUNCTION modseq_internal.follow_accounts IS
 -- is there is taken for created by then.
 CREATE FUNCTION modseq_internal.adopt_accounts(store modseq_internal.store, renew boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	least_modseq CONSTANT bigint := (incarnation()).modseq;
 BEGIN
 	EXECUTE expand_template(store, '
 		WITH box AS (
@@ -297,14 +299,14 @@ BEGIN
 		FROM {account} o
 		LEFT JOIN box ON {o@box}
 		CROSS JOIN LATERAL (
-			SELECT CASE WHEN box.{_modseq} > o.highestmodseq THEN box.{_modseq} ELSE o.highestmodseq + 1 END) AS m ({_n})
-		WHERE {a@o} AND ($1 OR box.{_modseq} > o.highestmodseq)') USING renew;
+			SELECT greatest(box.{_modseq}, o.highestmodseq + 1, $2 + 1)) AS m ({_n})
+		WHERE {a@o} AND ($1 OR box.{_modseq} > o.highestmodseq)') USING renew, least_modseq;
 	EXECUTE expand_template(store, '
 		INSERT INTO {account} ({account_key}, highestmodseq, email_modseq, thread_modseq, mailbox_modseq, floor)
 		SELECT {box.account}, box.{_n}, box.{_n}, box.{_n}, box.{_n}, box.{_n}
-		FROM (SELECT {b.account}, max({b.highestmodseq}) AS {_n} FROM {mailbox} b GROUP BY {b.account}) AS box
+		FROM (SELECT {b.account}, greatest(max({b.highestmodseq}), $1 + 1) AS {_n} FROM {mailbox} b GROUP BY {b.account}) AS box
 		WHERE NOT EXISTS (SELECT FROM {account} a WHERE {a@box})
-		ORDER BY {box.account}');
+		ORDER BY {box.account}') USING least_modseq;
 	EXECUTE expand_template(store, '
 		UPDATE {mailbox} b SET created_modseq = NULL, properties_modseq = NULL
 		FROM {account} a

@@ -110,12 +110,23 @@ $$;
 COMMENT ON FUNCTION modseq_internal.refuse_uids IS
 	'Refuses UIDs that no message can have; null and 0 are none.';
 
+CREATE FUNCTION modseq_internal.small_uids(store modseq_internal.store) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT string_agg(format('column %s of table %s', quote_ident(c.name), qualified_name(c.relation)), ', ')
+	FROM (VALUES
+		(store.message, store.message_uid),
+		(counter_table(store), coalesce(store.mailbox_uidnext, store.mailbox_last_uid))) AS c (relation, name)
+	WHERE column_type(c.relation, c.name) = 'integer'::regtype
+$$;
+COMMENT ON FUNCTION modseq_internal.small_uids IS
+	'Which columns of UIDs have not room for all of them; NULL if they have.';
+
 CREATE FUNCTION modseq_internal.explain_overflow(store modseq_internal.store) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	max_modseq CONSTANT bigint := 9223372036854775807;
+	small CONSTANT text := small_uids(store);
 	mailbox text;
-	small text;
 BEGIN
 	PERFORM refuse_uids(store);
 	EXECUTE expand_template(store, '
@@ -131,11 +142,6 @@ BEGIN
 			DETAIL = format('Its highest mod-sequence is %s, the highest that RFC 7162 allows.', max_modseq),
 			HINT = 'Move its messages to a new mailbox.';
 	END IF;
-	SELECT string_agg(format('column %s of table %s', quote_ident(c.name), qualified_name(c.relation)), ', ') INTO small
-	FROM (VALUES
-		(store.message, store.message_uid),
-		(counter_table(store), coalesce(store.mailbox_uidnext, store.mailbox_last_uid))) AS c (relation, name)
-	WHERE column_type(c.relation, c.name) = 'integer'::regtype;
 	IF small IS NOT NULL THEN
 		RAISE 'numbers of store % do not fit into their columns', qualified_name(store.message) USING
 			ERRCODE = 'numeric_value_out_of_range',
@@ -161,7 +167,9 @@ COMMENT ON FUNCTION modseq_internal.explain_overflow IS
 -- Where mod-sequences are new altogether, no client has one to ask with: then nothing gets a new value, and
 -- messages keep the mod-sequence that came with the column.
 --
--- A new value is above all that the account has handed out, so that adopt_accounts() sees which have changed.
+-- A new value is above all that the account has handed out, so that adopt_accounts() sees which have changed. It is of
+-- the present incarnation: a mailbox that takes its first one begins it as by a change (rule "incarnations"). What is
+-- older than the first attach no server of ours can have told.
 CREATE FUNCTION modseq_internal.adopt(store modseq_internal.store, new_modseq boolean, new_store boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -171,11 +179,14 @@ DECLARE
 		'm.tableoid, m.ctid');
 	of_account CONSTANT text := CASE WHEN store.account IS NULL THEN ''
 		ELSE ', (SELECT a.highestmodseq FROM {account} a WHERE {a@b})' END;
+	life CONSTANT record := incarnation();
+	last_uid CONSTANT bigint := CASE WHEN small_uids(store) IS NOT NULL THEN 2147483647 ELSE 4294967295 END;
 BEGIN
 	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
 	-- In box, _uidnext is where new UIDs start, _back which ones are live again, _new how many messages need one,
-	-- _lost what went unseen, _touched whether messages must be written, and _value the mod-sequence of all that is
+	-- _lost what went unseen or is left out, _touched whether messages must be written, _value the mod-sequence of all
+	-- that is, and _before what a server that is lost has counted on from, if the mailbox begins an incarnation
 	EXECUTE expand_template(store, $query$
 		WITH live AS (
 			SELECT {m.key}, max(m.{uid}) AS {_uid}, max(m.{modseq}) AS {_modseq},
@@ -195,19 +206,27 @@ BEGIN
 				{b.uidnext} AS {_seen},
 				live.{_new} > 0 OR live.{_unstamped} > 0 OR modseq.cardinality(back.uids) > 0
 					OR NOT $2 AND live.{_uid} >= {b.uidnext} AS {_touched},
-				CASE WHEN NOT $1 AND (live.{_new} > 0 OR live.{_unstamped} > 0 OR modseq.cardinality(back.uids) > 0
-						OR NOT $2 AND (modseq.cardinality(lost.uids) > 0 OR live.{_uid} >= {b.uidnext}))
-					THEN greatest({b.highestmodseq}, live.{_modseq}, gone.{_modseq} $query$ || of_account || $query$) + 1
-					ELSE greatest({b.highestmodseq}, live.{_modseq}, gone.{_modseq}) END AS {_value}
+				CASE WHEN takes.one THEN greatest(high.modseq, $3$query$ || of_account || $query$) + 1 ELSE high.modseq END AS {_value},
+				CASE WHEN begins.one THEN high.modseq END AS {_before}
 			FROM {mailbox} b
 			LEFT JOIN live ON {live=b}
 			LEFT JOIN gone ON {gone=b}
-			CROSS JOIN LATERAL greatest({b.uidnext}, live.{_uid} + 1, modseq.max(gone.{_uids}) + 1) AS next (uid)
+			CROSS JOIN LATERAL greatest({b.uidnext}, live.{_uid} + 1, modseq.max(gone.{_uids}) + 1) AS last (uid)
 			CROSS JOIN LATERAL coalesce(live.{_uids} OPERATOR(modseq.*) gone.{_uids}, '') AS back (uids)
 			CROSS JOIN LATERAL (
-				SELECT modseq.uidset(int8multirange(int8range(1, least(next.uid, 4294967296))))
+				SELECT modseq.uidset(int8multirange(int8range(1, least(last.uid, 4294967296))))
 					OPERATOR(modseq.-) coalesce(live.{_uids}, '')
-					OPERATOR(modseq.-) coalesce(gone.{_uids}, '')) AS lost (uids)),
+					OPERATOR(modseq.-) coalesce(gone.{_uids}, '')) AS unseen (uids)
+			CROSS JOIN LATERAL (
+				SELECT NOT $1 AND (live.{_new} > 0 OR live.{_unstamped} > 0 OR modseq.cardinality(back.uids) > 0
+					OR NOT $2 AND (modseq.cardinality(unseen.uids) > 0 OR live.{_uid} >= {b.uidnext})) IS TRUE) AS takes (one)
+			CROSS JOIN LATERAL greatest({b.highestmodseq}, live.{_modseq}, gone.{_modseq}) AS high (modseq)
+			CROSS JOIN LATERAL (SELECT takes.one AND NOT $2 AND high.modseq <= $3) AS begins (one)
+			CROSS JOIN LATERAL (
+				SELECT last.uid + CASE WHEN begins.one THEN greatest(least($4, ($5 - last.uid) / 64), 0) ELSE 0 END) AS next (uid)
+			CROSS JOIN LATERAL (
+				SELECT unseen.uids OPERATOR(modseq.+)
+					modseq.uidset(int8multirange(int8range(least(last.uid, 4294967296), least(next.uid, 4294967296))))) AS lost (uids)),
 		fresh AS (
 			SELECT {m.key}, m.tableoid, m.ctid, box.{_value}, needs.uid AND NOT {m.live} AS {_expunged},
 				CASE WHEN needs.uid
@@ -228,10 +247,10 @@ BEGIN
 		expunged AS (
 			SELECT {m.key}, modseq.uidset_agg(m.{_uid}) AS {_uids} FROM fresh m WHERE m.{_expunged} GROUP BY {m.key}),
 		remembered AS (
-			INSERT INTO {vanished}
-			SELECT {box.key}, box.{_value}, box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')
+			INSERT INTO {vanished} ({key}, modseq, uids, lost)
+			SELECT {box.key}, box.{_value}, box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, ''), box.{_before}
 			FROM box LEFT JOIN expunged m ON {m=box}
-			WHERE modseq.cardinality(box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')) > 0)
+			WHERE modseq.cardinality(box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')) > 0 OR box.{_before} IS NOT NULL)
 		UPDATE {mailbox} b SET
 			{uidnext} = box.{_uidnext} + box.{_new} - {next_minus_stored},
 			{highestmodseq} = box.{_value},
@@ -241,7 +260,7 @@ BEGIN
 			AND (b.{uidnext} IS DISTINCT FROM box.{_uidnext} + box.{_new} - {next_minus_stored}
 				OR b.{highestmodseq} IS DISTINCT FROM box.{_value}
 				OR coalesce(b.{uidvalidity}, 0) = 0)
-		$query$) USING new_modseq, new_store;
+		$query$) USING new_modseq, new_store, life.modseq, life.uid_gap, last_uid;
 
 	IF store.message_created_modseq IS NOT NULL THEN
 		EXECUTE expand_template(store, '

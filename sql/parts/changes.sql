@@ -11,7 +11,7 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s ADD COLUMN changed modseq.uidset', qualified_name(store.vanished));
 	ELSIF store.changes <> 'log' AND has_log(store.vanished) THEN
 		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', qualified_name(store.vanished));
-		EXECUTE format('DELETE FROM %s WHERE uids OPERATOR(modseq.=) ''''', qualified_name(store.vanished));
+		EXECUTE format('DELETE FROM %s WHERE uids OPERATOR(modseq.=) '''' AND lost IS NULL', qualified_name(store.vanished));
 		EXECUTE format('ALTER TABLE %s DROP COLUMN changed', qualified_name(store.vanished));
 	END IF;
 END
@@ -33,7 +33,7 @@ BEGIN
 	IF store.changes <> 'log' THEN
 		RETURN;
 	END IF;
-	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT {v.any}');
+	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT {v.any} AND v.lost IS NULL');
 	EXECUTE expand_template(store, 'UPDATE {vanished} v SET changed = NULL WHERE v.changed IS NOT NULL');
 	EXECUTE expand_template(store, '
 		INSERT INTO {vanished} AS v ({key}, modseq, uids, changed)
@@ -108,7 +108,7 @@ BEGIN
 			WHERE {m.live} AND e._place < cardinality(box.{_ends})
 			GROUP BY {box.key}, box.{_ends}[e._place + 1]),
 		result AS MATERIALIZED (
-			SELECT {old.key}, old.modseq, fold.changed, old.uids OPERATOR(modseq.=) '''' AND fold.changed IS NULL AS {_goes}
+			SELECT {old.key}, old.modseq, fold.changed, old.uids OPERATOR(modseq.=) '''' AND old.lost IS NULL AND fold.changed IS NULL AS {_goes}
 			FROM old LEFT JOIN fold ON {old=fold} AND old.modseq = fold.modseq
 			WHERE old.changed OPERATOR(modseq.=) fold.changed IS NOT TRUE),
 		kept AS (

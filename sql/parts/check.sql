@@ -94,6 +94,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM (VALUES
 		(store.vanished, 'modseq', 'bigint'::regtype),
 		(store.vanished, 'uids', 'modseq.uidset'::regtype),
+		(store.vanished, 'lost', 'bigint'::regtype),
 		(CASE WHEN store.changes = 'log' THEN store.vanished END, 'changed', 'modseq.uidset'::regtype),
 		(store.counters, 'gone_at', 'timestamptz'::regtype)) AS c (ours, name, type)
 	WHERE c.ours IS NOT NULL AND column_type(c.ours, c.name) IS DISTINCT FROM c.type
@@ -272,11 +273,17 @@ BEGIN
 		FROM {vanished v} LEFT JOIN box ON {v=box}, LATERAL (VALUES
 			-- Of one that can come back it is remembered
 			(box.{_uidnext} IS NOT NULL OR v.vanished_at = 'infinity', 'vanished messages of a mailbox that does not exist'),
-			(modseq.cardinality(v.uids) > 0 OR v.vanished_at = 'infinity' OR NOT {v.unlogged}, 'vanished row without a uid'),
+			(modseq.cardinality(v.uids) > 0 OR v.vanished_at = 'infinity' OR NOT {v.unlogged} OR v.lost IS NOT NULL,
+				'vanished row without a uid'),
+			(v.lost < v.modseq IS NOT FALSE, 'vanished row has lost no mod-sequence below its own'),
 			(modseq.max(v.uids) < box.{_uidnext} IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
 			(v.modseq >= 1, 'vanished modseq is below 1'),
 			(v.modseq <= box.{_modseq} IS NOT FALSE OR NOT {v.any}, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
 		WHERE p.sound IS NOT TRUE
+		UNION ALL
+		SELECT {m.name}, {m.uid}, 'modseq may have been given by a server that is lost'
+		FROM {vanished} v JOIN {message} m ON {m=v} AND m.{modseq} > v.lost AND m.{modseq} < v.modseq
+		WHERE v.lost IS NOT NULL
 		UNION ALL
 		SELECT {live.name}, u.uid, 'vanished uid is live'
 		FROM box JOIN live ON {live=box} JOIN gone ON {gone=box},

@@ -109,7 +109,8 @@ BEGIN
 		old AS MATERIALIZED (
 			SELECT v.*
 			FROM {vanished} v JOIN horizon ON {v=horizon} AND v.modseq <= horizon.modseq
-			WHERE {v.any}
+			-- What was lost with another incarnation must be told for ever, and a row can tell of one
+			WHERE {v.any} AND v.lost IS NULL
 			ORDER BY {v.key}, v.modseq
 			FOR UPDATE OF v),
 		fold AS MATERIALIZED (
@@ -125,12 +126,12 @@ BEGIN
 		gone AS (
 			DELETE FROM {vanished} v
 			USING fold
-			WHERE {v=fold} AND v.modseq < fold.modseq AND {v.unlogged}
+			WHERE {v=fold} AND v.modseq < fold.modseq AND {v.unlogged} AND v.lost IS NULL
 			RETURNING v.modseq),
 		emptied AS (
 			UPDATE {vanished} v SET uids = ''''
 			FROM fold
-			WHERE {v=fold} AND v.modseq < fold.modseq AND NOT {v.unlogged} AND {v.any})
+			WHERE {v=fold} AND v.modseq < fold.modseq AND NOT {v.unlogged} AND {v.any} AND v.lost IS NULL)
 		SELECT (SELECT count(*) FROM gone),
 			(SELECT count(*) FROM kept WHERE same) = (SELECT count(*) FROM fold)')
 		INTO folded, sound USING older_than;

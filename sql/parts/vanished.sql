@@ -8,7 +8,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		|| ', modseq bigint, uids modseq.uidset, vanished_at timestamp with time zone'
 $$;
 COMMENT ON FUNCTION modseq_internal.vanished_definitions IS
-	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours, but for changed.';
+	'The columns of the vanished table: the mailbox key as the mailbox table has it, and ours, but for those of later_columns().';
+
+-- In the order in which they came to be there
+CREATE FUNCTION modseq_internal.later_columns(vanished regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT coalesce(string_agg(', ' || c.definition, '' ORDER BY a.attnum), '')
+	FROM pg_attribute a
+	JOIN (VALUES ('lost', 'lost bigint'), ('changed', 'changed modseq.uidset')) AS c (name, definition)
+		ON c.name = a.attname
+	WHERE a.attrelid = vanished AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION modseq_internal.later_columns IS
+	'Of columns of a vanished table that attach() adds by and by, those that are there, as they should be.';
 
 CREATE FUNCTION modseq_internal.has_log(vanished regclass) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -142,9 +154,12 @@ DECLARE
 BEGIN
 	PERFORM follow_owner(store, relation);
 	PERFORM refuse_as_ours(store, relation,
-		vanished_definitions(store) || CASE WHEN has_log(relation) THEN ', changed modseq.uidset' ELSE '' END,
+		vanished_definitions(store) || later_columns(relation),
 		store.mailbox_key || 'modseq'::name,
 		'If it is the store''s, ALTER it so; else rename or drop it, and modseq.attach() creates its own.');
+	IF relation IS NOT NULL AND column_type(relation, 'lost') IS NULL THEN
+		EXECUTE format('ALTER TABLE %s ADD COLUMN lost bigint', qualified_name(relation));
+	END IF;
 	RETURN relation;
 END
 $$;
@@ -158,7 +173,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	name CONSTANT text := vanished_name(store.message);
 BEGIN
-	EXECUTE format('CREATE TABLE %s (%s, PRIMARY KEY (%s, modseq))',
+	EXECUTE format('CREATE TABLE %s (%s, lost bigint, PRIMARY KEY (%s, modseq))',
 		name, vanished_definitions(store), quoted_list(store.mailbox_key));
 	EXECUTE format('
 		ALTER TABLE %s

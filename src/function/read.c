@@ -231,11 +231,12 @@ is_behind(const Status *status, int64 uidvalidity, int64 since)
  * verdict 'uidvalidity_changed': the client's cache is void, and the sets are
  * NULL.  'behind': the server is in recovery, and has not got yet to what the
  * client knows; the sets are NULL, and the client keeps what it has.
- * 'unknown_modseq': since is above HIGHESTMODSEQ, so the server has
- * lost changes that the client saw (a restored backup); the sets are as for
- * since = 0.  Otherwise 'ok'.  first_vanished is the lowest mod-sequence of a
- * vanished UID above since: a front end that withholds VANISHED announces a
- * HIGHESTMODSEQ below it (section 3.2).  Errors: 42501, 42704, 22023.
+ * 'unknown_modseq': since is above HIGHESTMODSEQ, or in a range that was lost
+ * with another incarnation, so the server has lost changes that the client saw;
+ * the sets are as for since = 0.  Otherwise 'ok'.  first_vanished is the lowest
+ * mod-sequence of a vanished UID above since: a front end that withholds
+ * VANISHED announces a HIGHESTMODSEQ below it (section 3.2).  Errors: 42501,
+ * 42704, 22023.
  */
 Datum
 modseq_resync(PG_FUNCTION_ARGS)
@@ -273,7 +274,10 @@ modseq_resync(PG_FUNCTION_ARGS)
 		int64		first;
 		int64		n;
 
-		if (since > status.highestmodseq)
+		/* Only where an incarnation has begun are numbers so high, or lost */
+		if (since > status.highestmodseq ||
+			(status.highestmodseq > LEAST_JUMP &&
+			 vanished_is_lost(store, key, since)))
 		{
 			verdict = "unknown_modseq";
 			since = 0;

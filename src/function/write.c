@@ -48,6 +48,21 @@ compare_keys(const void *a, const void *b, void *store)
 }
 
 /*
+ * Who locks a mailbox may choose UIDs from UIDNEXT on: so it must be past those
+ * that a lost server may have given (rule "incarnations")
+ */
+static void
+enter_incarnation(Store *store, Datum (*keys)[MODSEQ_MAX_KEYS], int n)
+{
+	if (incarnation_current()->modseq == 0)
+		return;
+	statement_open(STATEMENT_OTHER);
+	for (int i = 0; i < n; i++)
+		counter_enter(store, lock_mailbox(store, keys[i]));
+	statement_close(STATEMENT_OTHER);
+}
+
+/*
  * modseq.lock(store, mailbox), modseq.lock(store, mailboxes[]) -> as status()
  *
  * Takes the row locks of the mailboxes, FOR NO KEY UPDATE, in ascending order
@@ -72,6 +87,7 @@ modseq_lock(PG_FUNCTION_ARGS)
 	qsort_arg(sorted, mailboxes.n, sizeof(*sorted), compare_keys, store);
 	for (int i = 0; i < mailboxes.n; i++)
 		lock_mailbox(store, sorted[i]);
+	enter_incarnation(store, sorted, mailboxes.n);
 
 	statuses = palloc(sizeof(Status) * Max(mailboxes.n, 1));
 	status_read(store, &mailboxes, PLAN_AS_CALLER, statuses);

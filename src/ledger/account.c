@@ -301,7 +301,8 @@ account_guess(Store *store, Mailbox *mailbox)
 		return account_modseq(store, account, 0);
 	if (account != NULL &&
 		seek_account(store, account->account_key, false, &row))
-		return row.number[0] < MODSEQ_MAX ? row.number[0] + 1 : -1;
+		return row.number[0] < MODSEQ_MAX ?
+			Max(row.number[0], incarnation_current()->modseq) + 1 : -1;
 	SPI_connect();
 	if (plan_execute(store, PLAN_READ_COUNTED,
 					 unconstify(Datum *, mailbox_key(mailbox)),
@@ -314,7 +315,7 @@ account_guess(Store *store, Mailbox *mailbox)
 													  DatumGetInt64(value));
 
 		if (highest < MODSEQ_MAX)
-			guess = highest + 1;
+			guess = Max(highest, incarnation_current()->modseq) + 1;
 	}
 	SPI_finish();
 	return guess;
@@ -342,6 +343,7 @@ account_modseq(Store *store, Mailbox *account, int64 least)
 		work->value = value;
 		return value;
 	}
+	least = Max(least, incarnation_current()->modseq);
 	value = Max(Max(value, counters->highestmodseq), Max(work->least, least));
 	if (value >= MODSEQ_MAX)
 		ereport(ERROR,
@@ -454,8 +456,10 @@ account_tell(Store *store, Mailbox *mailbox, CounterValues *values)
 	uidset_builder_free(&work->begun);
 }
 
+/* States below the floor are forgotten; it is only raised */
 static void
-write_by_key(Store *store, Mailbox *account, const CounterValues *values)
+write_by_key(Store *store, Mailbox *account, const CounterValues *values,
+			 int64 floor)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
 	int			n = store->naccounts;
@@ -466,6 +470,7 @@ write_by_key(Store *store, Mailbox *account, const CounterValues *values)
 	params[n++] = Int64GetDatum(values->highestmodseq);
 	for (int i = 0; i < ACCOUNT_STATES; i++)
 		params[n++] = Int64GetDatum(values->state[i]);
+	params[n++] = Int64GetDatum(floor);
 	SPI_connect();
 	rows = plan_execute(store, PLAN_WRITE_ACCOUNT, params, PLAN_AS_OWNER);
 
@@ -497,6 +502,7 @@ account_settle(Store *store, Mailbox *account)
 	Work	   *work = mailbox_work(account);
 	CounterValues values = {0};
 	int64		value = work->value;
+	int64		jump;
 
 	if (work->used && (work->changed & STATE_CHANGED(STATE_THREAD)) == 0 &&
 		departed_changes_threads(store, account))
@@ -516,8 +522,13 @@ account_settle(Store *store, Mailbox *account)
 	work->least = 0;
 	if (values.highestmodseq == counters->highestmodseq)
 		return;
-	if (!direct_write(store, account, &values))
-		write_by_key(store, account, &values);
+
+	/* What a lost server may have told of the account is not known any more */
+	jump = incarnation_current()->modseq;
+	if (counters->highestmodseq <= jump && values.highestmodseq > jump)
+		write_by_key(store, account, &values, values.highestmodseq);
+	else if (!direct_write(store, account, &values))
+		write_by_key(store, account, &values, 0);
 	counters->highestmodseq = values.highestmodseq;
 	memcpy(counters->state, values.state, sizeof(counters->state));
 	notify_note_account(store, account);

@@ -36,6 +36,7 @@ has_changes(Mailbox *mailbox)
 	const Changes *owed = &work->owed;
 
 	return work->departed != NULL || work->went || work->left != NIL ||
+		work->lost != 0 ||
 		((work->made || work->altered) && !work->used) ||
 		!uidset_builder_is_empty(&owed->stamped) ||
 		!uidset_builder_is_empty(&owed->vanished) ||
@@ -271,6 +272,9 @@ write_changes(Store *store, Mailbox *mailbox)
 	/* While it is known which of them are new there */
 	if (work->left != NIL)
 		departed_add_deserted(store, mailbox);
+	/* It is sure to take a value; what that leaves out is settled below */
+	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
+		counter_enter(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->undeleted))
 		renumber_messages(store, mailbox);
 	if (counters->locked && !uidset_builder_is_empty(&owed->stamped))
@@ -279,7 +283,8 @@ write_changes(Store *store, Mailbox *mailbox)
 		returned_settle(store, mailbox);
 	if (counters->locked && unused_is_due(mailbox))
 		unused_settle(store, mailbox);
-	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
+	if (counters->locked &&
+		(work->lost != 0 || !uidset_builder_is_empty(&owed->vanished)))
 		vanished_append(store, mailbox);
 	if (counters->locked && (work->made || work->altered))
 		counter_used(mailbox, counter_modseq(store, mailbox));

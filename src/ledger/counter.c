@@ -191,6 +191,7 @@ bool
 counter_raise(Store *store, Mailbox *mailbox)
 {
 	Work	   *work = mailbox_work(mailbox);
+	Datum		params[MODSEQ_MAX_PARAMS];
 
 	if (mailbox_counters(mailbox)->locked)
 		return true;
@@ -199,9 +200,9 @@ counter_raise(Store *store, Mailbox *mailbox)
 	if (store->has_accounts)
 		return counter_lock(store, mailbox);
 	SPI_connect();
-	if (plan_execute(store, PLAN_RAISE_MAILBOX,
-					 unconstify(Datum *, mailbox_key(mailbox)),
-					 PLAN_AS_OWNER) == 1)
+	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(incarnation_current()->modseq);
+	if (plan_execute(store, PLAN_RAISE_MAILBOX, params, PLAN_AS_OWNER) == 1)
 	{
 		CounterRow	row;
 
@@ -270,9 +271,9 @@ counter_no_mailbox(Store *store, const Datum *key)
 
 /* --- handing out ------------------------------------------------------- */
 
-/* The value that the mailbox's account gives, above those that it has had */
+/* The value that the mailbox's account gives, above that one */
 static int64
-modseq_of_account(Store *store, Mailbox *mailbox)
+modseq_of_account(Store *store, Mailbox *mailbox, int64 least)
 {
 	Mailbox    *account = account_of(store, mailbox);
 
@@ -282,8 +283,37 @@ modseq_of_account(Store *store, Mailbox *mailbox)
 				 errmsg("mailbox %s is in no account",
 						key_text(store, mailbox_key(mailbox))),
 				 errhint("Give its row an account.")));
-	return account_modseq(store, account,
-						  mailbox_counters(mailbox)->highestmodseq);
+	return account_modseq(store, account, least);
+}
+
+/*
+ * The mailbox takes its first value of this incarnation.  Those from the last
+ * one on, and UIDs from UIDNEXT on, may have been given by a server that is
+ * lost: the values are told with what vanishes, and of the UIDs some are left
+ * out, which vanish (rule "incarnations").  The statement will write that.
+ */
+static void
+enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
+{
+	Counters   *counters = mailbox_counters(mailbox);
+	Work	   *work = mailbox_work(mailbox);
+	int64		uidnext = counters->uidnext;
+	int64		most = store->uid.type == INT4OID ||
+		store->uidnext.type == INT4OID ? PG_INT32_MAX : UIDSET_MAX_UID;
+
+	/* However often that happens, it must not use them up */
+	uid_gap = Min(uid_gap, Max(most - uidnext, 0) / 64);
+	work->lost = counters->highestmodseq;
+	work->entered = uidnext + uid_gap;
+	work->landed = Max(work->landed, work->entered);
+	counters->next_uid = Max(counters->next_uid, work->entered);
+
+	/* What the application has reserved may have been given, too */
+	counters->reserved = Max(counters->reserved, work->entered);
+	counters->left_out = work->entered;
+	if (uid_gap > 0)
+		uidset_builder_add(&work->unused, (uint32) uidnext,
+						   (uint32) (work->entered - 1));
 }
 
 /*
@@ -298,6 +328,7 @@ counter_modseq(Store *store, Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	int64		highest = counters->highestmodseq;
 	int64		value = work->value;
+	const Incarnation *incarnation;
 
 	Assert(counters->locked);
 	if (value != 0)
@@ -307,8 +338,14 @@ counter_modseq(Store *store, Mailbox *mailbox)
 	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
 		 outer = outer->outer)
 		value = Max(value, outer->work.value);
+	incarnation = incarnation_current();
+	if (value == 0 && highest <= incarnation->modseq)
+	{
+		enter_incarnation(store, mailbox, incarnation->uid_gap);
+		highest = incarnation->modseq;
+	}
 	if (value == 0 && store->has_accounts)
-		value = modseq_of_account(store, mailbox);
+		value = modseq_of_account(store, mailbox, highest);
 	if (value == 0 && highest >= MODSEQ_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -321,6 +358,19 @@ counter_modseq(Store *store, Mailbox *mailbox)
 	work->value = work->issued = value != 0 ? value : highest + 1;
 	statement_list(mailbox);
 	return work->value;
+}
+
+/*
+ * counter_enter: whatever is handed out in the mailbox is of this incarnation
+ *
+ * Before a UID is handed out, or judged.  The lock must be held.
+ */
+void
+counter_enter(Store *store, Mailbox *mailbox)
+{
+	if (mailbox_counters(mailbox)->highestmodseq <=
+		incarnation_current()->modseq)
+		counter_modseq(store, mailbox);
 }
 
 /*
@@ -375,7 +425,7 @@ counter_guess(Store *store, Mailbox *mailbox)
 		work->guess = account_guess(store, mailbox);
 	else if (counter_read_committed(store, mailbox, &uidnext, &highestmodseq) &&
 			 highestmodseq < MODSEQ_MAX)
-		work->guess = highestmodseq + 1;
+		work->guess = Max(highestmodseq, incarnation_current()->modseq) + 1;
 	return Max(work->guess, 0);
 }
 
@@ -542,6 +592,7 @@ counter_settle(Store *store, Mailbox *mailbox)
 	work->value = 0;
 	work->used = false;
 	work->landed = 0;
+	work->entered = 0;
 	work->accounted = 0;
 	uidset_builder_free(&work->arrivals);
 	if (!counters->locked)

@@ -5,6 +5,7 @@
  *
  * From the ground up:
  *
+ *	incarnation.c	which life of the server this is
  *	place.c		where the versions of a mailbox's row are
  *	departures.c	what leaves an account, as a statement collects it
  *	level.c		what is known and owed, level by level
@@ -103,6 +104,8 @@ typedef enum AccountState
  *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
  *	returning		a used UID that the application chose	returned_settle()
  *	issued			with value								-
+ *	lost, entered	the first value of an incarnation		the vanished row;
+ *															settling
  *	appended		the vanished row						-
  *	owed			row triggers							its writing
  *	lock_stamped,	with owed.stamped						with it
@@ -149,6 +152,7 @@ typedef struct Counters
 	int64		given;			/* 1 + highest UID that was handed out, or 0 */
 	int64		reserved;		/* UIDNEXT before this transaction, or as it
 								 * made the row; 0: unknown */
+	int64		left_out;		/* UIDNEXT as it began an incarnation, or 0 */
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
 	int64		met;			/* UIDNEXT when we locked the row and had not
 								 * heard of it, or 0 */
@@ -182,6 +186,9 @@ typedef struct Work
 								 * them */
 	UidBuilder	returning;		/* used ones of messages that may be back */
 	int64		issued;			/* the last value taken, by any statement */
+	int64		lost;			/* HIGHESTMODSEQ before that of another
+								 * incarnation was taken, or 0 */
+	int64		entered;		/* UIDNEXT then, past the gap, or 0 */
 	int64		appended;		/* the last value in the vanished table */
 	Changes		owed;
 	bool		lock_stamped;	/* owed.stamped may not be locked, nor be
@@ -252,6 +259,27 @@ typedef struct MailboxName
 	Datum	   *key;
 	Mailbox    *mailbox;		/* NULL: none that we know of */
 } MailboxName;
+
+/* --- incarnation.c ------------------------------------------------------- */
+
+/* A life of the server: see there */
+typedef struct Incarnation
+{
+	int64		modseq;			/* what it hands out is above; 0: no limit */
+	int64		uid_gap;		/* so many UIDs a mailbox leaves out */
+} Incarnation;
+
+/* No number of an incarnation is below, nor does anybody count so far */
+#define LEAST_JUMP	(INT64CONST(1) << 40)
+
+extern const Incarnation *incarnation_learn(void);
+extern const Incarnation *incarnation_current(void);
+extern int64 incarnation_begin(void);
+extern void incarnation_first(void);
+extern void incarnation_changed(Oid relid);
+extern void incarnation_subtransaction_end(bool commit);
+extern void incarnation_transaction_end(bool commit);
+extern void incarnation_init(void);
 
 /* --- place.c ----------------------------------------------------------- */
 
@@ -565,6 +593,7 @@ extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
 extern void counter_check_snapshot(Store *store, Mailbox *mailbox);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
+extern void counter_enter(Store *store, Mailbox *mailbox);
 extern bool counter_read_committed(Store *store, Mailbox *mailbox,
 								   int64 *uidnext, int64 *highestmodseq);
 extern int64 counter_guess(Store *store, Mailbox *mailbox);
@@ -681,6 +710,7 @@ extern bool vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
 							   int64 *highestmodseq);
 extern void vanished_drop_remembered(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
+extern bool vanished_is_lost(Store *store, const Datum *key, int64 since);
 
 /* --- changes.c --------------------------------------------------------- */
 

@@ -154,6 +154,8 @@ mailbox_merge_work(Work *from, Work *to)
 	to->landed = Max(to->landed, from->landed);
 	to->issued = Max(to->issued, from->issued);
 	to->appended = Max(to->appended, from->appended);
+	to->lost = Max(to->lost, from->lost);
+	to->entered = Max(to->entered, from->entered);
 	to->accounted = Max(to->accounted, from->accounted);
 	mailbox_move_uids(&from->arrivals, &to->arrivals);
 	mailbox_move_uids(&from->logged, &to->logged);
@@ -183,6 +185,8 @@ mailbox_merge_work(Work *from, Work *to)
 	from->value = 0;
 	from->used = false;
 	from->landed = 0;
+	from->lost = 0;
+	from->entered = 0;
 }
 
 /* What the inner level learnt is now the outer level's */

@@ -111,12 +111,26 @@ may_return(Store *store, Mailbox *mailbox, bool expunged)
 static int64
 begun_uidnext(Mailbox *mailbox)
 {
-	int64		uidnext = mailbox_counters(mailbox)->uidnext;
+	int64		uidnext = Max(mailbox_counters(mailbox)->uidnext,
+							  mailbox_work(mailbox)->entered);
 
 	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
 		 outer = outer->outer)
 		uidnext = Max(uidnext, outer->counters.next_uid);
 	return uidnext;
+}
+
+/* Is it none that was used, but left out in this transaction: see counter.c? */
+static bool
+is_left_out(Store *store, Mailbox *mailbox, int64 uid)
+{
+	int64		uidnext = 1;
+	int64		unused;
+
+	if (uid >= mailbox_counters(mailbox)->left_out)
+		return false;
+	counter_read_committed(store, mailbox, &uidnext, &unused);
+	return uid >= uidnext;
 }
 
 /* uid_is_used: the error for a UID that the application chose */
@@ -125,6 +139,14 @@ uid_is_used(Store *store, Mailbox *mailbox, int64 uid)
 {
 	int64		uidnext = begun_uidnext(mailbox);
 
+	if (is_left_out(store, mailbox, uid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT
+						" of mailbox %s",
+						uid, uidnext, key_text(store, mailbox_key(mailbox))),
+				 errdetail("A server before this one, of which commits are lost, may have given it to another message."),
+				 errhint("Call modseq.lock() in the same transaction before UIDNEXT is read or raised, or leave the UID NULL.")));
 	if (!store->uid_is_unique)
 		uidnext = Max(uidnext, mailbox_counters(mailbox)->next_uid);
 	ereport(ERROR,

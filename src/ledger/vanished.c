@@ -148,6 +148,7 @@ vanished_append(Store *store, Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	UidSet	   *set = uidset_from_builder(&work->owed.vanished);
 	Datum		params[MODSEQ_MAX_PARAMS];
+	PlanId		plan = PLAN_APPEND_VANISHED;
 	int64		value;
 
 	uidset_builder_free(&work->owed.vanished);
@@ -157,7 +158,7 @@ vanished_append(Store *store, Mailbox *mailbox)
 	 * while this statement was completed have removed more messages: their
 	 * statements get a value of their own.
 	 */
-	if (work->value != 0 && work->value == work->appended)
+	if (work->value != 0 && work->value == work->appended && work->lost == 0)
 		counter_settle(store, mailbox);
 	if (!mailbox_counters(mailbox)->locked)
 	{
@@ -169,11 +170,17 @@ vanished_append(Store *store, Mailbox *mailbox)
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
+	params[store->nkeys + 2] = Int64GetDatum(work->lost);
+	if (work->lost != 0)
+		plan = PLAN_APPEND_LOST;
+	else if (store->logs && value == BLOCK_END(value))
+		plan = PLAN_JOIN_VANISHED;
+	work->lost = 0;
 	SPI_connect();
-	if (plan_execute(store, store->logs && value == BLOCK_END(value) ?
-					 PLAN_JOIN_VANISHED : PLAN_APPEND_VANISHED, params,
-					 PLAN_AS_OWNER) != 1 ||
-		!is_written(store, params))
+	if (plan_execute(store, plan, params, PLAN_AS_OWNER) != 1 ||
+		(store->table[TABLE_VANISHED].altered &&
+		 plan_execute(store, plan == PLAN_APPEND_LOST ? PLAN_FIND_LOST :
+					  PLAN_FIND_VANISHED, params, PLAN_AS_OWNER) != 1))
 		vanished_not_stored(store, mailbox_key(mailbox));
 	SPI_finish();
 	work->appended = value;
@@ -327,6 +334,26 @@ vanished_read(Store *store, const Datum *key, int64 since,
 	*first = isnull ? 0 : DatumGetInt64(value);
 	SPI_finish();
 	uidset_builder_finish(result);
+}
+
+/*
+ * vanished_is_lost: may that have been the mod-sequence of something else, on a
+ * server that is lost?
+ *
+ * Reads as vanished_read() does.
+ */
+bool
+vanished_is_lost(Store *store, const Datum *key, int64 since)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+	bool		lost;
+
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(since);
+	SPI_connect();
+	lost = plan_execute(store, PLAN_SEE_LOST, params, PLAN_READ_AS_OWNER) > 0;
+	SPI_finish();
+	return lost;
 }
 
 /*

@@ -136,11 +136,16 @@ static const QueryText queries[PLAN_IDS] = {
 		" SET {uidnext} = {$uidnext}, {highestmodseq} = {$highestmodseq}"
 		" WHERE {b=$key}"
 	},
-	/* The lock, and the next mod-sequence with it, unless none is left */
-	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotb", "key",
+
+	/*
+	 * The lock, and the next mod-sequence with it, unless none is left, or
+	 * the next one is of another incarnation
+	 */
+	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotb", "key above",
 		"UPDATE {mailbox} AS b SET {highestmodseq} = {b.highestmodseq} {+} 1"
 		" WHERE {b=$key}"
 		" AND (b.{highestmodseq} {=} 9223372036854775807) IS NOT TRUE"
+		" AND {b.highestmodseq} {>} {$above}"
 		" RETURNING {b.counters}, b.tableoid, b.ctid, {b.gone}"
 	},
 
@@ -343,6 +348,25 @@ static const QueryText queries[PLAN_IDS] = {
 		" ON CONFLICT ({key}, modseq) DO UPDATE"
 		" SET uids = v.uids OPERATOR(modseq.+) excluded.uids"
 	},
+	/* The same, and that numbers were lost; a row of it may be there, too */
+	[PLAN_APPEND_LOST] = {TABLE_VANISHED, ACCESS_ANY, "",
+		"key modseq uids lost",
+		"INSERT INTO {vanished} AS v ({key}, modseq, uids, lost)"
+		" VALUES ({$key}, {$modseq}, {$uids}, {$lost})"
+		" ON CONFLICT ({key}, modseq) DO UPDATE"
+		" SET uids = v.uids OPERATOR(modseq.+) excluded.uids,"
+		" lost = excluded.lost"
+	},
+	[PLAN_FIND_LOST] = {TABLE_VANISHED, ACCESS_INDEX, "",
+		"key modseq uids lost",
+		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
+		" AND {$uids} OPERATOR(modseq.<@) v.uids AND v.lost {=} {$lost}"
+	},
+	[PLAN_SEE_LOST] = {TABLE_VANISHED, ACCESS_INDEX, "", "key since",
+		"SELECT FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {>} {$since} AND v.lost {<} {$since}"
+		" LIMIT 1"
+	},
 	[PLAN_FIND_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key modseq uids",
 		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
 		" AND v.uids OPERATOR(modseq.=) {$uids}"
@@ -389,6 +413,7 @@ static const QueryText queries[PLAN_IDS] = {
 		"DELETE FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since}"
 		" AND v.uids OPERATOR(modseq.<@) {$uids} AND {v.unlogged}"
+		" AND v.lost IS NULL"
 	},
 	[PLAN_RECALL_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",
 		"key since uids",

@@ -93,10 +93,11 @@ const QueryText account_queries[PLAN_IDS] = {
 		" FROM {account} AS a WHERE {a@$account} FOR NO KEY UPDATE"
 	},
 	[PLAN_WRITE_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_INDEX, "",
-		"account highestmodseq email_modseq thread_modseq mailbox_modseq",
+		"account highestmodseq email_modseq thread_modseq mailbox_modseq floor",
 		"UPDATE {account} AS a SET highestmodseq = {$highestmodseq},"
 		" email_modseq = {$email_modseq}, thread_modseq = {$thread_modseq},"
-		" mailbox_modseq = {$mailbox_modseq}"
+		" mailbox_modseq = {$mailbox_modseq},"
+		" floor = GREATEST(a.floor, {$floor})"
 		" WHERE {a@$account}"
 	},
 	/* As stamping does, of messages that begin to be in the account as well */

@@ -207,9 +207,9 @@ build_key(Store *store)
 static void
 check_vanished(const Store *store)
 {
-	static const char *const ours[] = {"modseq", "uids", "changed"};
+	static const char *const ours[] = {"modseq", "lost", "uids", "changed"};
 	Oid			relid = store->table[TABLE_VANISHED].relid;
-	int			n = store->nkeys + (store->logs ? 3 : 2);
+	int			n = store->nkeys + (store->logs ? 4 : 3);
 	Oid			unused;
 
 	for (int i = 0; i < n; i++)
@@ -227,7 +227,7 @@ check_vanished(const Store *store)
 				OidIsValid(equality_operator(type, store->key[i].type,
 											 &unused));
 		else
-			fits = type == (i == store->nkeys ? INT8OID : uidset_oid());
+			fits = type == (i < store->nkeys + 2 ? INT8OID : uidset_oid());
 		if (!fits)
 			store_out_of_date(store->message_relid,
 							  _("Column \"%s\" of the vanished table does not exist, or has another type now."),

@@ -147,6 +147,7 @@ arrive(const RowChange *change, const Datum *key, bool uid_given,
 
 	if (mailbox == NULL)
 		counter_no_mailbox(store, key);
+	counter_enter(store, mailbox);
 	if (uid_given)
 		verdict = uid_accept(store, mailbox, uid, change->old == NULL,
 							 change->shape->expunged_generated ||

@@ -1,0 +1,347 @@
+/*-------------------------------------------------------------------------
+ *
+ * incarnation.c
+ *	  Which life of the server this is, and above which mod-sequence its numbers
+ *	  begin.
+ *
+ * After a failover to a standby that was behind, or a restore, a server would
+ * hand out again what clients have seen.  So each life of it, an incarnation,
+ * counts from a number on that none before it can have reached, by the clock.
+ * It is known by the cluster's system identifier, the WAL timeline, the OID of
+ * the database, and that of the table modseq.incarnation: the last two are
+ * others if a database was copied, or a dump restored, in the same cluster.
+ * The first who hands out a number writes a row for it there.
+ *
+ * Locks: ShareUpdateExclusiveLock on that table, which conflicts with itself,
+ * while a row is added.  It is released at once, not at the transaction's end,
+ * so that nobody waits for a transaction.  Who comes while the row of another
+ * is not committed writes a copy of it: so both count from the same number,
+ * whichever of them aborts.
+ *
+ * Memory: one static, which a backend keeps until the table changes, or the
+ * (sub)transaction that has added a row aborts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger/ledger.h"
+
+#include "access/heapam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* The columns of modseq.incarnation, as sql/parts/incarnation.sql has them */
+enum
+{
+	INCARNATION_SYSTEM = 1,
+	INCARNATION_TIMELINE,
+	INCARNATION_DATABASE,
+	INCARNATION_EXTENSION,
+	INCARNATION_STARTED,
+	INCARNATION_MODSEQ,
+	INCARNATION_UID_GAP,
+	INCARNATION_COLUMNS = INCARNATION_UID_GAP
+};
+
+/* By so much are two incarnations apart, where the clock is behind */
+#define INCARNATION_STEP	(INT64CONST(1) << 32)
+
+/* The first bits of a number are seconds since 2020, the last ones random */
+#define RANDOM_BITS			20
+#define DAYS_2000_TO_2020	7305
+
+#define LEAST_UID_GAP		10000
+#define MOST_UID_GAP		(INT64CONST(1) << 22)
+
+static Incarnation current;
+static bool known = false;
+
+/* A row of the current one is of a transaction that is not over */
+static bool added = false;
+static Oid	table_oid = InvalidOid;
+
+/* What the table says */
+typedef struct Found
+{
+	bool		ours;			/* a row of this incarnation counts, */
+	Incarnation found;			/* the one with the highest number */
+	bool		pending;		/* somebody else is adding one: */
+	Incarnation copy;
+	int64		other;			/* the highest number of others, or -1 */
+} Found;
+
+static bool
+get_column(HeapTuple row, TupleDesc desc, AttrNumber attnum, int64 *value)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(row, attnum, desc, &isnull);
+
+	if (isnull)
+		return false;
+	*value = attnum == INCARNATION_DATABASE || attnum == INCARNATION_EXTENSION ?
+		(int64) DatumGetObjectId(datum) : DatumGetInt64(datum);
+	return true;
+}
+
+static void
+see_row(Relation rel, HeapTuple row, bool is_pending, Found *found)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	int64		number[INCARNATION_COLUMNS + 1] = {0};
+	bool		ours;
+
+	for (AttrNumber i = 1; i <= INCARNATION_COLUMNS; i++)
+		if (i != INCARNATION_STARTED &&
+			!get_column(row, desc, i, &number[i]))
+			return;
+	ours = number[INCARNATION_SYSTEM] == (int64) GetSystemIdentifier() &&
+		number[INCARNATION_TIMELINE] == (int64) current_timeline() &&
+		number[INCARNATION_DATABASE] == (int64) MyDatabaseId &&
+		number[INCARNATION_EXTENSION] == (int64) RelationGetRelid(rel);
+	if (ours && is_pending)
+	{
+		found->pending = true;
+		if (number[INCARNATION_MODSEQ] >= found->copy.modseq)
+		{
+			found->copy.modseq = number[INCARNATION_MODSEQ];
+			found->copy.uid_gap = number[INCARNATION_UID_GAP];
+		}
+	}
+	else if (ours)
+	{
+		found->ours = true;
+		if (number[INCARNATION_MODSEQ] >= found->found.modseq)
+		{
+			found->found.modseq = number[INCARNATION_MODSEQ];
+			found->found.uid_gap = number[INCARNATION_UID_GAP];
+		}
+	}
+	else
+		found->other = Max(found->other, number[INCARNATION_MODSEQ]);
+}
+
+/*
+ * Reads the table as of now, with what is not committed.  One incarnation
+ * succeeds another, each with a higher number.  So if others have as high a one
+ * as ours, then their rows came with a dump, and data of their server.
+ */
+static void
+read_table(Relation rel, Found *found)
+{
+	SnapshotData snapshot;
+	TableScanDesc scan;
+	HeapTuple	row;
+
+	memset(found, 0, sizeof(*found));
+	found->other = -1;
+	InitDirtySnapshot(snapshot);
+	scan = table_beginscan_compat(rel, &snapshot, 0, NULL);
+	while ((row = heap_getnext(scan, ForwardScanDirection)) != NULL)
+		see_row(rel, row, TransactionIdIsValid(snapshot.xmin), found);
+	table_endscan(scan);
+	found->ours = found->ours && found->found.modseq > found->other;
+	found->pending = found->pending && found->copy.modseq > found->other;
+}
+
+static int64
+random_number(int64 below)
+{
+	uint64		bits;
+
+	if (!pg_strong_random(&bits, sizeof(bits)))
+		elog(ERROR, "could not generate random values");
+	return (int64) (bits % (uint64) below);
+}
+
+/*
+ * A number that no mailbox can have reached: all that there is counts from the
+ * clock of its day on, by ones.  Random bits, for two standbys may be promoted
+ * in the same second.
+ */
+static Incarnation
+new_incarnation(int64 highest)
+{
+	int64		seconds = GetCurrentTimestamp() / USECS_PER_SEC -
+		(int64) DAYS_2000_TO_2020 * SECS_PER_DAY;
+	int64		least = Max(Min(highest, MODSEQ_MAX - 2 * INCARNATION_STEP) +
+							INCARNATION_STEP, LEAST_JUMP);
+	Incarnation result;
+
+	result.modseq = Max(Max(seconds, 0) << RANDOM_BITS, least) +
+		random_number(1 << RANDOM_BITS);
+	result.uid_gap = LEAST_UID_GAP +
+		random_number(MOST_UID_GAP - LEAST_UID_GAP);
+	return result;
+}
+
+static void
+add_row(Relation rel, const Incarnation *incarnation)
+{
+	Datum		values[INCARNATION_COLUMNS];
+	bool		nulls[INCARNATION_COLUMNS] = {false};
+	HeapTuple	row;
+
+	values[INCARNATION_SYSTEM - 1] =
+		Int64GetDatum((int64) GetSystemIdentifier());
+	values[INCARNATION_TIMELINE - 1] =
+		Int64GetDatum((int64) current_timeline());
+	values[INCARNATION_DATABASE - 1] = ObjectIdGetDatum(MyDatabaseId);
+	values[INCARNATION_EXTENSION - 1] =
+		ObjectIdGetDatum(RelationGetRelid(rel));
+	values[INCARNATION_STARTED - 1] =
+		TimestampTzGetDatum(GetCurrentTimestamp());
+	values[INCARNATION_MODSEQ - 1] = Int64GetDatum(incarnation->modseq);
+	values[INCARNATION_UID_GAP - 1] = Int64GetDatum(incarnation->uid_gap);
+	row = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	simple_heap_insert(rel, row);
+	heap_freetuple(row);
+
+	/* It goes if this (sub)transaction aborts: see below */
+	added = true;
+}
+
+static Relation
+open_table(void)
+{
+	static const Oid types[INCARNATION_COLUMNS] = {
+		INT8OID, INT8OID, OIDOID, OIDOID, TIMESTAMPTZOID, INT8OID, INT8OID
+	};
+	Oid			schema = get_namespace_oid("modseq", false);
+	Oid			relid = get_relname_relid("incarnation", schema);
+	Relation	rel;
+
+	if (!OidIsValid(relid))
+		elog(ERROR, "table modseq.incarnation does not exist");
+	rel = table_open(relid, AccessShareLock);
+	for (int i = 0; i < INCARNATION_COLUMNS; i++)
+		if (RelationGetDescr(rel)->natts != INCARNATION_COLUMNS ||
+			TupleDescAttr(RelationGetDescr(rel), i)->atttypid != types[i])
+			elog(ERROR, "table modseq.incarnation is not as the extension has made it");
+	table_oid = relid;
+	return rel;
+}
+
+/* Adds a row, unless there is one that counts, or one is wanted anyway */
+static void
+add_incarnation(Relation rel, bool anyway, Found *found)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	/* Conflicts with itself; released at once: nobody waits for long */
+	LockRelationOid(relid, ShareUpdateExclusiveLock);
+	read_table(rel, found);
+	if (anyway || !found->ours)
+	{
+		if (anyway || !found->pending)
+			found->copy = new_incarnation(Max(Max(found->other,
+												  found->found.modseq),
+											  found->copy.modseq));
+		found->found = found->copy;
+		add_row(rel, &found->found);
+	}
+	UnlockRelationOid(relid, ShareUpdateExclusiveLock);
+}
+
+/* incarnation_learn: reads which one it is, or begins it */
+const Incarnation *
+incarnation_learn(void)
+{
+	Relation	rel;
+	Found		found;
+
+	rel = open_table();
+	read_table(rel, &found);
+	if (!found.ours)
+		add_incarnation(rel, false, &found);
+	table_close(rel, AccessShareLock);
+	current = found.found;
+	known = true;
+	return &current;
+}
+
+/*
+ * incarnation_current: the one whose numbers are handed out
+ *
+ * For who is about to hand out one: the first of an incarnation writes its row.
+ * Never on a standby, therefore.  Valid until the next call.
+ */
+const Incarnation *
+incarnation_current(void)
+{
+	return known ? &current : incarnation_learn();
+}
+
+/* incarnation_begin: another one begins; returns its number */
+int64
+incarnation_begin(void)
+{
+	Relation	rel = open_table();
+	Found		found;
+
+	add_incarnation(rel, true, &found);
+
+	/* What others know is out of date as soon as this is committed */
+	CacheInvalidateRelcache(rel);
+	table_close(rel, AccessShareLock);
+	known = false;
+	return found.found.modseq;
+}
+
+/* incarnation_first: that of CREATE EXTENSION, before which there was none */
+void
+incarnation_first(void)
+{
+	static const Incarnation first = {0, 0};
+	Relation	rel = open_table();
+
+	add_row(rel, &first);
+	table_close(rel, AccessShareLock);
+	known = false;
+}
+
+/* incarnation_changed: its rows are others now; all backends hear of it */
+void
+incarnation_changed(Oid relid)
+{
+	CacheInvalidateRelcacheByRelid(relid);
+	known = false;
+}
+
+static void
+forget(Datum arg, Oid relid)
+{
+	if (relid == table_oid || relid == InvalidOid)
+		known = false;
+}
+
+/* A row that was added is gone, if it was by what aborts */
+void
+incarnation_subtransaction_end(bool commit)
+{
+	if (!commit && added)
+		known = false;
+}
+
+void
+incarnation_transaction_end(bool commit)
+{
+	if (!commit && added)
+		known = false;
+	added = false;
+}
+
+void
+incarnation_init(void)
+{
+	CacheRegisterRelcacheCallback(forget, (Datum) 0);
+}

@@ -1,0 +1,336 @@
+--
+-- Incarnations: after a loss, no number is handed out that clients may have seen
+--
+-- A server that is promoted, or restored, counts from a number on that the one before it cannot have reached. Here
+-- modseq.recovered() begins such a life; rows are planted to have numbers that a test can show.
+--
+\set ON_ERROR_STOP 0
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+CREATE SCHEMA incarnation;
+SET search_path = incarnation;
+
+-- Another one that begins: its mod-sequences are above that, and a mailbox leaves out so many UIDs
+CREATE FUNCTION begins(modseq bigint, uid_gap bigint) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO modseq.incarnation
+	SELECT c.system_identifier, w.timeline, d.oid, 'modseq.incarnation'::regclass, now(), modseq, uid_gap
+	FROM pg_control_system() c, pg_database d, (SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint) w (timeline)
+	WHERE d.datname = current_database()
+$$;
+\set J 3000000000000
+
+-- That of CREATE EXTENSION has no limit
+SELECT modseq, uid_gap, extension = 'modseq.incarnation'::regclass AS ours FROM modseq.incarnation;
+
+CREATE TABLE mailbox (name text PRIMARY KEY);
+CREATE TABLE mail (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mailbox text NOT NULL REFERENCES mailbox ON UPDATE CASCADE ON DELETE CASCADE,
+	seen boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen}');
+INSERT INTO mailbox VALUES ('a'), ('b'), ('c'), ('d'), ('e'), ('f'), ('g'), ('h');
+INSERT INTO mail (mailbox) SELECT name FROM mailbox, generate_series(1, 3) ORDER BY name;
+UPDATE mail SET seen = true WHERE uid = 1;
+DELETE FROM mail WHERE uid = 2;
+
+CREATE VIEW box AS
+	SELECT b.name, s.uidnext, s.highestmodseq FROM mailbox b, modseq.status('mail', b.name) s ORDER BY name;
+CREATE VIEW gone AS
+	SELECT name, modseq, uids, lost FROM mail_vanished ORDER BY name, modseq;
+CREATE FUNCTION answer(mailbox text, VARIADIC since bigint[]) RETURNS TABLE (since bigint, verdict text, vanished modseq.uidset, changed modseq.uidset)
+LANGUAGE sql AS $$
+	SELECT n, r.verdict, r.vanished, r.changed
+	FROM unnest(answer.since) WITH ORDINALITY AS u (n, i),
+		modseq.resync('mail', answer.mailbox, (SELECT uidvalidity FROM modseq.status('mail', answer.mailbox)), n) AS r
+	ORDER BY i
+$$;
+SELECT * FROM box;
+SELECT * FROM gone;
+
+-- Another life begins: that changes nothing yet, and reading does not either
+SELECT begins(:J, 10000);
+SELECT * FROM box WHERE name = 'a';
+SELECT * FROM answer('a', 4);
+
+-- The first change of each kind: the numbers are past all that may have been given
+INSERT INTO mail (mailbox) VALUES ('a');
+UPDATE mail SET seen = NOT seen WHERE mailbox = 'b' AND uid = 1;
+DELETE FROM mail WHERE mailbox = 'c' AND uid = 1;
+UPDATE mail SET mailbox = 'e' WHERE mailbox = 'd' AND uid = 1;
+SELECT modseq.touch('mail', 'f') = :J + 1 AS touched;
+SELECT * FROM box;
+SELECT * FROM gone WHERE modseq > :J;
+SELECT mailbox, uid, modseq FROM mail ORDER BY mailbox, uid;
+
+-- The next ones go on by ones
+INSERT INTO mail (mailbox) VALUES ('a'), ('b'), ('c');
+UPDATE mail SET seen = NOT seen WHERE uid = 3 AND mailbox < 'd';
+SELECT * FROM box WHERE name < 'd';
+SELECT * FROM gone WHERE modseq > :J + 1;
+
+-- Who has seen no more than is there gets the changes; who has seen what is lost, all there is; up to and from where
+SELECT * FROM answer('a', 3, 4, 5, :J, :J + 1, :J + 2, :J + 3, :J + 4);
+SELECT * FROM answer('c', 4, 5, :J, :J + 1);
+
+-- UIDs that the lost server may have given are not accepted, unless they are reserved anew
+INSERT INTO mail (mailbox, uid) VALUES ('g', 4);
+INSERT INTO mail (mailbox, uid) VALUES ('g', 10003);
+INSERT INTO mail (mailbox, uid) VALUES ('g', 10004) RETURNING uid, modseq;
+SELECT * FROM box WHERE name = 'g';
+-- lock() says from where on
+BEGIN;
+SELECT uidnext, highestmodseq FROM modseq.lock('mail', 'h');
+INSERT INTO mail (mailbox, uid) VALUES ('h', 10004) RETURNING uid, modseq;
+COMMIT;
+SELECT * FROM gone WHERE name = 'h';
+SELECT * FROM modseq.check('mail');
+
+-- Raising UIDNEXT reserves none that the lost server may have given: what raises it must know where they begin
+SELECT begins(4500000000000, 10000);
+BEGIN;
+UPDATE mail_mailbox SET uidnext = uidnext + 2 WHERE name = 'h';
+SAVEPOINT s;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 10005);
+ROLLBACK TO s;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 10006);
+ROLLBACK;
+BEGIN;
+SELECT uidnext FROM modseq.lock('mail', 'h');
+UPDATE mail_mailbox SET uidnext = uidnext + 2 WHERE name = 'h' RETURNING uidnext - 2 AS first;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 20006);
+COMMIT;
+SELECT * FROM box WHERE name = 'h';
+SELECT * FROM gone WHERE name = 'h';
+
+-- What is rolled back has not begun; a savepoint neither
+SELECT begins(2 * :J, 20000);
+BEGIN;
+SAVEPOINT s;
+UPDATE mail SET seen = NOT seen WHERE mailbox = 'a' AND uid = 1;
+SELECT * FROM box WHERE name = 'a';
+ROLLBACK TO s;
+SELECT * FROM box WHERE name = 'a';
+SELECT * FROM gone WHERE name = 'a';
+SAVEPOINT s;
+INSERT INTO mail (mailbox) VALUES ('a');
+RELEASE s;
+UPDATE mail SET seen = NOT seen WHERE mailbox = 'a' AND uid = 1;
+COMMIT;
+SELECT * FROM box WHERE name = 'a';
+SELECT * FROM gone WHERE name = 'a';
+-- Two losses; compaction keeps both
+SELECT * FROM answer('a', 4, 5, :J, :J + 1, :J + 4, :J + 5, 2 * :J, 2 * :J + 1, 2 * :J + 2);
+DELETE FROM mail WHERE mailbox = 'a' AND uid = 3;
+DELETE FROM mail WHERE mailbox = 'a' AND uid = 10004;
+UPDATE mail_vanished SET vanished_at = vanished_at - interval '1 day';
+SELECT modseq.compact('mail', '0');
+SELECT * FROM gone WHERE name = 'a';
+SELECT * FROM answer('a', 4, 5, :J, :J + 1, :J + 4, :J + 5, 2 * :J, 2 * :J + 1, 2 * :J + 2);
+
+-- The record goes with a mailbox that is renamed, and with one that is deleted
+UPDATE mailbox SET name = 'z' WHERE name = 'a';
+SELECT verdict FROM answer('z', 5);
+DELETE FROM mailbox WHERE name = 'z';
+SELECT count(*) FROM gone WHERE name IN ('a', 'z');
+
+-- A statement that changes several mailboxes, of which some have begun
+UPDATE mail SET seen = NOT seen WHERE mailbox IN ('b', 'c', 'd');
+UPDATE mail SET mailbox = 'b' WHERE mailbox = 'e';
+SELECT * FROM box;
+SELECT * FROM modseq.check('mail');
+
+-- A trigger's change, in a savepoint of its own, which is taken back or not
+SELECT begins(7500000000000, 10000);
+CREATE FUNCTION nested() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		INSERT INTO mail (mailbox) VALUES ('d');
+		PERFORM 1 / (CASE WHEN NEW.mailbox = 'b' THEN 0 ELSE 1 END);
+	EXCEPTION WHEN division_by_zero THEN
+		UPDATE mail SET seen = NOT seen WHERE mailbox = 'd' AND uid = 3;
+	END;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER nested AFTER INSERT ON mail FOR EACH ROW WHEN (NEW.mailbox <> 'd') EXECUTE FUNCTION nested();
+INSERT INTO mail (mailbox) VALUES ('c');
+SELECT * FROM box WHERE name IN ('b', 'c', 'd');
+SELECT begins(8000000000000, 10000);
+INSERT INTO mail (mailbox) VALUES ('b');
+SELECT * FROM box WHERE name IN ('b', 'c', 'd');
+SELECT * FROM gone WHERE modseq > 7500000000000;
+DROP TRIGGER nested ON mail;
+SELECT * FROM modseq.check('mail');
+
+-- A mailbox with few UIDs left, or none
+UPDATE mail_mailbox SET uidnext = 4294967296 - 6400 WHERE name = 'f';
+UPDATE mail_mailbox SET uidnext = 4294967296 WHERE name = 'g';
+SELECT begins(3 * :J, 20000);
+SELECT modseq.touch('mail', 'f') - 3 * :J, modseq.touch('mail', 'g') - 3 * :J;
+SELECT * FROM box WHERE name IN ('f', 'g');
+SELECT * FROM gone WHERE name IN ('f', 'g') AND modseq > 3 * :J;
+SELECT verdict FROM answer('g', 3 * :J);
+SELECT * FROM modseq.check('mail');
+
+-- The highest number counts. Rows of others do not, as long as theirs are lower: else they came with data of theirs. So
+-- that of CREATE EXTENSION is not believed where there are any.
+INSERT INTO modseq.incarnation VALUES (1, 1, 1, 1, now(), 2 * :J, 0);
+SELECT begins(:J, 10000);
+SELECT modseq.touch('mail', 'f') - 3 * :J;
+BEGIN;
+INSERT INTO modseq.incarnation VALUES (1, 2, 1, 1, now(), 3 * :J, 0);
+SELECT modseq.touch('mail', 'f') > 3 * :J + (1::bigint << 32) AS above_all;
+ROLLBACK;
+SELECT modseq.touch('mail', 'f') - 3 * :J;
+BEGIN;
+DELETE FROM modseq.incarnation WHERE modseq > 0;
+SELECT modseq.touch('mail', 'f') - 3 * :J;
+INSERT INTO modseq.incarnation VALUES (1, 1, 1, 1, now(), 0, 0);
+SELECT modseq.touch('mail', 'f') > 5 * :J AS above_all;
+ROLLBACK;
+-- All four columns say whose it is
+CREATE FUNCTION begins_if(system_identifier int, timeline int, database int, extension int) RETURNS bool LANGUAGE plpgsql AS $$
+DECLARE
+	n CONSTANT bigint := (SELECT max(modseq) FROM modseq.incarnation) + 1000000;
+BEGIN
+	INSERT INTO modseq.incarnation
+	SELECT i.system_identifier + $1, i.timeline + $2, i.database::bigint + $3, i.extension::bigint + $4, now(), n, 0
+	FROM modseq.incarnation i WHERE modseq > 0 AND i.extension = 'modseq.incarnation'::regclass LIMIT 1;
+	RETURN modseq.touch('mail', 'f') > n + 1;
+END
+$$;
+SELECT begins_if(0, 0, 0, 0), begins_if(1, 0, 0, 0), begins_if(0, 1, 0, 0), begins_if(0, 0, 1, 0), begins_if(0, 0, 0, 1);
+-- By the clock, if that is ahead; random, so that two servers do not begin alike
+TRUNCATE modseq.incarnation;
+SELECT abs((modseq.recovered() >> 20) - (extract(epoch FROM now())::bigint - 1577836800)) < 1000 AS by_clock;
+-- Or above all that there is, if the clock is behind
+INSERT INTO modseq.incarnation VALUES (1, 1, 1, 1, now(), 1::bigint << 60, 0);
+SELECT modseq.recovered() >= (1::bigint << 60) + (1::bigint << 32) AS above_all;
+TRUNCATE modseq.incarnation;
+SELECT modseq.recovered() <> modseq.recovered() AS differ;
+SELECT uid_gap BETWEEN 10000 AND 1 << 22 AS gap FROM modseq.incarnation;
+SELECT count(DISTINCT modseq & 1048575) AS random, count(DISTINCT uid_gap) AS random FROM modseq.incarnation;
+
+-- A row that is written with the first number goes with it
+TRUNCATE modseq.incarnation;
+BEGIN;
+SELECT modseq.touch('mail', 'b') > :J AS begun;
+SELECT count(*) FROM modseq.incarnation;
+ROLLBACK;
+SELECT count(*) FROM modseq.incarnation;
+BEGIN;
+SAVEPOINT s;
+UPDATE mail SET seen = NOT seen WHERE mailbox = 'b';
+ROLLBACK TO s;
+SELECT count(*) FROM modseq.incarnation;
+UPDATE mail SET seen = NOT seen WHERE mailbox = 'b';
+SELECT count(*) FROM modseq.incarnation;
+COMMIT;
+SELECT count(*), min(modseq) < (SELECT highestmodseq FROM modseq.status('mail', 'b')) AS begun FROM modseq.incarnation;
+
+-- Triggers were off, and attach() sees to what went unseen: its numbers are of this incarnation, too
+TRUNCATE modseq.incarnation;
+SELECT begins(0, 0);
+CREATE TABLE room (id int PRIMARY KEY, uidvalidity bigint, last_uid int, highestmodseq bigint);
+CREATE TABLE note (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, room_id int NOT NULL REFERENCES room, text text, deleted boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('note', 'room', message_expunged => 'deleted', counters => 'mailbox');
+INSERT INTO room VALUES (1), (2), (3), (4);
+INSERT INTO note (room_id) SELECT b FROM generate_series(1, 4) b, generate_series(1, 3);
+SELECT begins(4 * :J, 20000);
+SET session_replication_role = replica;
+DELETE FROM note WHERE room_id = 1 AND uid = 2;
+INSERT INTO note (room_id, uid, modseq) VALUES (2, 7, 3), (3, 0, 0);
+SET session_replication_role = origin;
+SELECT modseq.attach('note', 'room', message_expunged => 'deleted', counters => 'mailbox');
+SELECT id, last_uid, highestmodseq - 4 * :J AS highestmodseq FROM room ORDER BY id;
+SELECT id, modseq - 4 * :J AS modseq, uids, lost FROM note_vanished ORDER BY id, modseq;
+SELECT room_id, uid, modseq - 4 * :J AS modseq FROM note WHERE modseq > 4 * :J ORDER BY room_id, uid;
+SELECT modseq.attach('note', 'room', message_expunged => 'deleted', counters => 'mailbox');
+SELECT id, last_uid, highestmodseq - 4 * :J AS highestmodseq FROM room ORDER BY id;
+SELECT * FROM modseq.check('note');
+-- Counters in the row, and soft delete
+SELECT begins(5 * :J, 20000);
+UPDATE note SET deleted = true WHERE room_id = 4 AND uid = 1;
+UPDATE note SET deleted = false WHERE room_id = 4 AND uid = 1;
+DELETE FROM note WHERE room_id = 3 AND uid < 3;
+SELECT id, last_uid, highestmodseq - 5 * :J AS highestmodseq FROM room ORDER BY id;
+SELECT id, modseq - 5 * :J AS modseq, uids, lost FROM note_vanished WHERE modseq > 5 * :J ORDER BY id, modseq;
+SELECT room_id, uid, modseq - 5 * :J AS modseq FROM note WHERE modseq > 5 * :J ORDER BY room_id, uid;
+-- A log of changes
+SELECT modseq.attach('note', 'room', message_expunged => 'deleted', counters => 'mailbox', changes => 'log');
+SELECT begins(6 * :J, 20000);
+INSERT INTO note (room_id) SELECT 1 FROM generate_series(1, 5);
+UPDATE note SET text = 'x' WHERE room_id = 1;
+DELETE FROM note WHERE room_id = 1 AND uid IN (1, 3);
+SELECT modseq - 6 * :J AS modseq, uids, lost, changed FROM note_vanished WHERE id = 1 AND modseq > 6 * :J ORDER BY modseq;
+UPDATE note_vanished SET vanished_at = vanished_at - interval '1 day';
+SELECT modseq.compact('note', '0') > 0 AS folded;
+SELECT modseq - 6 * :J AS modseq, uids, lost, changed FROM note_vanished WHERE id = 1 AND modseq > 6 * :J ORDER BY modseq;
+SELECT since - 6 * :J AS since, r.verdict, r.vanished, r.changed
+FROM room b, unnest(ARRAY[6 * :J - 1, 6 * :J, 6 * :J + 1, 6 * :J + 2]) since, modseq.resync('note', 1, b.uidvalidity, since) r
+WHERE b.id = 1;
+-- A record that has no UIDs
+SELECT begins(7 * :J, 0);
+UPDATE note SET deleted = true WHERE room_id = 2 AND uid = 1;
+SELECT modseq.touch('note', 4) - 7 * :J AS touched;
+UPDATE note_vanished SET vanished_at = vanished_at - interval '1 day';
+SELECT modseq.compact('note', '0') IS NOT NULL AS compacted;
+SELECT id, modseq - 7 * :J AS modseq, uids, lost, changed FROM note_vanished WHERE modseq > 7 * :J ORDER BY id, modseq;
+SELECT modseq.attach('note', 'room', message_expunged => 'deleted', counters => 'mailbox', changes => 'log');
+SELECT modseq.attach('note', 'room', message_expunged => 'deleted', counters => 'mailbox', changes => 'index');
+SELECT id, modseq, uids, lost FROM note_vanished ORDER BY id, modseq;
+SELECT * FROM modseq.check('note');
+-- check() sees what cannot be
+INSERT INTO note_vanished (id, modseq, uids, lost) VALUES (2, 2 * :J, '', 2 * :J), (2, 3 * :J, '', 1);
+SELECT mailbox, uid, problem FROM modseq.check('note') ORDER BY mailbox, uid, problem COLLATE "C";
+
+-- Not for everybody
+CREATE ROLE regress_incarnation;
+SET ROLE regress_incarnation;
+SELECT modseq.recovered();
+INSERT INTO modseq.incarnation SELECT * FROM modseq.incarnation;
+SELECT count(*) FROM modseq.incarnation;
+RESET ROLE;
+DROP ROLE regress_incarnation;
+BEGIN READ ONLY;
+SELECT modseq.recovered();
+ROLLBACK;
+
+-- Accounts: their states are forgotten, all of them
+TRUNCATE modseq.incarnation;
+SELECT begins(0, 0);
+CREATE TABLE folder (id int PRIMARY KEY, owner text NOT NULL);
+CREATE TABLE item (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, folder_id int NOT NULL REFERENCES folder ON DELETE CASCADE,
+	seen boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('item', 'folder', message_flags => '{seen}', account => '{owner}');
+INSERT INTO folder VALUES (1, 'ann'), (2, 'ann'), (3, 'bob');
+INSERT INTO item (folder_id) VALUES (1), (2), (3);
+CREATE TEMP TABLE state AS SELECT owner, s.* FROM unnest('{ann,bob}'::text[]) owner, modseq.account_state('item', owner) s;
+SELECT begins(:J, 10000);
+UPDATE item SET seen = true WHERE folder_id = 1;
+SELECT owner, (modseq.email_changes('item', owner, email)).verdict FROM state ORDER BY owner;
+SELECT owner, highestmodseq, floor FROM item_account ORDER BY owner;
+TRUNCATE state;
+INSERT INTO state SELECT owner, s.* FROM unnest('{ann,bob}'::text[]) owner, modseq.account_state('item', owner) s;
+UPDATE item SET folder_id = 2 WHERE folder_id = 1;
+SELECT (modseq.email_changes('item', owner, email)).verdict FROM state WHERE owner = 'ann';
+SELECT id, modseq, uids, lost FROM item_vanished ORDER BY id, modseq;
+-- What is no message's changes an account, too
+SELECT begins(2 * :J, 10000);
+INSERT INTO folder VALUES (4, 'bob');
+DELETE FROM folder WHERE id = 1;
+SELECT owner, highestmodseq, floor FROM item_account ORDER BY owner;
+SELECT * FROM modseq.check('item');
+-- And what attach() finds, or forgets
+SELECT begins(3 * :J, 10000);
+SET session_replication_role = replica;
+DELETE FROM item WHERE folder_id = 3;
+SET session_replication_role = origin;
+SELECT modseq.attach('item', 'folder', message_flags => '{seen}', account => '{owner}');
+SELECT owner, highestmodseq, floor FROM item_account ORDER BY owner;
+SELECT modseq.attach('item', 'folder', message_flags => '{seen}', account => '{owner}', thread => 'seen');
+SELECT owner, highestmodseq, floor FROM item_account ORDER BY owner;
+SELECT * FROM modseq.check('item');
+
+-- As at first, for the tests that follow
+TRUNCATE modseq.incarnation;
+SELECT begins(0, 0);
+DROP SCHEMA incarnation CASCADE;

@@ -47,6 +47,14 @@ sub uids
 	return map { /^(\d+):(\d+)$/ ? ($1 .. $2) : $_ } split(/,/, $set);
 }
 
+# The ranges of a set, which can have millions of UIDs
+sub ranges
+{
+	my ($set) = @_;
+
+	return map { /^(\d+):(\d+)$/ ? [ $1, $2 ] : [ $_, $_ ] } split(/,/, $set);
+}
+
 # Sync all mailboxes through a node or a session, and return what is wrong
 sub sync
 {
@@ -62,7 +70,7 @@ FROM (
 		(r.changed::text, r.vanished::text) = (
 			SELECT coalesce(modseq.uidset_agg(uid)::text, ''), modseq.vanished_since('mail', c.id, c.since)::text
 			FROM modseq.changed_since('mail', c.id, c.since)) AS same,
-		(SELECT coalesce(json_object_agg(m.uid, m.modseq || ' ' || array_to_string(ARRAY(
+		(SELECT coalesce(json_object_agg(m.uid, m.modseq || ' ' || coalesce(m.subject || ' ', '') || array_to_string(ARRAY(
 				SELECT unnest(m.flags)
 				UNION ALL SELECT flag FROM mail_flag f WHERE f.mail_id = m.id
 				ORDER BY 1), ' ')), '{}')
@@ -91,7 +99,8 @@ sub _learn
 	$self->{verdicts}{ $answer->{verdict} }++;
 	if ($answer->{verdict} eq 'ok')
 	{
-		my %vanished = map { $_ => 1 } uids($answer->{vanished});
+		my @ranges = ranges($answer->{vanished});
+		my $vanished = sub { my ($uid) = @_; return scalar grep { $uid >= $_->[0] && $uid <= $_->[1] } @ranges };
 
 		push @problems, "HIGHESTMODSEQ $answer->{highestmodseq} after $since"
 		  if $answer->{highestmodseq} < $since;
@@ -101,16 +110,16 @@ sub _learn
 		  'resync and changed_since or vanished_since do not agree'
 		  if !$answer->{same};
 		push @problems, "first_vanished $answer->{first_vanished}"
-		  if %vanished
+		  if @ranges
 		  && ( $answer->{first_vanished} <= $since
 			|| $answer->{first_vanished} > $answer->{highestmodseq});
 
-		delete @{ $box->{mail} }{ keys %vanished };
+		delete @{ $box->{mail} }{ grep { $vanished->($_) } keys %{ $box->{mail} } };
 		foreach my $uid (uids($answer->{changed}))
 		{
 			my ($modseq) = ($all->{$uid} // '0 is not there') =~ /^(\d+)/;
 
-			push @problems, "UID $uid vanished and changed" if $vanished{$uid};
+			push @problems, "UID $uid vanished and changed" if $vanished->($uid);
 			push @problems, "UID $uid has modseq $modseq"
 			  if $modseq <= $since || $modseq > $answer->{highestmodseq};
 			push @problems,
@@ -134,8 +143,8 @@ sub _learn
 		  unless $answer->{verdict} eq 'uidvalidity_changed'
 		  && $answer->{uidvalidity} != $box->{uidvalidity}
 		  || $answer->{verdict} eq 'unknown_modseq'
-		  && $answer->{highestmodseq} < $since
-		  && $self->{may_be_ahead};
+		  && (($answer->{highestmodseq} < $since && $self->{may_be_ahead})
+			|| $self->{may_have_lost});
 		$box->{mail} = $all;
 	}
 	foreach my $uid (keys %$all)

@@ -3,6 +3,23 @@
  * from usual names.
  */
 
+-- The store names it by the schema that both were in, and its triggers name the message table so; whose that name is now
+-- does not matter
+CREATE FUNCTION modseq_internal.part_that_came_along(message regclass, option text) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT c.oid
+	FROM store_options(message) o CROSS JOIN parse_ident(o.value) AS former (name)
+	JOIN pg_class m ON m.oid = part_that_came_along.message
+	JOIN pg_namespace n ON n.oid = m.relnamespace
+	JOIN pg_class c ON c.relnamespace = m.relnamespace AND c.relowner = m.relowner AND c.relname = former.name[2]
+	WHERE o.option = part_that_came_along.option AND former.name[1] <> n.nspname
+		AND EXISTS (
+			SELECT FROM our_triggers(ARRAY[c.oid::regclass]) t
+			WHERE trigger_options(t.oid) = ARRAY[format('%I.%I', former.name[1], m.relname)])
+$$;
+COMMENT ON FUNCTION modseq_internal.part_that_came_along IS
+	'A table of a store that went to another schema with its message table, as where the schema was renamed.';
+
 -- Where a store's table has the triggers, whatever it is called now; but what names itself a part of a stranger's store
 -- could be anybody's
 CREATE FUNCTION modseq_internal.find_part(message regclass, named regclass, option text, function text) RETURNS regclass
@@ -14,6 +31,10 @@ BEGIN
 	IF has_trigger_for(named, message) OR NOT EXISTS (SELECT FROM store_options(message) o WHERE o.option = find_part.option)
 	THEN
 		RETURN named;
+	END IF;
+	found := part_that_came_along(message, option);
+	IF found IS NOT NULL THEN
+		RETURN found;
 	END IF;
 	SELECT CASE WHEN count(DISTINCT c.oid) = 1 THEN min(c.oid) END INTO found
 	FROM our_triggers(tables_naming(message)) t

@@ -279,12 +279,24 @@ ALTER SCHEMA altered_new RENAME TO altered;
 UPDATE altered_old.mail SET seen = true;
 \echo :SQLSTATE
 SELECT * FROM altered_old.mail;
-SELECT modseq.attach('altered_old.mail', 'altered_old.box');
-SELECT modseq.attach('altered.mail', 'altered.box');
+-- Each has its own tables again, though the name that one knows them by leads to the other's
+SELECT modseq.attach('altered_old.mail');
+SELECT modseq.attach('altered.mail');
+SELECT message, mailbox, counters, vanished FROM modseq.stores WHERE message IN ('altered_old.mail', 'altered.mail') ORDER BY 1;
 INSERT INTO altered_old.mail VALUES (2, 1);
 SELECT * FROM altered_old.mail ORDER BY id;
 SELECT * FROM altered.mail;
 SELECT * FROM modseq.check('altered_old.mail');
 SELECT * FROM modseq.check('altered.mail');
 
-DROP SCHEMA altered, altered_old CASCADE;
+-- Nothing need be named, whatever the store has
+CREATE TABLE altered.flag (mail_id bigint REFERENCES altered.mail, name text);
+SELECT modseq.attach('altered.mail', 'altered.box', 'altered.flag');
+DELETE FROM altered.mail WHERE id = 1;
+ALTER SCHEMA altered RENAME TO "altered, too";
+SELECT modseq.attach('"altered, too".mail');
+SELECT message, mailbox, flag, counters, vanished FROM modseq.stores WHERE message::text ~ '^"altered' ORDER BY 1;
+SELECT modseq.vanished_since('"altered, too".mail', 1, 1);
+SELECT * FROM modseq.check('"altered, too".mail');
+
+DROP SCHEMA "altered, too", altered_old CASCADE;

@@ -224,11 +224,13 @@ rows_leave(Oid relid)
 	TableRole	role;
 	Store	   *store;
 	Restriction before;
+	List	   *relids;
 
 	if (!OidIsValid(relid) || (role = partition_role(relid)) == TABLE_NONE)
 		return false;
-	find_all_inheritors(relid, AccessExclusiveLock, NULL);
+	relids = find_all_inheritors(relid, AccessExclusiveLock, NULL);
 	store = table_store(relid, role);
+	gate_close(store, lcons_oid(parent_of(relid), relids));
 	restrict_begin(&before, GetUserId(), is_strangers(store, relid));
 	statement_open(STATEMENT_OTHER);
 	bulk_leave(store, role, relid);

@@ -7,6 +7,7 @@
  *
  *	change.c	how a trigger was fired, and a row trigger for what
  *	bulk.c		whole tables that come or go
+ *	gate.c		who goes with his rows, and who has locked mailboxes
  *	refuse.c	what a table of a store cannot become
  *	clone.c		statement triggers of partitions
  *	limit.c		statements that a row limit ends
@@ -62,6 +63,10 @@ extern TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
 									 TriggerFunction function,
 									 RowChange *change);
 extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
+
+/* --- gate.c ------------------------------------------------------------ */
+
+extern void gate_close(const Store *store, const List *relids);
 
 /* --- bulk.c ------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
  * No row trigger fires for these rows, so they are read before they go: see
  * bulk.c.
  *
- * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table.
+ * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table; and see gate.c.
  *
  * Memory: the command's.
  *
@@ -35,12 +35,13 @@ collect_truncated(TriggerData *data, TableRole role, const char *function)
 	List	   *partitions;
 	ListCell   *lc;
 
+	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
+	gate_close(store, partitions);
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		bulk_leave(store, role, RelationGetRelid(rel));
 		return;
 	}
-	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
 	foreach(lc, partitions)
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_PARTITIONED_TABLE &&

@@ -21,6 +21,23 @@
 
 /* --- arguments --------------------------------------------------------- */
 
+/* What to do about a NULL; "since" is a mod-sequence or a state */
+static const char *
+hint_for_null(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (strcmp(name, "uids") == 0)
+		return "An empty set is ''; for all UIDs give 1:UIDNEXT-1.";
+	if (strcmp(name, "timeout") == 0)
+		return "With 0 it looks once, and does not wait.";
+	if (strcmp(name, "account") == 0)
+		return "It is null only where all mailboxes are of one account.";
+	if (strcmp(name, "state") == 0 ||
+		(strcmp(name, "since") == 0 &&
+		 get_fn_expr_argtype(fcinfo->flinfo, argno) == TEXTOID))
+		return "Who has no state yet reads all, beside account_state().";
+	return "Only sets of UIDs may be null, and stand for all UIDs then.";
+}
+
 void
 argument_not_null(FunctionCallInfo fcinfo, int argno, const char *name)
 {
@@ -28,9 +45,7 @@ argument_not_null(FunctionCallInfo fcinfo, int argno, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name),
-				 strcmp(name, "uids") == 0 ?
-				 errhint("An empty set is ''; for all UIDs give 1:UIDNEXT-1.") :
-				 errhint("Only sets of UIDs may be null, and stand for all UIDs then.")));
+				 errhint("%s", hint_for_null(fcinfo, argno, name))));
 }
 
 static bool

@@ -344,16 +344,22 @@ argument_max(FunctionCallInfo fcinfo, int argno)
 	return PG_GETARG_INT32(argno);
 }
 
-/* Can it be told what changed since that state? */
+/*
+ * Can it be told what changed since that state?  Below the floor too, if it is
+ * the present one: of an account where nothing changes, the states stay, while
+ * compact() raises the floor by what has departed of another kind.
+ */
 static const char *
 verdict_of(ObjectKind kind, const char *since, const Account *account,
 		   Token *token)
 {
+	int64		state = account->state[kind];
+
 	if (!token_parse(kind, since, token) || token->epoch != account->epoch)
 		return "unknown";
-	if (Max(token->from, token->to) > account->state[kind])
+	if (Max(token->from, token->to) > state)
 		return status_may_lag() ? "behind" : "unknown";
-	return token->from < account->floor ? "too_old" : "ok";
+	return token->from < Min(account->floor, state) ? "too_old" : "ok";
 }
 
 static Datum

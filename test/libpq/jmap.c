@@ -327,7 +327,8 @@ walk_page(Replica *r, int kind, int account, Objects *known, int max,
 		return false;
 	totals.syncs++;
 	*more = page.has_more;
-	if (strcmp(page.verdict, "too_old") == 0 && totals.forgotten > 0)
+	if (strcmp(page.verdict, "too_old") == 0 && totals.forgotten > 0 &&
+		strcmp(page.state, known->state) != 0)
 		objects_clear(known);
 	else if (strcmp(page.verdict, "ok") != 0)
 		diverged(&r->client, 1, 0, "%s of account %d since %s: verdict %s", kinds[kind],

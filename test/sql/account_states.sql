@@ -79,10 +79,21 @@ CREATE TRIGGER keep BEFORE DELETE ON mail_departed FOR EACH ROW EXECUTE FUNCTION
 SELECT modseq.compact('mail', '0', '0');
 DROP TRIGGER keep ON mail_departed;
 SELECT modseq.compact('mail', '0', '0');
+-- What departed of one kind is no reason to forget the present state of another; nor the present state of its own
+INSERT INTO box VALUES (9, 'alice', 'Once');
+SELECT email, mailbox, thread FROM modseq.account_state('mail', 'alice') \gset before_
+DELETE FROM box WHERE id = 9;
+SELECT mailbox FROM modseq.account_state('mail', 'alice') \gset after_
+SELECT modseq.compact('mail', '0', '0');
+SELECT verdict, new_state = :'before_email' AS same, created, updated, destroyed
+FROM modseq.email_changes('mail', 'alice', :'before_email', 1);
+SELECT verdict, new_state = :'before_thread' AS same, destroyed FROM modseq.thread_changes('mail', 'alice', :'before_thread');
+SELECT verdict FROM modseq.mailbox_changes('mail', 'alice', :'before_mailbox');
+SELECT verdict, new_state = :'after_mailbox' AS same FROM modseq.mailbox_changes('mail', 'alice', :'after_mailbox');
 
 -- An account outlives its mailboxes; one that never had any is none
 DELETE FROM box WHERE owner = 'alice';
-SELECT destroyed FROM modseq.mailbox_changes('mail', 'alice', 'ma0.9');
+SELECT destroyed FROM modseq.mailbox_changes('mail', 'alice', :'after_mailbox');
 SELECT modseq.account_state('mail', 'carol');
 SELECT modseq.account_lock('mail', ARRAY['bob', 'carol']);
 SELECT modseq.email_changes('mail', 'carol', 'ea0.3');
@@ -91,7 +102,10 @@ SELECT modseq.email_changes('mail', 'carol', 'ea0.3');
 SELECT modseq.account_state('mail', NULL::text);
 SELECT modseq.account_state('mail', ARRAY['alice', 'bob']);
 SELECT modseq.account_state('mail', 1);
+\set VERBOSITY default
+SELECT modseq.account_state('mail', NULL::bigint);
 SELECT modseq.email_changes('mail', 'bob', NULL);
+\set VERBOSITY terse
 SELECT modseq.email_changes('mail', 'bob', 'ea1.1', 0);
 SELECT modseq.email_changes('mail', 'bob', 'ea1.1', -1);
 

@@ -201,10 +201,17 @@ departures_array(ArrayBuildState *state, Oid type, int first, int n)
 											  state->typalign));
 }
 
+static bool
+is_created_at(const Departures *list, int i, int64 modseq)
+{
+	return DatumGetInt64(list->created->dvalues[i]) == modseq;
+}
+
 /*
  * departures_lost: the values beside messages whose Email may not stay
  *
- * Those that arrived under that mod-sequence were not there before.
+ * Those that arrived under that mod-sequence were not there before.  If one of
+ * these left again, then it may be one that had only moved.
  */
 Datum
 departures_lost(const Departures *list, ArrayBuildState *state, Oid type,
@@ -212,17 +219,20 @@ departures_lost(const Departures *list, ArrayBuildState *state, Oid type,
 {
 	Datum	   *values;
 	bool	   *nulls;
+	bool		any_again = false;
 	int			lower = 1;
 	int			n = 0;
 
 	if (list == NULL || state == NULL || list->nlost == 0)
 		return PointerGetDatum(construct_empty_array(type));
-	values = palloc(sizeof(Datum) * list->nlost);
-	nulls = palloc(sizeof(bool) * list->nlost);
+	values = palloc(sizeof(Datum) * state->nelems);
+	nulls = palloc(sizeof(bool) * state->nelems);
+	for (int i = 0; i < state->nelems; i++)
+		any_again = any_again ||
+			(!list->stays[i] && is_created_at(list, i, modseq));
 	for (int i = 0; i < state->nelems; i++)
 	{
-		if (list->stays[i] ||
-			DatumGetInt64(list->created->dvalues[i]) == modseq)
+		if ((list->stays[i] && !any_again) || is_created_at(list, i, modseq))
 			continue;
 		values[n] = state->dvalues[i];
 		nulls[n++] = state->dnulls[i];

@@ -197,8 +197,8 @@ typedef struct Work
 	Changes		waiting;		/* for us to hear of the mailbox's new key;
 								 * messages also to get that key themselves */
 	int64		guess;			/* what value may become, 0: not guessed yet;
-								 * rows may carry it though we hold the lock by
-								 * now */
+								 * rows may carry it though we hold the lock
+								 * by now */
 	const UidSet *renumbering;	/* those of owed.undeleted that get another
 								 * UID right now */
 	UidBuilder	followed;		/* messages that came along when it was

@@ -70,11 +70,39 @@ email_begins(const RowChange *change, const Datum *key, bool follows)
 		(follows && had_departed(change, mailbox_get(change->store, key)));
 }
 
+/* Has the message become what it was by the statement, under a guess? */
+static bool
+is_unheard(const RowChange *change, Mailbox *mailbox, int64 created)
+{
+	Datum		key[MODSEQ_MAX_KEYS];
+
+	return row_get_key(change->shape, change->old, change->desc, key) &&
+		departed_was_guessed(change->store, mailbox, key,
+							 trigger_uid(change, change->old), created);
+}
+
+/* Is it only by the statement in progress that the message is in the mailbox? */
+static bool
+has_just_come(const RowChange *change, Mailbox *mailbox)
+{
+	Membership	membership;
+
+	if (!departures_read(change->shape, change->old, change->desc,
+						 &membership) || membership.created == 0)
+		return false;
+	for (const MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+		if (level->work.value == membership.created)
+			return true;
+	return is_unheard(change, mailbox, membership.created);
+}
+
 /*
  * email_stays: does the message only go to another mailbox of its account?
  *
  * Then the Email is there before and after, whatever other mailboxes it is in.
- * If that is not sure, a query tells when the statement completes.
+ * If that is not sure, a query tells when the statement completes.  Nor is it
+ * of one that goes on from where it has just come.
  */
 bool
 email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
@@ -82,6 +110,7 @@ email_stays(const RowChange *change, Mailbox *from, Mailbox *to)
 	return change->store->has_accounts && !is_another(change) &&
 		is_there(change->store, from) && !had_departed(change, from) &&
 		!statement_will_renumber(from, trigger_uid(change, change->old)) &&
+		!has_just_come(change, from) &&
 		account_of(change->store, from) == account_of(change->store, to);
 }
 
@@ -98,17 +127,6 @@ email_arrives(const RowChange *change, Mailbox *mailbox, int64 uid, bool stays)
 	if (!stays && change->store->thread.name != NULL &&
 		!heap_attisnull(change->new, change->shape->thread, change->desc))
 		uidset_builder_add(&work->appeared, (uint32) uid, (uint32) uid);
-}
-
-/* Has the message become what it was by the statement, under a guess? */
-static bool
-is_unheard(const RowChange *change, Mailbox *mailbox, int64 created)
-{
-	Datum		key[MODSEQ_MAX_KEYS];
-
-	return row_get_key(change->shape, change->old, change->desc, key) &&
-		departed_was_guessed(change->store, mailbox, key,
-							 trigger_uid(change, change->old), created);
 }
 
 /*

@@ -12,6 +12,7 @@ SET search_path = accounts_model;
 \set model :test /include/accounts_model.sql
 \i :model
 
+SET accounts_model.more = on;
 CREATE SCHEMA nested;
 SET search_path = nested, accounts_model;
 CREATE TABLE mailbox (id int PRIMARY KEY, owner text NOT NULL, name text);

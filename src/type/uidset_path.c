@@ -284,6 +284,56 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 
 /* --- the hook ---------------------------------------------------------- */
 
+/* Is it on the UID of a "uid <@ set" among these conditions? */
+static bool
+index_has_uid(IndexOptInfo *index, const List *conditions)
+{
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		Node	   *clause = (Node *) lfirst_node(RestrictInfo, lc)->clause;
+		Node	   *set = uidset_plan_operand(clause);
+		List	   *args;
+		Node	   *uid;
+
+		if (set == NULL)
+			continue;
+		args = is_opclause(clause) ? ((OpExpr *) clause)->args :
+			((FuncExpr *) clause)->args;
+		uid = linitial(args) == set ? lsecond(args) : linitial(args);
+		for (int i = 0; i < index->nkeycolumns; i++)
+			if (match_index_to_operand(uid, i, index))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * The ways that the planner has kept, if no others of that index can be of use:
+ * for one table, whose rows may come in any order
+ */
+static List *
+kept_paths(PlannerInfo *root, RelOptInfo *rel, IndexOptInfo *index)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (root->query_pathkeys != NIL ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON)
+		return NIL;
+	foreach(lc, rel->pathlist)
+	{
+		RangeClause clause;
+
+		if (IsA(lfirst(lc), IndexPath) &&
+			((IndexPath *) lfirst(lc))->indexinfo == index &&
+			find_range_clause(lfirst(lc), &clause))
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
+}
+
 /*
  * All ways of the planner's to scan one index of a table.  Switched off
  * meanwhile is what would not be a plain scan.
@@ -366,11 +416,17 @@ offer_ranges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	foreach(lc, rel->indexlist)
 	{
 		IndexOptInfo *index = lfirst(lc);
+		List	   *paths;
 		ListCell   *path;
 
-		if (index->relam != BTREE_AM_OID)
+		if (index->relam != BTREE_AM_OID ||
+			(!index_has_uid(index, rel->baserestrictinfo) &&
+			 !index_has_uid(index, rel->joininfo)))
 			continue;
-		foreach(path, index_paths(root, rel, index))
+		paths = kept_paths(root, rel, index);
+		if (paths == NIL)
+			paths = index_paths(root, rel, index);
+		foreach(path, paths)
 		{
 			CustomPath *ours = make_path(root, lfirst_node(IndexPath, path));
 

@@ -248,8 +248,31 @@ bounding_clauses(PlannerInfo *root, Node *uid, Node *set)
 	return list_make2(lower, upper);
 }
 
+/* min or max of a set that is known */
+static Node *
+known_bound(const Const *set, int strategy)
+{
+	int64		bound = 0;
+	int			n = 0;
+
+	if (!set->constisnull)
+	{
+		UidSet	   *value = DatumGetUidSetP(set->constvalue);
+		const UidRange *ranges = uidset_ranges(value);
+
+		n = uidset_nranges(value);
+		if (n > 0)
+			bound = strategy == BTGreaterEqualStrategyNumber ?
+				ranges[0].lo : ranges[n - 1].hi;
+	}
+	return (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
+							  Int64GetDatum(bound), n == 0, FLOAT8PASSBYVAL);
+}
+
 /*
  * One of them: bound is the name of our function that gives the other side.
+ * Planning a query costs more than to read two UIDs, so a constant is computed
+ * here and now, without the function.
  *
  * The function is looked up where the type is, and as such rather than as SQL
  * would do it, so that neither search_path nor rights on the schema matter.
@@ -267,21 +290,25 @@ bounding_clause(PlannerInfo *root, Node *uid, int strategy, const char *bound,
 	/* For int4 columns the operator that compares int4 with int8 */
 	operator = get_opfamily_member(INTEGER_BTREE_FAM_OID,
 								   exprType(uid), INT8OID, strategy);
-	namespace = GetSysCacheOid1(TYPEOID, Anum_pg_type_typnamespace,
-								ObjectIdGetDatum(settype));
-	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-							   CStringGetDatum(bound),
-							   PointerGetDatum(buildoidvector(&settype, 1)),
-							   ObjectIdGetDatum(namespace));
-	if (!OidIsValid(operator) || !OidIsValid(function))
+	if (!OidIsValid(operator))
 		return NULL;
-
-	/* Computed here and now if the set is a constant */
-	value = (Node *) makeFuncExpr(function, INT8OID, list_make1(set),
-								  InvalidOid, InvalidOid,
-								  COERCE_EXPLICIT_CALL);
-	value = eval_const_expressions(root, value);
-
+	if (IsA(set, Const))
+		value = known_bound((Const *) set, strategy);
+	else
+	{
+		namespace = GetSysCacheOid1(TYPEOID, Anum_pg_type_typnamespace,
+									ObjectIdGetDatum(settype));
+		function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+								   CStringGetDatum(bound),
+								   PointerGetDatum(buildoidvector(&settype, 1)),
+								   ObjectIdGetDatum(namespace));
+		if (!OidIsValid(function))
+			return NULL;
+		value = (Node *) makeFuncExpr(function, INT8OID, list_make1(set),
+									  InvalidOid, InvalidOid,
+									  COERCE_EXPLICIT_CALL);
+		value = eval_const_expressions(root, value);
+	}
 	return make_opclause(operator, BOOLOID, false, (Expr *) uid,
 						 (Expr *) value, InvalidOid, InvalidOid);
 }

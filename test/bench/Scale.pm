@@ -94,6 +94,7 @@ sub stores_rows
 	my %calls = %{ sections('stores') };
 	my $setup = delete $calls{setup};
 	my $use = delete $calls{use};
+	my $look = delete $calls{'use, many sessions'};
 	my %ms;
 
 	for my $label (sort keys %databases)
@@ -123,6 +124,14 @@ sub stores_rows
 	}
 	report_line($section, '');
 	report_line($section, sprintf 'A session that uses all of them has %.1f kB of ours for each, with the plans of its queries', in_store('many', $use, n => $n));
+
+	# And as many sessions as use them at a time, by pgbench
+	my $sessions = $quick ? 5 : 90;
+	local $ENV{PGDATABASE} = database('many');
+	local $ENV{PGOPTIONS} = '-c search_path=store,public -c synchronous_commit=off';
+	throughput($sessions, [ '-t', 1 ], { boxes => 1, messages => 1, n => $n }, $look);
+	report_line($section, sprintf 'Each of %s sessions that use all of them at a time has %.1f MB of ours, %.1f MB at most', $sessions,
+		split /\|/, in_store('many', 'SELECT avg(bytes) / 1e6, max(bytes) / 1e6 FROM sessions'));
 }
 
 1;

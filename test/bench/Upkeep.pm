@@ -21,6 +21,7 @@ sub rows_of_upkeep
 
 	if (wanted('compact')) { compact_row($n, $_) for $n, 2 * $n }
 	if (wanted('fillfactor and autovacuum')) { settings_rows() }
+	if (wanted('partitions')) { partition_rows(2 * $n) }
 	if (wanted('attach')) { attach_row(@$_) for [ 0, 0 ], [ 1, 0 ], [ 0, 1 ], [ 1, 1 ] }
 }
 
@@ -49,6 +50,29 @@ sub compact_row
 		thousands($n), thousands($of), duration($ms), $before, kilobytes($files),
 		kilobytes('SELECT pg_column_size(uids) FROM mail_vanished'),
 		thousands(int in_store('compact', 'SELECT count(*) FROM mail_vanished, modseq.ranges(uids)')));
+}
+
+# What memory it takes that a partition of so many messages goes, all of which must be told
+sub partition_rows
+{
+	my ($n) = @_;
+	my $section = 'partitions';
+	my %calls = %{ sections('partitions') };
+	my $setup = delete $calls{setup};
+	my $part = 0;
+
+	progress($section);
+	psql('DROP DATABASE IF EXISTS ' . database($section));
+	psql('CREATE DATABASE ' . database($section) . ' TEMPLATE template0');
+	in_store($section, $setup, n => $n);
+	local $ENV{PGDATABASE} = database($section);
+	for my $call (qw(DROP TRUNCATE DETACH))
+	{
+		$part++;
+		my $measured = statement($calls{$call}, { part => "mail_$part" }, { part => 'mail_' . ($part + 3) });
+		report_line($section, sprintf '%s of a partition of %s messages: %.1f MB, %s', $call, thousands($n),
+			$measured->{memory} / 1e6, duration($measured->{ms}));
+	}
 }
 
 # attach onto messages that have been there for long: with and without writers beside it

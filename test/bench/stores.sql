@@ -30,6 +30,19 @@ BEGIN
 		COMMIT;
 	END LOOP;
 END $$;
+CREATE PROCEDURE look_at_stores(n integer) LANGUAGE plpgsql AS $$
+DECLARE
+	tenant text;
+BEGIN
+	FOR i IN 1 .. n LOOP
+		tenant := 't' || i;
+		EXECUTE format('UPDATE %I.mail SET seen = NOT seen WHERE id = 1002', tenant);
+		EXECUTE format('SELECT modseq.changed_since(%L, 10::bigint, 1)', tenant || '.mail');
+		EXECUTE format('SELECT modseq.status(%L, 10::bigint)', tenant || '.mail');
+		COMMIT;
+	END LOOP;
+END $$;
+CREATE TABLE sessions (bytes bigint);
 CALL make(:n);
 VACUUM ANALYZE;
 
@@ -67,3 +80,9 @@ SELECT bytes AS before FROM ours \gset
 CALL use_stores(11, :n);
 \o
 SELECT (bytes - :before) / (:n - 10) / 1024 FROM ours;
+
+-- == use, many sessions
+-- Each session uses all stores, and tells at the end what of its memory is ours
+CALL look_at_stores(:n);
+INSERT INTO sessions SELECT sum(total_bytes) FROM pg_backend_memory_contexts
+	WHERE name ~ '^modseq' OR name ~ '^CachedPlan' OR name = 'SPI Plan';

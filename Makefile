@@ -44,10 +44,26 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 $(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
 	cat $^ >$@
 
+# A program for administrators, beside pg_dump
+MOVE = test/tools/modseq-move
+EXTRA_CLEAN = $(MOVE)
+all: $(MOVE)
+$(MOVE): $(wildcard $(TOP)/test/tools/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -D_GNU_SOURCE -I$(includedir) -o $@ $(filter %.c,$^) $(LDFLAGS) -L$(libdir) -lpq
+install: install-move
+install-move: $(MOVE)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(MOVE) '$(DESTDIR)$(bindir)/'
+uninstall: uninstall-move
+uninstall-move:
+	rm -f '$(DESTDIR)$(bindir)/$(notdir $(MOVE))'
+.PHONY: install-move uninstall-move
+
 # A test reads the script, and pg_regress compares with what is in expected/ where it puts the results. Others
 # load a module.
 TEST_MODULE = test/module/in_c
-EXTRA_CLEAN = $(TEST_MODULE).o $(TEST_MODULE)$(DLSUFFIX)
+EXTRA_CLEAN += $(TEST_MODULE).o $(TEST_MODULE)$(DLSUFFIX)
 installcheck: $(DATA_built) $(TEST_MODULE)$(DLSUFFIX) link-expected
 $(TEST_MODULE).o: $(TOP)/$(TEST_MODULE).c
 	@mkdir -p $(@D)

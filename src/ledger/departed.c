@@ -220,8 +220,7 @@ departed_was_guessed(Store *store, Mailbox *mailbox, const Datum *key,
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
-	if (created == 0 || created != guess_of(mailbox) ||
-		counter_has_issued(mailbox, created))
+	if (created == 0 || created != guess_of(mailbox))
 		return false;
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uid);

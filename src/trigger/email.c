@@ -76,7 +76,8 @@ is_unheard(const RowChange *change, Mailbox *mailbox, int64 created)
 {
 	Datum		key[MODSEQ_MAX_KEYS];
 
-	return row_get_key(change->shape, change->old, change->desc, key) &&
+	return !counter_has_issued(mailbox, created) &&
+		row_get_key(change->shape, change->old, change->desc, key) &&
 		departed_was_guessed(change->store, mailbox, key,
 							 trigger_uid(change, change->old), created);
 }

@@ -82,7 +82,7 @@ is_unheard(const RowChange *change, Mailbox *mailbox, int64 created)
 							 trigger_uid(change, change->old), created);
 }
 
-/* Is it only by the statement in progress that the message is in the mailbox? */
+/* Is the message in the mailbox only by the statement in progress? */
 static bool
 has_just_come(const RowChange *change, Mailbox *mailbox)
 {

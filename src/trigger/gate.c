@@ -3,8 +3,8 @@
  * gate.c
  *	  Who goes with his rows, and who has locked mailboxes: which of them waits.
  *
- * DETACH, DROP and TRUNCATE lock a table against all, and what leaves with it
- * needs the locks of its mailboxes.  Who called modseq.lock() has such a lock,
+ * DETACH and DROP lock a table against all, and what leaves with it needs the
+ * locks of its mailboxes.  Who called modseq.lock() has such a lock,
  * and may need the table.  Each would wait for the other.
  *
  * The gate is the message table, the whole of it: all who lock mailboxes first
@@ -12,7 +12,7 @@
  * it.  SHARE ROW EXCLUSIVE closes it: when we have that, they are through, and
  * nobody else gets in.
  *
- * But we come to the gate with the table locked, by PostgreSQL or as it does
+ * But we come to the gate with the table locked, as PostgreSQL is about to lock
  * it, and who is through may want the table.  And who names a partition or a
  * flag table has that, and then wants through the gate.  So neither is waited
  * for while the other is held: what cannot be had at once is waited for with

@@ -6,7 +6,10 @@
  * No row trigger fires for these rows, so they are read before they go: see
  * bulk.c.
  *
- * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table; and see gate.c.
+ * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table, also while mailboxes
+ * are waited for.  We must not give it up meanwhile: a trigger that fired before
+ * ours may have read what is about to go.  So beside who has locked mailboxes
+ * first it may be a deadlock; LOCK TABLE before it is the remedy (attach.md).
  *
  * Memory: the command's.
  *
@@ -36,7 +39,6 @@ collect_truncated(TriggerData *data, TableRole role, const char *function)
 	ListCell   *lc;
 
 	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
-	gate_close(store, partitions);
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		bulk_leave(store, role, RelationGetRelid(rel));

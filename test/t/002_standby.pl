@@ -267,7 +267,7 @@ foreach my $box (1 .. $boxes)
 
 	$standby->safe_psql('postgres',
 		"INSERT INTO mail (box_id, subject) VALUES ($box, 'promoted')");
-	is(highest($standby, $box), $told + 1,
+	cmp_ok(highest($standby, $box), '>', $told,
 		"promoted: next change of mailbox $box is higher");
 }
 $standby->append_conf('postgresql.conf', "synchronous_standby_names = ''");
@@ -292,7 +292,7 @@ $next->promote;
 my $told = $live->{boxes}{1}{modseq};
 in_sync([ $live, $live_before ], $next, 'switchover');
 $next->safe_psql('postgres', "DELETE FROM mail WHERE box_id = 1");
-is(highest($next, 1), $told + 1, 'switchover: next change is higher');
+cmp_ok(highest($next, 1), '>', $told, 'switchover: next change is higher');
 in_sync([ $live, $live_before ], $next, 'switchover: afterwards');
 sound($next, 'switchover');
 

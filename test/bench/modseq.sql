@@ -18,13 +18,15 @@ CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mai
 CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished WHERE uids OPERATOR(modseq.<>) '';
 
 -- == setup, accounts
+-- The account comes last: that columns of the mailbox table go is a change of each mailbox to JMAP.
+SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen,deleted}');
+SELECT modseq.attach('mail', 'mailbox', counters => 'beside');
+DROP VIEW counters;
+ALTER TABLE mailbox DROP uidvalidity, DROP uidnext, DROP highestmodseq;
 ALTER TABLE mailbox ADD account bigint;
 UPDATE mailbox SET account = (id - 1) % :accounts + 1;
 ALTER TABLE mailbox ALTER account SET NOT NULL;
-SELECT modseq.attach('mail', 'mailbox', message_flags => '{seen,deleted}');
-SELECT modseq.attach('mail', 'mailbox', counters => 'beside', account => '{account}');
-DROP VIEW counters;
-ALTER TABLE mailbox DROP uidvalidity, DROP uidnext, DROP highestmodseq;
+SELECT modseq.attach('mail', 'mailbox', account => '{account}');
 CREATE VIEW counters AS SELECT id AS mailbox_id, uidnext, highestmodseq FROM mail_mailbox;
 CREATE VIEW vanished AS SELECT id AS mailbox_id, modseq, uids::int8multirange AS uids FROM mail_vanished;
 

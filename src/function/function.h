@@ -75,6 +75,8 @@ pg_noreturn extern void status_no_mailbox(const Store *store,
 extern void status_read(Store *store, const Mailboxes *mailboxes,
 						PlanMode mode, Status *statuses);
 extern Status status_read_one(Store *store, Datum *key, PlanMode mode);
+extern int64 status_since(Store *store, const Datum *key,
+						  const Status *status, int64 since, PlanMode mode);
 extern void status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes,
 					   int i, const Status *status);
 

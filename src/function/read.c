@@ -42,7 +42,8 @@ enum
  * modseq.changed_since(store, mailbox, since, uids) -> (uid, modseq), by UID
  *
  * FETCH (CHANGEDSINCE since): messages whose mod-sequence is above since (RFC
- * 7162 section 3.1.4.1), of those in the set if one is given; 0 gives all.
+ * 7162 section 3.1.4.1), of those in the set if one is given; 0 gives all, and
+ * so does a mod-sequence of a server that is lost (status_since()).
  * Reads the caller's snapshot, with the caller's rights; takes no lock.
  * Errors: 42501, 42704 for an unknown mailbox.
  */
@@ -55,9 +56,11 @@ modseq_changed_since(PG_FUNCTION_ARGS)
 	UidSet	   *uids = argument_uids(fcinfo, 3);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MessageRow *messages;
+	Status		status;
 	int64		n;
 
-	status_read_one(store, key, PLAN_READ_AS_CALLER);
+	status = status_read_one(store, key, PLAN_READ_AS_CALLER);
+	since = status_since(store, key, &status, since, PLAN_READ_AS_OWNER);
 	InitMaterializedSRF(fcinfo, 0);
 	messages = messages_changed(store, key, since, uids, &n);
 	for (int64 i = 0; i < n; i++)
@@ -78,7 +81,8 @@ modseq_changed_since(PG_FUNCTION_ARGS)
  * VANISHED (EARLIER): UIDs expunged under a mod-sequence above since (RFC 7162
  * section 3.2.6), of those in the set if one is given.  May hold UIDs that
  * were expunged before since, where history was compacted, and UIDs that no
- * message ever had, as they were handed out in vain; never one that is live.
+ * message ever had, as they were handed out in vain; never one that is live.  A
+ * mod-sequence of a server that is lost is taken for 0 (status_since()).
  * Snapshot and errors as above.
  */
 Datum
@@ -88,10 +92,12 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
 	int64		since = argument_since(fcinfo, 2);
 	UidBuilder	vanished;
+	Status		status;
 	int64		first;
 
 	argument_check_may_read(store);
-	status_read_one(store, key, PLAN_READ_AS_CALLER);
+	status = status_read_one(store, key, PLAN_READ_AS_CALLER);
+	since = status_since(store, key, &status, since, PLAN_READ_AS_OWNER);
 	vanished_read(store, key, since, argument_uids(fcinfo, 3), &vanished,
 				  &first);
 	PG_RETURN_UIDSET_P(uidset_from_builder(&vanished));
@@ -274,10 +280,9 @@ modseq_resync(PG_FUNCTION_ARGS)
 		int64		first;
 		int64		n;
 
-		/* Only where an incarnation has begun are numbers so high, or lost */
 		if (since > status.highestmodseq ||
-			(status.highestmodseq > LEAST_JUMP &&
-			 vanished_is_lost(store, key, since)))
+			status_since(store, key, &status, since,
+						 PLAN_READ_AS_OWNER) != since)
 		{
 			verdict = "unknown_modseq";
 			since = 0;

@@ -346,6 +346,32 @@ status_read_one(Store *store, Datum *key, PlanMode mode)
 	return status;
 }
 
+/*
+ * status_since: the mod-sequence that a client says it has seen, or 0 if a
+ * server that is lost may have given it
+ *
+ * It means nothing then, and of what it stood for the client must not conclude
+ * anything (rule "incarnations").  Such are those in a range that was lost, and
+ * all above HIGHESTMODSEQ until the mailbox changes in this incarnation.  Above
+ * HIGHESTMODSEQ of a standby the primary has given them.  Reads what was lost
+ * as the mode says, as the owner; only where an incarnation has begun are
+ * numbers so high.
+ */
+int64
+status_since(Store *store, const Datum *key, const Status *status, int64 since,
+			 PlanMode mode)
+{
+	bool		lost;
+
+	if (since > status->highestmodseq)
+		lost = !status_may_lag() &&
+			incarnation_may_follow(status->highestmodseq);
+	else
+		lost = status->highestmodseq > LEAST_JUMP &&
+			vanished_is_lost(store, key, since, mode);
+	return lost ? 0 : since;
+}
+
 /* One result row of status() and lock() */
 void
 status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,

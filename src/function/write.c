@@ -130,9 +130,11 @@ modseq_touch(PG_FUNCTION_ARGS)
  * STORE (UNCHANGEDSINCE since): 'unchanged' messages, whose mod-sequence is at
  * most since, may be stored to in this transaction; 'modified' ones go into
  * the MODIFIED response code (RFC 7162 section 3.1.3); 'expunged' are those
- * that are not there.  Takes the mailbox lock and judges after that, so that
- * nobody can change the verdict before this transaction ends.  Errors as for
- * lock(), and 54000 for a set that names millions of UIDs above UIDNEXT.
+ * that are not there.  Who has since from a server that is lost cannot have
+ * seen any message as it is: all are 'modified' (status_since()).  Takes the
+ * mailbox lock and judges after that, so that nobody can change the verdict
+ * before this transaction ends.  Errors as for lock(), and 54000 for a set that
+ * names millions of UIDs above UIDNEXT.
  */
 Datum
 modseq_unchanged_since(PG_FUNCTION_ARGS)
@@ -156,6 +158,7 @@ modseq_unchanged_since(PG_FUNCTION_ARGS)
 	ranges = uidset_ranges(uids);
 	lock_mailbox(store, key);
 	status = status_read_one(store, key, PLAN_AS_CALLER);
+	since = status_since(store, key, &status, since, PLAN_AS_OWNER);
 	if (uidset_cardinality(ranges, uidset_nranges(uids)) >=
 		status.uidnext + MAX_UNASSIGNED)
 		ereport(ERROR,

@@ -281,6 +281,30 @@ incarnation_current(void)
 	return known ? &current : incarnation_learn();
 }
 
+/*
+ * incarnation_may_follow: has a mailbox with that HIGHESTMODSEQ not changed in
+ * this incarnation yet, so that one before may have given higher numbers?
+ *
+ * Writes nothing: for who only reads, but not on a standby.
+ */
+bool
+incarnation_may_follow(int64 highestmodseq)
+{
+	if (!known)
+	{
+		Relation	rel = open_table();
+		Found		found;
+
+		read_table(rel, &found);
+		table_close(rel, AccessShareLock);
+		if (!found.ours)
+			return true;
+		current = found.found;
+		known = true;
+	}
+	return highestmodseq <= current.modseq;
+}
+
 /* incarnation_begin: another one begins; returns its number */
 int64
 incarnation_begin(void)

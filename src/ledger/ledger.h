@@ -274,6 +274,7 @@ typedef struct Incarnation
 
 extern const Incarnation *incarnation_learn(void);
 extern const Incarnation *incarnation_current(void);
+extern bool incarnation_may_follow(int64 highestmodseq);
 extern int64 incarnation_begin(void);
 extern void incarnation_first(void);
 extern void incarnation_changed(Oid relid);
@@ -710,7 +711,8 @@ extern bool vanished_recollect(Store *store, const Datum *key, int64 *uidnext,
 							   int64 *highestmodseq);
 extern void vanished_drop_remembered(Store *store, const Datum *key);
 extern void vanished_clear(Store *store);
-extern bool vanished_is_lost(Store *store, const Datum *key, int64 since);
+extern bool vanished_is_lost(Store *store, const Datum *key, int64 since,
+							 PlanMode mode);
 
 /* --- changes.c --------------------------------------------------------- */
 

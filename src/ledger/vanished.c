@@ -340,10 +340,10 @@ vanished_read(Store *store, const Datum *key, int64 since,
  * vanished_is_lost: may that have been the mod-sequence of something else, on a
  * server that is lost?
  *
- * Reads as vanished_read() does.
+ * Reads as the mode says, as the owner.
  */
 bool
-vanished_is_lost(Store *store, const Datum *key, int64 since)
+vanished_is_lost(Store *store, const Datum *key, int64 since, PlanMode mode)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
 	bool		lost;
@@ -351,7 +351,7 @@ vanished_is_lost(Store *store, const Datum *key, int64 since)
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(since);
 	SPI_connect();
-	lost = plan_execute(store, PLAN_SEE_LOST, params, PLAN_READ_AS_OWNER) > 0;
+	lost = plan_execute(store, PLAN_SEE_LOST, params, mode) > 0;
 	SPI_finish();
 	return lost;
 }

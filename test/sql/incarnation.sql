@@ -70,6 +70,27 @@ SELECT * FROM gone WHERE modseq > :J + 1;
 SELECT * FROM answer('a', 3, 4, 5, :J, :J + 1, :J + 2, :J + 3, :J + 4);
 SELECT * FROM answer('c', 4, 5, :J, :J + 1);
 
+-- Who asks by a number that is lost gets all, and may store to nothing: also before the first change
+CREATE FUNCTION known(mailbox text, VARIADIC numbers bigint[]) RETURNS TABLE (since bigint, changed modseq.uidset, vanished modseq.uidset, verdicts text)
+LANGUAGE plpgsql AS $$
+BEGIN
+	FOREACH since IN ARRAY numbers LOOP
+		changed := (SELECT modseq.uidset_agg(c.uid) FROM modseq.changed_since('mail', mailbox, since) c);
+		vanished := modseq.vanished_since('mail', mailbox, since, '1:5000000');
+		verdicts := (SELECT string_agg(u.uid || ' ' || u.verdict, ', ' ORDER BY u.uid) FROM modseq.unchanged_since('mail', mailbox, '1:4', since) u);
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+SELECT * FROM known('b', 3, 4, 5, :J, :J + 1, :J + 2, :J + 3, 9223372036854775807);
+SELECT * FROM known('h', 3, 4, 5, :J, 9223372036854775807);
+-- Nobody has written in that life: who reads does not
+BEGIN;
+UPDATE modseq.incarnation SET timeline = timeline + 1;
+SELECT * FROM known('h', 4, 5);
+SELECT max(modseq) = :J AS unwritten FROM modseq.incarnation;
+ROLLBACK;
+
 -- UIDs that the lost server may have given are not accepted, unless they are reserved anew
 INSERT INTO mail (mailbox, uid) VALUES ('g', 4);
 INSERT INTO mail (mailbox, uid) VALUES ('g', 10003);

@@ -310,6 +310,14 @@ enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
 
 	/* What the application has reserved may have been given, too */
 	counters->reserved = Max(counters->reserved, work->entered);
+	if (counters->left_out == 0)
+	{
+		int64		committed = uidnext;
+		int64		unused;
+
+		counter_read_committed(store, mailbox, &committed, &unused);
+		counters->left_from = Max(Min(committed, uidnext), counters->arrived);
+	}
 	counters->left_out = work->entered;
 	if (uid_gap > 0)
 		uidset_builder_add(&work->unused, (uint32) uidnext,

@@ -84,6 +84,8 @@ typedef enum AccountState
  *	given			each UID handed out						gone
  *	reserved		the first UID below UIDNEXT, INSERT,	gone
  *					a rename
+ *	left_from,		the first value of an incarnation		gone
+ *	left_out
  *	arrived			each UID that arrives					gone
  *	met				the lock, if the row was not known yet	gone
  *	committed_		the first UID that may return, INSERT	gone
@@ -152,7 +154,8 @@ typedef struct Counters
 	int64		given;			/* 1 + highest UID that was handed out, or 0 */
 	int64		reserved;		/* UIDNEXT before this transaction, or as it
 								 * made the row; 0: unknown */
-	int64		left_out;		/* UIDNEXT as it began an incarnation, or 0 */
+	int64		left_from;		/* UIDs from there on, below left_out, were */
+	int64		left_out;		/* left out as it began an incarnation; or 0 */
 	int64		arrived;		/* 1 + highest UID that arrived in it, or 0 */
 	int64		met;			/* UIDNEXT when we locked the row and had not
 								 * heard of it, or 0 */

@@ -119,6 +119,8 @@ mailbox_row_gone(Mailbox *mailbox)
 	counters->next_uid = 0;
 	counters->given = 0;
 	counters->reserved = 0;
+	counters->left_from = 0;
+	counters->left_out = 0;
 	counters->arrived = 0;
 	counters->met = 0;
 	counters->has_committed = false;
@@ -386,6 +388,8 @@ mailbox_rows_gone(Store *store)
 		{
 			uid_skip(mailbox, before.next_uid - 1);
 			mailbox_counters(mailbox)->reserved = before.reserved;
+			mailbox_counters(mailbox)->left_from = before.left_from;
+			mailbox_counters(mailbox)->left_out = before.left_out;
 			mailbox_counters(mailbox)->arrived = before.arrived;
 			mailbox_counters(mailbox)->given = before.given;
 			mailbox_counters(mailbox)->unseen = before.unseen;

@@ -120,17 +120,16 @@ begun_uidnext(Mailbox *mailbox)
 	return uidnext;
 }
 
-/* Is it none that was used, but left out in this transaction: see counter.c? */
+/*
+ * Was it left out in this transaction (see counter.c), be it that the
+ * application had reserved it?  It is no message's that was taken out.
+ */
 static bool
-is_left_out(Store *store, Mailbox *mailbox, int64 uid)
+is_left_out(Mailbox *mailbox, int64 uid)
 {
-	int64		uidnext = 1;
-	int64		unused;
+	const Counters *counters = mailbox_counters(mailbox);
 
-	if (uid >= mailbox_counters(mailbox)->left_out)
-		return false;
-	counter_read_committed(store, mailbox, &uidnext, &unused);
-	return uid >= uidnext;
+	return uid >= counters->left_from && uid < counters->left_out;
 }
 
 /* uid_is_used: the error for a UID that the application chose */
@@ -139,7 +138,7 @@ uid_is_used(Store *store, Mailbox *mailbox, int64 uid)
 {
 	int64		uidnext = begun_uidnext(mailbox);
 
-	if (is_left_out(store, mailbox, uid))
+	if (is_left_out(mailbox, uid))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("UID " INT64_FORMAT " is below UIDNEXT " INT64_FORMAT
@@ -188,7 +187,7 @@ uid_accept(Store *store, Mailbox *mailbox, int64 uid, bool inserting,
 	{
 		if (inserting && store->uid_is_unique && is_taken(store, mailbox, uid))
 			return UID_TAKEN;
-		if (!inserting || uid < 1 ||
+		if (!inserting || uid < 1 || is_left_out(mailbox, uid) ||
 			!may_return(store, mailbox, expunged))
 			uid_is_used(store, mailbox, uid);
 		uidset_builder_add(&mailbox_work(mailbox)->returning, (uint32) uid,

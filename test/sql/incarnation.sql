@@ -121,6 +121,23 @@ COMMIT;
 SELECT * FROM box WHERE name = 'h';
 SELECT * FROM gone WHERE name = 'h';
 
+-- Nor does a message return with one that was left out, reserved before or not: it was none that was taken out
+SELECT begins(4700000000000, 10000);
+BEGIN;
+SELECT modseq.touch('mail', 'h') - 4700000000000 AS touched;
+SAVEPOINT s;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 20008);
+ROLLBACK TO s;
+DELETE FROM mail WHERE mailbox = 'h' AND uid = 1;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 1) RETURNING uid;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 30006);
+ROLLBACK;
+BEGIN;
+UPDATE mail_mailbox SET uidnext = uidnext + 2 WHERE name = 'h';
+SELECT modseq.touch('mail', 'h') - 4700000000000 AS touched;
+INSERT INTO mail (mailbox, uid) VALUES ('h', 20007);
+ROLLBACK;
+
 -- What is rolled back has not begun; a savepoint neither
 SELECT begins(2 * :J, 20000);
 BEGIN;

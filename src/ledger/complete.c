@@ -36,7 +36,7 @@ has_changes(Mailbox *mailbox)
 	const Changes *owed = &work->owed;
 
 	return work->departed != NULL || work->went || work->left != NIL ||
-		work->lost != 0 ||
+		owed->lost != 0 ||
 		((work->made || work->altered) && !work->used) ||
 		!uidset_builder_is_empty(&owed->stamped) ||
 		!uidset_builder_is_empty(&owed->vanished) ||
@@ -284,7 +284,7 @@ write_changes(Store *store, Mailbox *mailbox)
 	if (counters->locked && unused_is_due(mailbox))
 		unused_settle(store, mailbox);
 	if (counters->locked &&
-		(work->lost != 0 || !uidset_builder_is_empty(&owed->vanished)))
+		(owed->lost != 0 || !uidset_builder_is_empty(&owed->vanished)))
 		vanished_append(store, mailbox);
 	if (counters->locked && (work->made || work->altered))
 		counter_used(mailbox, counter_modseq(store, mailbox));
@@ -439,14 +439,17 @@ statement_renamed(Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	UidBuilder *vanished = &work->waiting.vanished;
 
-	if (uidset_builder_is_empty(vanished) && !work->used &&
-		work->landed == 0 && uidset_builder_is_empty(&work->unused) &&
+	if (uidset_builder_is_empty(vanished) && work->waiting.lost == 0 &&
+		!work->used && work->landed == 0 &&
+		uidset_builder_is_empty(&work->unused) &&
 		uidset_builder_is_empty(&work->logged))
 		return;
 	statement_open(STATEMENT_OTHER);
 	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,
 							  vanished->n);
 	uidset_builder_free(vanished);
+	work->owed.lost = Max(work->owed.lost, work->waiting.lost);
+	work->waiting.lost = 0;
 	departures_move(&work->late, &work->departed);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);

@@ -303,7 +303,7 @@ enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
 
 	/* However often that happens, it must not use them up */
 	uid_gap = Min(uid_gap, Max(most - uidnext, 0) / 64);
-	work->lost = counters->highestmodseq;
+	work->owed.lost = counters->highestmodseq;
 	work->entered = uidnext + uid_gap;
 	work->landed = Max(work->landed, work->entered);
 	counters->next_uid = Max(counters->next_uid, work->entered);

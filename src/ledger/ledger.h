@@ -106,14 +106,14 @@ typedef enum AccountState
  *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
  *	returning		a used UID that the application chose	returned_settle()
  *	issued			with value								-
- *	lost, entered	the first value of an incarnation		the vanished row;
- *															settling
+ *	entered			the first value of an incarnation		settling
  *	appended		the vanished row						-
- *	owed			row triggers							its writing
+ *	owed			row triggers; lost: the first value of	its writing
+ *					an incarnation
  *	lock_stamped,	with owed.stamped						with it
  *	restamp
- *	waiting			completion, if there is no such row		vanished: a rename
- *					under the key; row triggers, for
+ *	waiting			completion, if there is no such row		vanished, lost: a
+ *					under the key; row triggers, for		rename
  *					messages that may be still to follow
  *	guess			the first change without the lock		-
  *	renumbering		renumber_messages()						the same
@@ -164,12 +164,14 @@ typedef struct Counters
 	int64		state[ACCOUNT_STATES];	/* of an account: as the row has them */
 } Counters;
 
-/* UIDs of messages that something is to be done to */
+/* UIDs of messages that something is to be done to, or is to be told of */
 typedef struct Changes
 {
 	UidBuilder	stamped;		/* they still need value */
 	UidBuilder	vanished;		/* they left the mailbox */
 	UidBuilder	undeleted;		/* they need another UID */
+	int64		lost;			/* HIGHESTMODSEQ before a value of another
+								 * incarnation was taken, or 0 */
 } Changes;
 
 typedef struct Work
@@ -189,9 +191,8 @@ typedef struct Work
 								 * them */
 	UidBuilder	returning;		/* used ones of messages that may be back */
 	int64		issued;			/* the last value taken, by any statement */
-	int64		lost;			/* HIGHESTMODSEQ before that of another
-								 * incarnation was taken, or 0 */
-	int64		entered;		/* UIDNEXT then, past the gap, or 0 */
+	int64		entered;		/* UIDNEXT as it began an incarnation, past
+								 * the gap, or 0 */
 	int64		appended;		/* the last value in the vanished table */
 	Changes		owed;
 	bool		lock_stamped;	/* owed.stamped may not be locked, nor be

@@ -136,6 +136,8 @@ mailbox_move_changes(Changes *from, Changes *to)
 	mailbox_move_uids(&from->stamped, &to->stamped);
 	mailbox_move_uids(&from->vanished, &to->vanished);
 	mailbox_move_uids(&from->undeleted, &to->undeleted);
+	to->lost = Max(to->lost, from->lost);
+	from->lost = 0;
 }
 
 /*
@@ -154,7 +156,6 @@ mailbox_merge_work(Work *from, Work *to)
 	to->landed = Max(to->landed, from->landed);
 	to->issued = Max(to->issued, from->issued);
 	to->appended = Max(to->appended, from->appended);
-	to->lost = Max(to->lost, from->lost);
 	to->entered = Max(to->entered, from->entered);
 	to->accounted = Max(to->accounted, from->accounted);
 	mailbox_move_uids(&from->arrivals, &to->arrivals);
@@ -185,7 +186,6 @@ mailbox_merge_work(Work *from, Work *to)
 	from->value = 0;
 	from->used = false;
 	from->landed = 0;
-	from->lost = 0;
 	from->entered = 0;
 }
 

@@ -52,7 +52,8 @@ accounted_uid(const MailboxLevel *level)
  * unused_is_due: is there a UID that the rows of vanished UIDs must
  * be told of?
  *
- * Mostly those that arrived follow on UIDNEXT, without a gap.
+ * Mostly those that arrived follow on UIDNEXT, without a gap.  Of a mailbox that
+ * is gone nobody asks; one whose new key we are still to hear of is told then.
  */
 bool
 unused_is_due(Mailbox *mailbox)
@@ -60,6 +61,8 @@ unused_is_due(Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	UidBuilder *arrivals = &work->arrivals;
 
+	if (mailbox_counters(mailbox)->gone || !mailbox_has_name(mailbox))
+		return false;
 	if (!uidset_builder_is_empty(&work->unused))
 		return true;
 	if (uidset_builder_is_empty(arrivals))

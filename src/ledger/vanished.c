@@ -158,7 +158,8 @@ vanished_append(Store *store, Mailbox *mailbox)
 	 * while this statement was completed have removed more messages: their
 	 * statements get a value of their own.
 	 */
-	if (work->value != 0 && work->value == work->appended && work->lost == 0)
+	if (work->value != 0 && work->value == work->appended &&
+		work->owed.lost == 0)
 		counter_settle(store, mailbox);
 	if (!mailbox_counters(mailbox)->locked)
 	{
@@ -170,12 +171,12 @@ vanished_append(Store *store, Mailbox *mailbox)
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
-	params[store->nkeys + 2] = Int64GetDatum(work->lost);
-	if (work->lost != 0)
+	params[store->nkeys + 2] = Int64GetDatum(work->owed.lost);
+	if (work->owed.lost != 0)
 		plan = PLAN_APPEND_LOST;
 	else if (store->logs && value == BLOCK_END(value))
 		plan = PLAN_JOIN_VANISHED;
-	work->lost = 0;
+	work->owed.lost = 0;
 	SPI_connect();
 	if (plan_execute(store, plan, params, PLAN_AS_OWNER) != 1 ||
 		(store->table[TABLE_VANISHED].altered &&

@@ -198,6 +198,40 @@ SELECT * FROM gone WHERE modseq > 7500000000000;
 DROP TRIGGER nested ON mail;
 SELECT * FROM modseq.check('mail');
 
+-- A trigger deletes the mailbox in the statement of its first change, or renames it
+SELECT begins(8200000000000, 10000);
+CREATE FUNCTION drop_mailbox() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM mailbox WHERE name = NEW.mailbox AND name LIKE 'p%';
+	UPDATE mailbox SET name = 'r' WHERE name = NEW.mailbox AND name LIKE 'q%';
+	RETURN NULL;
+END
+$$;
+INSERT INTO mailbox VALUES ('p1'), ('p2'), ('p3'), ('q');
+INSERT INTO mail (mailbox) VALUES ('p1'), ('p2'), ('p3'), ('q');
+CREATE TRIGGER zz AFTER INSERT OR UPDATE ON mail FOR EACH ROW EXECUTE FUNCTION drop_mailbox();
+SELECT begins(8400000000000, 10000);
+INSERT INTO mail (mailbox) VALUES ('p1');
+INSERT INTO mailbox VALUES ('p4');
+INSERT INTO mail (mailbox, uid) VALUES ('p4', 30000);
+UPDATE mail SET seen = true WHERE mailbox IN ('p2', 'q');
+BEGIN;
+UPDATE mail SET mailbox = 'p3' WHERE mailbox = 'c' AND uid = 3;
+INSERT INTO mailbox VALUES ('p3');
+SELECT modseq.touch('mail', 'p3') - 8400000000000 AS touched;
+SELECT * FROM gone WHERE name = 'p3';
+ROLLBACK;
+SELECT * FROM box WHERE name > 'h';
+SELECT * FROM gone WHERE name > 'h';
+DROP TRIGGER zz ON mail;
+-- A query that renames it changes it, too
+SELECT begins(8600000000000, 10000);
+WITH q AS (UPDATE mailbox SET name = 's' WHERE name = 'r') UPDATE mail SET seen = NOT seen WHERE mailbox = 'r';
+SELECT * FROM box WHERE name > 'h';
+SELECT * FROM gone WHERE name > 'h';
+SELECT * FROM modseq.check('mail');
+DELETE FROM mailbox WHERE name > 'h';
+
 -- A mailbox with few UIDs left, or none
 UPDATE mail_mailbox SET uidnext = 4294967296 - 6400 WHERE name = 'f';
 UPDATE mail_mailbox SET uidnext = 4294967296 WHERE name = 'g';

@@ -290,14 +290,15 @@ modseq_of_account(Store *store, Mailbox *mailbox, int64 least)
  * The mailbox takes its first value of this incarnation.  Those from the last
  * one on, and UIDs from UIDNEXT on, may have been given by a server that is
  * lost: the values are told with what vanishes, and of the UIDs some are left
- * out, which vanish (rule "incarnations").  The statement will write that.
+ * out, which vanish (rule "incarnations").  The statement will write that.  One
+ * that is made anew under its messages has landed past them already.
  */
 static void
 enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
-	int64		uidnext = counters->uidnext;
+	int64		uidnext = Max(counters->uidnext, work->landed);
 	int64		most = store->uid.type == INT4OID ||
 		store->uidnext.type == INT4OID ? PG_INT32_MAX : UIDSET_MAX_UID;
 

@@ -354,6 +354,25 @@ SELECT * FROM modseq.check('note');
 INSERT INTO note_vanished (id, modseq, uids, lost) VALUES (2, 2 * :J, '', 2 * :J), (2, 3 * :J, '', 1);
 SELECT mailbox, uid, problem FROM modseq.check('note') ORDER BY mailbox, uid, problem COLLATE "C";
 
+-- A mailbox that is gone, in a schema without a foreign key, and made anew with its UIDVALIDITY: it goes on above what is
+-- there, and from there on leaves UIDs out
+CREATE TABLE hall (id int PRIMARY KEY, uidvalidity bigint, uidnext bigint, highestmodseq bigint);
+CREATE TABLE memo (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, hall_id int NOT NULL);
+SELECT modseq.attach('memo', 'hall', counters => 'mailbox');
+INSERT INTO hall VALUES (1);
+INSERT INTO memo (hall_id) SELECT 1 FROM generate_series(1, 20000);
+SELECT uidnext, highestmodseq - 7 * :J AS highestmodseq FROM hall;
+SELECT begins(8 * :J, 10000);
+BEGIN;
+CREATE TEMP TABLE had ON COMMIT DROP AS SELECT id, uidvalidity FROM hall;
+DELETE FROM hall;
+INSERT INTO hall (id, uidvalidity) TABLE had;
+SELECT uidnext, highestmodseq - 8 * :J AS highestmodseq FROM hall;
+INSERT INTO memo (hall_id) VALUES (1) RETURNING uid;
+SELECT modseq - 8 * :J AS modseq, uids, lost - 7 * :J AS lost FROM memo_vanished;
+SELECT * FROM modseq.check('memo');
+ROLLBACK;
+
 -- Not for everybody
 CREATE ROLE regress_incarnation;
 SET ROLE regress_incarnation;

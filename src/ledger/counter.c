@@ -383,6 +383,20 @@ counter_enter(Store *store, Mailbox *mailbox)
 }
 
 /*
+ * counter_enter_raised: the same, as somebody else has raised HIGHESTMODSEQ
+ *
+ * Numbers above the one before may be those of a server that is lost, too.
+ */
+void
+counter_enter_raised(Store *store, Mailbox *mailbox, int64 before)
+{
+	Changes    *owed = &mailbox_work(mailbox)->owed;
+
+	counter_enter(store, mailbox);
+	owed->lost = Min(owed->lost, before);
+}
+
+/*
  * counter_read_committed: the counters as of before this transaction, whatever
  * it did to the row
  *

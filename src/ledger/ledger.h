@@ -599,6 +599,7 @@ extern bool counter_is_locked(Mailbox *mailbox);
 extern void counter_check_snapshot(Store *store, Mailbox *mailbox);
 extern int64 counter_modseq(Store *store, Mailbox *mailbox);
 extern void counter_enter(Store *store, Mailbox *mailbox);
+extern void counter_enter_raised(Store *store, Mailbox *mailbox, int64 before);
 extern bool counter_read_committed(Store *store, Mailbox *mailbox,
 								   int64 *uidnext, int64 *highestmodseq);
 extern int64 counter_guess(Store *store, Mailbox *mailbox);

@@ -351,6 +351,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		gettext_noop("modseq counts it; leave the column out of the UPDATE.");
 	Mailbox    *mailbox;
 	int64		unused;			/* UIDs from there on were passed over */
+	bool		raised;			/* HIGHESTMODSEQ, and not by us */
 
 	if (store->has_accounts && !old.gone)
 		refuse_other_account(change, from);
@@ -394,6 +395,9 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	if (!old.gone && (new.gone || !key_equal(store, from, to)))
 		notify_gone(store, from);
 	unused = Max(old.uidnext, mailbox_work(mailbox)->settling);
+	raised = new.highestmodseq > old.highestmodseq && !new.gone &&
+		mailbox_work(mailbox)->settling == 0 && counter_is_locked(mailbox) &&
+		new.highestmodseq <= incarnation_current()->modseq;
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
 	{
 		/* A change that concerns no message, but that clients must notice */
@@ -404,10 +408,12 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		statement_all_changed(store, mailbox);
 		statement_close(STATEMENT_OTHER);
 	}
-	else if (unused < new.uidnext)
+	else if (unused < new.uidnext || raised)
 	{
 		statement_open(STATEMENT_OTHER);
 		unused_add(mailbox, unused, new.uidnext);
+		if (raised)
+			counter_enter_raised(store, mailbox, old.highestmodseq);
 		statement_close(STATEMENT_OTHER);
 	}
 }
@@ -418,7 +424,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
  * Keeps the vanished rows with their mailbox: a new key is theirs too, with
  * the mailbox they go, and a new UIDVALIDITY ends their use.  UIDs that are
  * left without a message by a raised UIDNEXT, or by that of a new row, vanish
- * (rule "arrivals").  A new mailbox ends what was known of another one that
+ * (rule "arrivals").  Who raises HIGHESTMODSEQ has begun an incarnation in the
+ * mailbox (rule "incarnations").  A new mailbox ends what was known of another one that
  * had its key.  Who waits for a mailbox whose key is gone is woken.  Error
  * 22023 if a counter would be lowered, 0A000 if an UPDATE takes the mailbox to
  * another partition, 22003 if UIDNEXT or UIDVALIDITY would be out of range.

@@ -138,6 +138,27 @@ SELECT modseq.touch('mail', 'h') - 4700000000000 AS touched;
 INSERT INTO mail (mailbox, uid) VALUES ('h', 20007);
 ROLLBACK;
 
+-- The application raises HIGHESTMODSEQ: by its own count, to a number that the lost server may have given, and once more
+SELECT highestmodseq - 4500000000000 AS before FROM box WHERE name = 'h';
+SELECT begins(4800000000000, 10000);
+BEGIN;
+UPDATE mail_mailbox SET highestmodseq = highestmodseq + 4 WHERE name = 'h';
+SELECT * FROM box WHERE name = 'h';
+SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
+UPDATE mail_mailbox SET highestmodseq = highestmodseq + 4, uidnext = uidnext + 1 WHERE name = 'h';
+SELECT * FROM box WHERE name = 'h';
+INSERT INTO mail (mailbox) VALUES ('h') RETURNING uid, modseq;
+SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
+SELECT since - 4500000000000 AS since, verdict FROM answer('h', 4500000000002, 4500000000003, 4500000000006, 4500000000007, 4800000000000);
+SELECT since - 4800000000000 AS since, verdict FROM answer('h', 4800000000001, 4800000000005);
+SELECT * FROM modseq.check('mail');
+ROLLBACK;
+BEGIN;
+UPDATE mail_mailbox SET highestmodseq = highestmodseq + 4, uidnext = uidnext + 2 WHERE name = 'h';
+SELECT * FROM box WHERE name = 'h';
+SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
+ROLLBACK;
+
 -- What is rolled back has not begun; a savepoint neither
 SELECT begins(2 * :J, 20000);
 BEGIN;

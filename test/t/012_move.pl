@@ -481,5 +481,31 @@ moves('mailbox', 3, 'shared');
 is(value($_, "SELECT * FROM modseq.check('shared')"), '', 'shared messages: sound') foreach $source, $target;
 is(value($target, 'SELECT * FROM shared_flag'), '9|x', 'shared messages: their flags');
 
+#
+# SQL of the user's cannot end the transaction
+#
+
+$source->safe_psql('postgres', <<'SQL');
+INSERT INTO box SELECT generate_series(101, 110);
+INSERT INTO mail (box_id, subject) SELECT b, 'more' FROM generate_series(101, 110) AS b, generate_series(1, 3);
+SQL
+$_->safe_psql('postgres', 'CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$BEGIN COMMIT; END$$') foreach $source, $target;
+foreach my $side ('source', 'target')
+{
+	foreach my $sql ('COMMIT', 'ROLLBACK', 'COMMIT; BEGIN', "INSERT INTO directory VALUES (101, 'it\\''s'); COMMIT AND CHAIN")
+	{
+		refuses('mailbox', 101, 'mail', qr/$side: ERROR:  EXECUTE of transaction commands is not implemented/,
+			options => [ "--$side-sql", $sql ]);
+	}
+	refuses('mailbox', 101, 'mail', qr/$side: ERROR:  invalid transaction termination/,
+		options => [ "--$side-sql", $_ ]) foreach 'CALL commits()', 'DO $$BEGIN ROLLBACK; END$$';
+}
+is(value($_, "SELECT (SELECT count(*) FROM mail WHERE box_id = 101), (SELECT count(*) FROM directory WHERE box = 101)"),
+	$_ == $source ? '3|0' : '0|0', 'SQL that ends the transaction: nothing has moved') foreach $source, $target;
+moves('mailbox', 101, 'mail', options => [ '--source-sql', "INSERT INTO directory VALUES (101, E'it\\'s'); SELECT 1",
+		'--target-sql', 'CREATE TABLE moved (box int); INSERT INTO moved VALUES (101)' ]);
+is(value($source, 'SELECT server FROM directory WHERE box = 101') . value($target, 'SELECT box FROM moved'), "it's101",
+	'SQL with quotes, and of several commands');
+
 $_->stop foreach $source, $target;
 done_testing();

@@ -409,12 +409,26 @@ raise_uidvalidity(void)
 	PQfinish(other.conn);
 }
 
+/*
+ * What the user has us run, in our transaction.  He cannot end that: EXECUTE
+ * refuses to, and so do procedures that DO calls in a transaction.
+ */
+static void
+run_for_user(Side *side, const char *sql)
+{
+	char	   *number = ask(side, number_text);
+
+	command(side, ordinary_text);
+	command(side, text("DO %s", literal(text("BEGIN EXECUTE %s; END",
+											 literal(sql)))));
+	if (strcmp(ask(side, number_text), number) != 0)
+		die("%s: the transaction is another one now", side->name);
+}
+
 /* From the states that the head of this file lists to the next */
 static void
-commit_both(void)
+commit_both(const char *gid)
 {
-	char	   *gid = text("%s%s %s", gid_start, ask(&target, identity_text),
-						   ask(&target, "SELECT pg_current_xact_id()"));
 	PGresult   *result;
 
 	raise_uidvalidity();
@@ -443,6 +457,7 @@ move(void)
 {
 	char	   *number;
 	char	   *state;
+	char	   *gid;
 
 	open_side(&source);
 	open_side(&target);
@@ -465,11 +480,13 @@ move(void)
 	for (int i = 0; i < n_parts; i++)
 		move_rows(&parts[i]);
 	verify(state);
+	gid = text("%s%s %s", gid_start, ask(&target, identity_text),
+			   ask(&target, number_text));
 	if (source_sql != NULL)
-		command(&source, text("%s; %s", ordinary_text, source_sql));
+		run_for_user(&source, source_sql);
 	if (target_sql != NULL)
-		command(&target, text("%s; %s", ordinary_text, target_sql));
-	commit_both();
+		run_for_user(&target, target_sql);
+	commit_both(gid);
 	return true;
 }
 

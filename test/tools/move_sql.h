@@ -64,6 +64,9 @@ static const char identity_text[] =
 " substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))"
 " FROM pg_control_system()";
 
+/* The transaction's, which has one from now on */
+static const char number_text[] = "SELECT pg_current_xact_id()";
+
 static const char options_text[] =
 "SELECT '  ' || o.option, o.value"
 FROM_STORE

@@ -507,5 +507,33 @@ moves('mailbox', 101, 'mail', options => [ '--source-sql', "INSERT INTO director
 is(value($source, 'SELECT server FROM directory WHERE box = 101') . value($target, 'SELECT box FROM moved'), "it's101",
 	'SQL with quotes, and of several commands');
 
+#
+# The source is in another incarnation, in which the mailbox has not been written to
+#
+
+$source->safe_psql('postgres', <<'SQL');
+INSERT INTO lone_box VALUES (2);
+INSERT INTO lone (id, box_id) VALUES (102, 2);
+INSERT INTO mixed_box SELECT md5('p' || i)::uuid, 'p' || (i + 1) / 2, 1 FROM generate_series(1, 3) AS i;
+INSERT INTO mixed SELECT gen_random_uuid(), 1, id, '[]' FROM mixed_box;
+DELETE FROM mixed_box WHERE "Owner" = 'p2';
+INSERT INTO "In its row" VALUES ('NULL', 'Sent', 20);
+SQL
+my $incarnation = value($source, 'SELECT modseq.recovered()');
+moves('mailbox', 2, 'lone');
+moves('mailbox', '{"NULL",Sent}', '"In its row"');
+moves('account', "{p$_,1}", 'mixed') foreach 1, 2;
+is(value($target, <<"SQL"), 'lone,ok|row,ok|box,ok|box,ok|account,ok|account,ok', 'another incarnation: beyond it');
+SELECT string_agg(what || ',' || CASE WHEN n > $incarnation THEN 'ok' ELSE n::text END, '|' ORDER BY place) FROM (
+	SELECT 1, 'lone', highestmodseq::bigint FROM modseq.status('lone', 2)
+	UNION ALL SELECT 2, 'row', highestmodseq::bigint FROM modseq.status('"In its row"', '{"NULL",Sent}')
+	UNION ALL SELECT 3, 'box', highestmodseq FROM mixed_mailbox WHERE "Owner" = 'p1'
+	UNION ALL SELECT 4, 'account', highestmodseq FROM mixed_account WHERE "Owner" IN ('p1', 'p2')) AS u (place, what, n)
+SQL
+cmp_ok(value($target, "SELECT uidnext FROM modseq.status('lone', 2)"), '>', 10000, 'another incarnation: UIDs are left out');
+is(value($target, "SELECT * FROM modseq.check('lone'); SELECT * FROM modseq.check('mixed')"), '', 'another incarnation: sound');
+is(value($target, "SELECT verdict FROM modseq.resync('lone', 2, (SELECT uidvalidity FROM modseq.status('lone', 2)), 1000)"),
+	'unknown_modseq', 'another incarnation: what was lost is unknown');
+
 $_->stop foreach $source, $target;
 done_testing();

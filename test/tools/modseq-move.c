@@ -86,6 +86,8 @@ static char *chosen;			/* the key, as a row in FROM */
 static char *state_sql;			/* mailboxes, their counters and digests */
 static char *check_sql;			/* what is wrong with them */
 static char *shared_sql;		/* are messages in others, too? */
+static char *enter_sql;			/* mailboxes enter the incarnation */
+static char *enter_account_sql; /* and so does the account */
 static char *gid_start;			/* how prepared transactions of it are called */
 
 /*
@@ -110,6 +112,8 @@ make_plan(void)
 	state_sql = field(result, 0, 0);
 	check_sql = field(result, 1, 0);
 	shared_sql = field(result, 2, 0);
+	enter_sql = field(result, 3, 0);
+	enter_account_sql = field(result, 4, 0);
 	PQclear(result);
 
 	n_parts = 0;
@@ -291,6 +295,21 @@ check_references(Side *side, const char *sql)
 }
 
 /*
+ * The source may have begun another incarnation, of which the target does not
+ * know, and the mailbox has taken no number of it yet.  So it takes one now: as
+ * by any other write, in a transaction of its own, which may notify.
+ */
+static void
+enter_incarnation(void)
+{
+	command(&source, "BEGIN; SET LOCAL session_replication_role = origin");
+	command(&source, enter_sql);
+	command(&source, "SET LOCAL session_replication_role = replica");
+	command(&source, enter_account_sql);
+	command(&source, "COMMIT");
+}
+
+/*
  * Keep writers away.  They take the locks of accounts first, then those of
  * mailboxes in ascending order, as we do.
  */
@@ -298,6 +317,7 @@ static void
 lock(void)
 {
 	step("lock");
+	enter_incarnation();
 	command(&source, "BEGIN");
 	for (int i = 0; i < n_parts; i++)
 	{

@@ -83,8 +83,9 @@ FROM_STORE
 /*
  * $3: the key as a row -> queries: the mailboxes with their counters and
  * digests; what is wrong with them; whether messages, or what they share, are
- * in mailboxes that do not move.  Nobody asks for mailboxes that are gone and
- * remembered.
+ * in mailboxes that do not move; what makes mailboxes take a mod-sequence of
+ * this incarnation, and their account, which may have no mailbox.  Nobody asks
+ * for mailboxes that are gone and remembered.
  */
 static const char queries_text[] =
 "SELECT replace(replace(modseq_internal.expand_template(s, q.text),"
@@ -115,7 +116,18 @@ FROM_STORE IS_CHOSEN
 "     FROM unnest(s.message_key) AS k)"
 "    || ' AND NOT EXISTS (SELECT FROM {mailbox} b, {message} m'"
 "    || ' WHERE {m=b} AND m.ctid = o.ctid AND m.tableoid = o.tableoid AND '"
-"    || c.b || '))' END)) AS q (place, text)"
+"    || c.b || '))' END),"
+" (4, 'SELECT FROM modseq.lock(@store@, ARRAY[]::text[]);'"
+"   || ' SELECT l.highestmodseq FROM unnest(ARRAY(SELECT {b.name}'"
+"   || ' FROM {mailbox} b CROSS JOIN @chosen@ WHERE NOT {b.gone} AND ' || c.b"
+"   || ' ORDER BY 1)) AS n CROSS JOIN LATERAL modseq.lock(@store@, n) AS l'),"
+" (5, CASE WHEN $2 = 'mailbox' THEN 'SELECT'"
+"   ELSE 'UPDATE {account} a SET (highestmodseq, email_modseq,'"
+"    || ' thread_modseq, mailbox_modseq, floor) ='"
+"    || ' ROW (i.n, i.n, i.n, i.n, i.n) FROM @chosen@,'"
+"    || ' (SELECT max(modseq) + 1 AS n FROM modseq.incarnation'"
+"    || ' WHERE modseq > 0) AS i'"
+"    || ' WHERE {a@chosen} AND a.highestmodseq < i.n' END)) AS q (place, text)"
 " ORDER BY q.place";
 
 /* A table -> its name and columns */

@@ -535,5 +535,18 @@ is(value($target, "SELECT * FROM modseq.check('lone'); SELECT * FROM modseq.chec
 is(value($target, "SELECT verdict FROM modseq.resync('lone', 2, (SELECT uidvalidity FROM modseq.status('lone', 2)), 1000)"),
 	'unknown_modseq', 'another incarnation: what was lost is unknown');
 
+#
+# A key that is padded
+#
+
+$_->safe_psql('postgres', <<'SQL') foreach $source, $target;
+CREATE TABLE padded_box (id char(10) PRIMARY KEY);
+CREATE TABLE padded (id int, box_id char(10) NOT NULL REFERENCES padded_box);
+SELECT modseq.attach('padded', 'padded_box');
+SQL
+$source->safe_psql('postgres', "INSERT INTO padded_box VALUES ('I'), ('INBOX'); INSERT INTO padded VALUES (1, 'I'), (2, 'INBOX')");
+moves('mailbox', 'INBOX', 'padded');
+is(value($target, 'SELECT trim(box_id), id FROM padded'), 'INBOX|2', 'a key of type character');
+
 $_->stop foreach $source, $target;
 done_testing();

@@ -6,6 +6,7 @@
  * Conditions are written in the language of src/query/text.c, so that they
  * compare as the triggers do, whatever the types.  @chosen@ is one row, chosen:
  * the key that was given, under the names that the mailbox table has for it.
+ * Without a type modifier, NULL, "character" would mean one character.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +35,7 @@ static const char key_text[] =
 "  THEN format('the key has %s column(s): %s', cardinality(n.names), n.names)"
 " END,"
 " (SELECT '(SELECT ' || coalesce(string_agg(format('%L::%s AS %I',"
-"   v.vals[place], format_type(a.atttypid, NULL), name), ', ' ORDER BY place),"
+"   v.vals[place], format_type(a.atttypid, -1), name), ', ' ORDER BY place),"
 "   '') || ') AS chosen'"
 "  FROM unnest(n.names) WITH ORDINALITY AS u (name, place)"
 "  JOIN pg_attribute a ON a.attname = name"

@@ -33,7 +33,7 @@ sub move
 	local $ENV{MODSEQ_MOVE_KILL} = $options{kill} // '';
 
 	IPC::Run::run([ command_for($from, $to, "--$what", $key, @{ $options{options} // [] }), $store ],
-		'<', \undef, '>', \$out, '2>', \$err);
+		'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return ($? & 127 ? "signal " . ($? & 127) : $? >> 8, $err);
 }
 
@@ -547,6 +547,12 @@ SQL
 $source->safe_psql('postgres', "INSERT INTO padded_box VALUES ('I'), ('INBOX'); INSERT INTO padded VALUES (1, 'I'), (2, 'INBOX')");
 moves('mailbox', 'INBOX', 'padded');
 is(value($target, 'SELECT trim(box_id), id FROM padded'), 'INBOX|2', 'a key of type character');
+
+# A mailbox that the target gets besides takes a UIDVALIDITY
+moves('mailbox', 102, 'mail', options => [ '--target-sql', 'INSERT INTO box VALUES (500)' ]);
+is(value($target, 'SELECT count(*) FROM mail_mailbox WHERE id IN (102, 500)'), '2', 'a mailbox that the target makes besides');
+is(value($target, 'SELECT uidvalidity > (SELECT uidvalidity FROM mail_mailbox WHERE id = 102) FROM mail_mailbox WHERE id = 500'),
+	't', 'its UIDVALIDITY is higher');
 
 $_->stop foreach $source, $target;
 done_testing();

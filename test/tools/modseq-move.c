@@ -405,7 +405,7 @@ verify(const char *state)
  * changes nothing here, conflicts with.
  *
  * It is a transaction of its own, lest others wait for ours to create
- * mailboxes.
+ * mailboxes; and before what the user has us run in ours, which may do so, too.
  * And its commit flushes the WAL that ours has written so far: else, after a
  * crash of the target, another transaction could get the number of ours, and be
  * taken for it by resolve().
@@ -413,20 +413,21 @@ verify(const char *state)
 static void
 raise_uidvalidity(void)
 {
-	Side		other = target;
+	static Side other = {.name = "target"};
 	char	   *highest = ask(&source, "SELECT last_value"
 							  " FROM modseq.uidvalidity_seq");
 
 	step("raise uidvalidity");
-	other.conn = NULL;
+	other.conninfo = target.conninfo;
 	open_side(&other);
-	command(&other, "BEGIN");
+	command(&other, "BEGIN; SET LOCAL lock_timeout = '10s'");
 	command(&other, "ALTER SEQUENCE modseq.uidvalidity_seq OWNED BY NONE");
 	command(&other, text("SELECT setval('modseq.uidvalidity_seq', %s)"
 						 " FROM modseq.uidvalidity_seq WHERE last_value < %s",
 						 highest, highest));
 	command(&other, "COMMIT");
 	PQfinish(other.conn);
+	other.conn = NULL;
 }
 
 /*
@@ -451,7 +452,6 @@ commit_both(const char *gid)
 {
 	PGresult   *result;
 
-	raise_uidvalidity();
 	step("prepare");
 	undecided = true;
 	result = PQexec(source.conn, text("PREPARE TRANSACTION %s", literal(gid)));
@@ -502,6 +502,7 @@ move(void)
 	verify(state);
 	gid = text("%s%s %s", gid_start, ask(&target, identity_text),
 			   ask(&target, number_text));
+	raise_uidvalidity();
 	if (source_sql != NULL)
 		run_for_user(&source, source_sql);
 	if (target_sql != NULL)

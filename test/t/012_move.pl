@@ -554,5 +554,31 @@ is(value($target, 'SELECT count(*) FROM mail_mailbox WHERE id IN (102, 500)'), '
 is(value($target, 'SELECT uidvalidity > (SELECT uidvalidity FROM mail_mailbox WHERE id = 102) FROM mail_mailbox WHERE id = 500'),
 	't', 'its UIDVALIDITY is higher');
 
+#
+# A table whose condition reads another one that moves
+#
+
+$_->safe_psql('postgres', <<'SQL') foreach $source, $target;
+CREATE TABLE body (id int PRIMARY KEY, mail_id bigint REFERENCES mail);
+CREATE TABLE attached (id int PRIMARY KEY, body_id int REFERENCES body);
+SQL
+$source->safe_psql('postgres', <<'SQL');
+INSERT INTO body SELECT row_number() OVER (ORDER BY box_id, uid), id FROM mail WHERE box_id IN (103, 104);
+INSERT INTO attached SELECT id, id FROM body;
+SQL
+
+sub chain
+{
+	my ($mailbox) = @_;
+	my $bodies = "mail_id IN (SELECT id FROM mail WHERE box_id = $mailbox)";
+
+	return [ [ '--with', "body:$bodies" ], [ '--with', "attached:body_id IN (SELECT id FROM body WHERE $bodies)" ] ];
+}
+
+refuses('mailbox', 103, 'mail', qr/table public.attached had 3 rows to move, and 0 when others were gone/,
+	options => [ map { @$_ } @{ chain(103) } ]);
+moves('mailbox', 103, 'mail', options => [ map { @$_ } reverse @{ chain(103) } ]);
+is(value($_, 'SELECT (SELECT count(*) FROM body), count(*) FROM attached'), '3|3', 'a chain') foreach $source, $target;
+
 $_->stop foreach $source, $target;
 done_testing();

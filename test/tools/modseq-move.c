@@ -66,6 +66,7 @@ typedef struct Part
 	char	   *columns;
 	char	   *order;			/* in which its rows are locked, or NULL */
 	bool		is_with;		/* not the store's, but told */
+	long		found;			/* how many rows are to move */
 	long		rows;			/* how many have moved */
 } Part;
 
@@ -330,6 +331,9 @@ lock(void)
 	check_references(&source, referring_text);
 	if (is_so(&source, shared_sql))
 		die("messages are in other mailboxes, too, that do not move");
+	for (int i = 0; i < n_parts; i++)
+		parts[i].found = atol(ask(&source, text("SELECT count(*) %s",
+												rows_of(&parts[i]))));
 }
 
 static void
@@ -355,6 +359,10 @@ move_rows(Part *part)
 	check_result(&source, PQgetResult(source.conn));
 	while (PQgetResult(source.conn) != NULL)
 		;
+	if (part->rows < part->found)
+		die("table %s had %ld rows to move, and %ld when others were gone\n"
+			"Give its --with before those that its condition reads.",
+			part->table, part->found, part->rows);
 	if (PQputCopyEnd(target.conn, NULL) != 1)
 		die("target: %s", PQerrorMessage(target.conn));
 	check_result(&target, PQgetResult(target.conn));

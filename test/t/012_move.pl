@@ -580,5 +580,41 @@ refuses('mailbox', 103, 'mail', qr/table public.attached had 3 rows to move, and
 moves('mailbox', 103, 'mail', options => [ map { @$_ } reverse @{ chain(103) } ]);
 is(value($_, 'SELECT (SELECT count(*) FROM body), count(*) FROM attached'), '3|3', 'a chain') foreach $source, $target;
 
+#
+# Foreign keys, while others write
+#
+
+# Whoever refers to a message that is on its way waits. So that it takes long, the target's table of another part is locked.
+{
+	my $holder = session($target, 'holder');
+	my $said = '';
+
+	$_->safe_psql('postgres', 'CREATE TABLE child (mail_id bigint REFERENCES mail)') foreach $source, $target;
+	$holder->query_safe('BEGIN; LOCK TABLE body');
+	$run = IPC::Run::start([ command_for($source, $target, '--mailbox', 104, map { @$_ } reverse @{ chain(104) }), 'mail' ],
+		'<', \undef, '2>', \$said);
+	wait_until_waits($target, 'modseq-move', 'relation');
+	is(sqlstate($source, "SET lock_timeout = '100ms'; INSERT INTO child SELECT id FROM mail WHERE box_id = 104"), '55P03',
+		'who refers to what moves waits');
+	$holder->query_safe('COMMIT');
+	$run->finish;
+	like($said, qr/^moved$/m, 'and it moves');
+
+	# What is referred to goes at the target
+	value($target, 'INSERT INTO blob VALUES (8)');
+	value($source, 'INSERT INTO blob VALUES (8); UPDATE mail SET blob_id = 8 WHERE box_id = 105 AND uid = 1');
+	$said = '';
+	$holder->query_safe('BEGIN; DELETE FROM blob WHERE id = 8');
+	$run = IPC::Run::start([ command_for($source, $target, '--mailbox', 105), 'mail' ], '<', \undef, '2>', \$said);
+	wait_until_waits($target, 'modseq-move', 'transactionid');
+	$holder->query_safe('COMMIT');
+	$run->finish;
+	like($said, qr/rows of table mail refer to rows of table blob that are not there/, 'what is referred to is about to go');
+	value($target, 'INSERT INTO blob VALUES (8)');
+	$holder->query_safe('BEGIN; UPDATE blob SET id = id WHERE id = 8');
+	moves('mailbox', 105, 'mail');
+	hang_up($holder);
+}
+
 $_->stop foreach $source, $target;
 done_testing();

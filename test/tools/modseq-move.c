@@ -28,9 +28,9 @@
  * with the session.
  *
  * Locks, at the source: the rows of the account and of counters, in that
- * order and FOR UPDATE; then each row as it is deleted.  Who has locked
- * messages first waits for us then, as we for him.  No writer shall die of it:
- * we let go before anybody looks for a deadlock, and start over.
+ * order and FOR UPDATE; then all rows that move.  Who has locked messages
+ * first waits for us then, as we for him.  No writer shall die of it: we let
+ * go before anybody looks for a deadlock, and start over.
  *
  *-------------------------------------------------------------------------
  */
@@ -310,6 +310,15 @@ enter_incarnation(void)
 	command(&source, "COMMIT");
 }
 
+/* How many there are at the source.  No row can come to refer to them now. */
+static long
+lock_rows(const Part *part)
+{
+	return atol(ask(&source, text("SELECT count(*) FROM"
+								  " (SELECT %s FOR UPDATE OF %s) AS l",
+								  rows_of(part), part->alias)));
+}
+
 /*
  * Keep writers away.  They take the locks of accounts first, then those of
  * mailboxes in ascending order, as we do.
@@ -328,12 +337,11 @@ lock(void)
 								  parts[i].alias));
 	}
 	command(&source, patience_text);
+	for (int i = 0; i < n_parts; i++)
+		parts[i].found = lock_rows(&parts[i]);
 	check_references(&source, referring_text);
 	if (is_so(&source, shared_sql))
 		die("messages are in other mailboxes, too, that do not move");
-	for (int i = 0; i < n_parts; i++)
-		parts[i].found = atol(ask(&source, text("SELECT count(*) %s",
-												rows_of(&parts[i]))));
 }
 
 static void
@@ -394,7 +402,9 @@ verify(const char *state)
 	problems = lines_of(run(&target, check_sql));
 	if (*problems != '\0')
 		die("modseq.check() at the target says\n%s", problems);
+	command(&target, "SET LOCAL lock_timeout = '10s'");
 	check_references(&target, referred_text);
+	command(&target, "SET LOCAL lock_timeout = 0");
 
 	result = run_with(&target, sequences_text, moved(), NULL, NULL);
 	for (int i = 0; i < PQntuples(result); i++)

@@ -216,6 +216,7 @@ FOREIGN_KEYS
 " LEFT JOIN moved r ON r.relation = fk.child"
 " WHERE (p.own AND r.own AND r.relation <> p.relation) IS NOT TRUE";
 
+/* At the target, where they may be about to be deleted */
 static const char referred_text[] =
 FOREIGN_KEYS
 " SELECT format('rows of table %s refer to rows of table %s that are not there"
@@ -223,9 +224,12 @@ FOREIGN_KEYS
 "  fk.conname),"
 " format('SELECT EXISTS (SELECT FROM ("
 "SELECT %2$s.* FROM %1$s AS %2$s WHERE %3$s) AS r"
-" WHERE %4$s AND NOT EXISTS (SELECT FROM %5$s AS p WHERE %6$s))',"
-"  r.relation, r.alias, r.cond, fk.refers, fk.parent, fk.matches)"
-" FROM fk JOIN moved r ON r.relation = fk.child";
+" WHERE %4$s AND NOT EXISTS (SELECT FROM %5$s AS p WHERE %6$s %7$s))',"
+"  r.relation, r.alias, r.cond, fk.refers, fk.parent, fk.matches,"
+"  CASE WHEN p.own AND r.own AND r.relation <> p.relation THEN ''"
+"   ELSE 'FOR KEY SHARE OF p' END)"
+" FROM fk JOIN moved r ON r.relation = fk.child"
+" LEFT JOIN moved p ON p.relation = fk.parent";
 
 /* -> queries that say which sequences may give out keys that have arrived */
 static const char sequences_text[] =

@@ -616,5 +616,21 @@ is(value($_, 'SELECT (SELECT count(*) FROM body), count(*) FROM attached'), '3|3
 	hang_up($holder);
 }
 
+#
+# Names and keys that look like what we put together
+#
+
+$_->safe_psql('postgres', <<'SQL') foreach $source, $target;
+CREATE TABLE "b%d" (id text PRIMARY KEY);
+CREATE TABLE "m%d" (id serial PRIMARY KEY, box_id text NOT NULL REFERENCES "b%d");
+SELECT modseq.attach('"m%d"', '"b%d"');
+SQL
+my @odd = ('1', '@store@', '@chosen@', '%s', q{it's \\}, '{b.name}', '$1');
+$source->safe_psql('postgres', 'INSERT INTO "b%d" VALUES ' . join(', ', map { my $key = s/'/''/gr; "('$key')" } @odd));
+$source->safe_psql('postgres', 'INSERT INTO "m%d" (box_id) SELECT id FROM "b%d"');
+like(moves('mailbox', $_, '"m%d"'), qr/sequence "m%d_id_seq" is at 1, and column "id" of table "m%d" has \d now: if both/,
+	'the sequence is named') foreach @odd;
+is(value($target, 'SELECT count(*) FROM "m%d" JOIN "b%d" b ON b.id = box_id'), scalar @odd, 'odd names');
+
 $_->stop foreach $source, $target;
 done_testing();

@@ -89,9 +89,9 @@ FROM_STORE
  * for mailboxes that are gone and remembered.
  */
 static const char queries_text[] =
-"SELECT replace(replace(modseq_internal.expand_template(s, q.text),"
-"  '@chosen@', $3), '@store@',"
-"  quote_literal(modseq_internal.qualified_name(s.message)) || '::regclass')"
+"SELECT replace(replace(modseq_internal.expand_template(s, q.text), '@store@',"
+"  quote_literal(modseq_internal.qualified_name(s.message)) || '::regclass'),"
+"  '@chosen@', $3)"
 FROM_STORE IS_CHOSEN
 " CROSS JOIN LATERAL (VALUES"
 " (1, $q$SELECT {b.name}, {b.counters}, d.*"
@@ -234,15 +234,15 @@ FOREIGN_KEYS
 /* -> queries that say which sequences may give out keys that have arrived */
 static const char sequences_text[] =
 "WITH " MOVED
-" SELECT format('SELECT format(%1$L, q.last_value, max(x.%2$I))"
+" SELECT format('SELECT concat(%1$L, q.last_value, %8$L, max(x.%2$I),"
+" '' now: if both servers draw from one range, raise it'')"
 " FROM (SELECT %4$s.* FROM %3$s AS %4$s WHERE %5$s) AS x, %6$s AS q"
 " GROUP BY q.last_value, q.is_called"
 " HAVING max(x.%2$I) >= q.last_value + q.is_called::int"
 " AND max(x.%2$I) <= %7$s',"
-"  format('sequence %s is at %%s, and column \"%s\" of table %s has %%s now:"
-" if both servers draw from one range, raise it', s.oid::regclass, a.attname,"
-"   m.relation),"
-"  a.attname, m.relation, m.alias, m.cond, s.oid::regclass, q.seqmax)"
+"  format('sequence %s is at ', s.oid::regclass), a.attname, m.relation,"
+"  m.alias, m.cond, s.oid::regclass, q.seqmax,"
+"  format(', and column \"%s\" of table %s has ', a.attname, m.relation))"
 " FROM moved m"
 " JOIN pg_depend d ON d.refobjid = m.relation AND d.deptype IN ('a', 'i')"
 "  AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass"

@@ -17,11 +17,13 @@ my $target = new_server('target', '');
 
 $_->start foreach $source, $target;
 
+my $dbname = 'postgres';
+
 sub command_for
 {
 	my ($from, $to, @options) = @_;
 
-	return ($tool, @options, $from->connstr('postgres'), $to->connstr('postgres'));
+	return ($tool, @options, $from->connstr($dbname), $to->connstr($dbname));
 }
 
 # Move, and return what was said; whether it went well is told by an exit code, or a signal
@@ -631,6 +633,20 @@ $source->safe_psql('postgres', 'INSERT INTO "m%d" (box_id) SELECT id FROM "b%d"'
 like(moves('mailbox', $_, '"m%d"'), qr/sequence "m%d_id_seq" is at 1, and column "id" of table "m%d" has \d now: if both/,
 	'the sequence is named') foreach @odd;
 is(value($target, 'SELECT count(*) FROM "m%d" JOIN "b%d" b ON b.id = box_id'), scalar @odd, 'odd names');
+
+#
+# Bytes that are in no encoding
+#
+
+$dbname = 'bytes';
+foreach my $node ($source, $target)
+{
+	$node->safe_psql('postgres', "CREATE DATABASE bytes TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'");
+	create_store($node, 'bytes', 0);
+}
+$source->safe_psql('bytes', "SET client_encoding = SQL_ASCII; INSERT INTO box VALUES (1, 'box'); INSERT INTO mail (box_id, subject) VALUES (1, E'caf\\xe9')");
+moves('mailbox', 1, 'mail');
+is($target->safe_psql('bytes', "SELECT encode(subject::bytea, 'hex') FROM mail"), '636166e9', 'bytes that are in no encoding');
 
 $_->stop foreach $source, $target;
 done_testing();

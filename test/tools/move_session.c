@@ -192,4 +192,10 @@ open_side(Side *side)
 		die("%s: %s", side->name, PQerrorMessage(side->conn));
 	PQsetNoticeProcessor(side->conn, ignore, NULL);
 	command(side, settings);
+
+	/* Bytes that the source knows no encoding of go as they are */
+	if (strcmp(PQparameterStatus(source.conn, "server_encoding"),
+			   "SQL_ASCII") == 0 &&
+		PQsetClientEncoding(side->conn, "SQL_ASCII") != 0)
+		die("%s: %s", side->name, PQerrorMessage(side->conn));
 }

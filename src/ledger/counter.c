@@ -28,14 +28,22 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "utils/inval.h"
 
 /* --- the lock ---------------------------------------------------------- */
 
-/* counter_know: the row at that place is locked, and has that much or more */
+/*
+ * counter_know: the row at that place is locked, and has that much or more
+ *
+ * Whoever has committed another incarnation before we had the lock, we hear of
+ * it here: PostgreSQL looks only when it takes a lock on a table.
+ */
 void
 counter_know(Counters *counters, const RowPlace *place, int64 uidnext,
 			 int64 highestmodseq)
 {
+	if (!counters->locked)
+		AcceptInvalidationMessages();
 	if (!row_place_is_known(&counters->place, place))
 		counters->first = *place;
 	counters->place = *place;
@@ -211,8 +219,12 @@ counter_raise(Store *store, Mailbox *mailbox)
 		claim_name(store, mailbox);
 		know_locked(mailbox_counters(mailbox), &row);
 
+		/* Another incarnation has begun before we had the lock */
+		if (row.highestmodseq <= incarnation_current()->modseq)
+			counter_enter_raised(store, mailbox, row.highestmodseq - 1);
+
 		/* A partition's own may have put the old number back: take another */
-		if (work->value == 0 && !is_altered(store, mailbox))
+		else if (work->value == 0 && !is_altered(store, mailbox))
 		{
 			work->issued = row.highestmodseq;
 			counter_used(mailbox, row.highestmodseq);

@@ -145,7 +145,7 @@ uid_is_used(Store *store, Mailbox *mailbox, int64 uid)
 						" of mailbox %s",
 						uid, uidnext, key_text(store, mailbox_key(mailbox))),
 				 errdetail("A server before this one, of which commits are lost, may have given it to another message."),
-				 errhint("Call modseq.lock() in the same transaction before UIDNEXT is read or raised, or leave the UID NULL.")));
+				 errhint("Leave the UID NULL to have the next one assigned, or choose one from UIDNEXT on, as modseq.lock() returns it in the same transaction.")));
 	if (!store->uid_is_unique)
 		uidnext = Max(uidnext, mailbox_counters(mailbox)->next_uid);
 	ereport(ERROR,

@@ -159,6 +159,17 @@ SELECT * FROM box WHERE name = 'h';
 SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
 ROLLBACK;
 
+-- A new mailbox begins like that, too, and the hint helps there
+BEGIN;
+INSERT INTO mailbox VALUES ('new');
+SAVEPOINT s;
+INSERT INTO mail (mailbox, uid) VALUES ('new', 5);
+ROLLBACK TO s;
+SELECT uidnext FROM modseq.lock('mail', 'new');
+INSERT INTO mail (mailbox, uid) VALUES ('new', 10005) RETURNING uid;
+INSERT INTO mail (mailbox) VALUES ('new') RETURNING uid;
+ROLLBACK;
+
 -- What is rolled back has not begun; a savepoint neither
 SELECT begins(2 * :J, 20000);
 BEGIN;

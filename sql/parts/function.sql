@@ -70,8 +70,8 @@ BEGIN
 			'TABLE (uid bigint, modseq modseq.modseq)', 'STABLE ROWS 100',
 			'FETCH (CHANGEDSINCE since): UID and mod-sequence of the messages whose mod-sequence is above since '
 			'(exclusive; 0 gives all), of those in uids if it is given, by ascending UID (RFC 7162 section '
-			'3.1.4.1). If a server that is lost may have given since, all. From the caller''s snapshot and with the caller''s rights; takes no lock. Errors: 42501, '
-			'42704 for an unknown mailbox, 22004 for a null, 55000 if the store is not attached.'),
+			'3.1.4.1). If a server that is lost may have given since, all. From the caller''s snapshot and with the '
+			'caller''s rights; takes no lock. Errors: 42501, 42704 for an unknown mailbox, 22004 for a null, 55000 if the store is not attached.'),
 		('vanished_since', ', since modseq.modseq, uids modseq.uidset DEFAULT NULL',
 			'modseq.uidset', 'STABLE',
 			'VANISHED (EARLIER): the UIDs that were expunged or moved away under a mod-sequence above since '
@@ -92,7 +92,8 @@ BEGIN
 			'STORE (UNCHANGEDSINCE since): one row for each UID of the set, by ascending UID, with the verdict '
 			'''unchanged'' (mod-sequence at most since: store to it), ''modified'' (above since: it belongs into '
 			'the MODIFIED response code) or ''expunged'' (there is no such message; modseq is null) (RFC 7162 '
-			'section 3.1.3). If a server that is lost may have given since, all that are there are ''modified''. Takes the mailbox lock first and judges by a newer snapshot, so the verdicts hold '
+			'section 3.1.3). If a server that is lost may have given since, all that are there are ''modified''. '
+			'Takes the mailbox lock first and judges by a newer snapshot, so the verdicts hold '
 			'until the transaction ends. Errors as modseq.lock(), 22004 for a null, 54000 if more than a million '
 			'of the UIDs were never assigned.'),
 		('resync',

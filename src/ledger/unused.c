@@ -52,8 +52,9 @@ accounted_uid(const MailboxLevel *level)
  * unused_is_due: is there a UID that the rows of vanished UIDs must
  * be told of?
  *
- * Mostly those that arrived follow on UIDNEXT, without a gap.  Of a mailbox that
- * is gone nobody asks; one whose new key we are still to hear of is told then.
+ * Mostly those that arrived follow on UIDNEXT, without a gap.  Of a mailbox
+ * that is gone nobody asks; one whose new key we are still to hear of is told
+ * then.
  */
 bool
 unused_is_due(Mailbox *mailbox)

@@ -425,10 +425,11 @@ mailbox_updated(const RowChange *change, const Datum *from,
  * the mailbox they go, and a new UIDVALIDITY ends their use.  UIDs that are
  * left without a message by a raised UIDNEXT, or by that of a new row, vanish
  * (rule "arrivals").  Who raises HIGHESTMODSEQ has begun an incarnation in the
- * mailbox (rule "incarnations").  A new mailbox ends what was known of another one that
- * had its key.  Who waits for a mailbox whose key is gone is woken.  Error
- * 22023 if a counter would be lowered, 0A000 if an UPDATE takes the mailbox to
- * another partition, 22003 if UIDNEXT or UIDVALIDITY would be out of range.
+ * mailbox (rule "incarnations").  A new mailbox ends what was known of another
+ * one that had its key.  Who waits for a mailbox whose key is gone is woken.
+ * Error 22023 if a counter would be lowered, 0A000 if an UPDATE takes the
+ * mailbox to another partition, 22003 if UIDNEXT or UIDVALIDITY would be out of
+ * range.
  * The row lock of the mailbox is held already.
  */
 Datum

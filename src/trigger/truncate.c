@@ -7,9 +7,9 @@
  * bulk.c.
  *
  * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table, also while mailboxes
- * are waited for.  We must not give it up meanwhile: a trigger that fired before
- * ours may have read what is about to go.  So beside who has locked mailboxes
- * first it may be a deadlock; LOCK TABLE before it is the remedy (attach.md).
+ * are waited for.  We must not give it up: a trigger that fired before ours may
+ * have read what is about to go.  So beside who has locked mailboxes first it
+ * may be a deadlock; LOCK TABLE before it is the remedy (attach.md).
  *
  * Memory: the command's.
  *

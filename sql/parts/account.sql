@@ -21,7 +21,7 @@ COMMENT ON FUNCTION modseq_internal.account_definitions IS
 
 CREATE FUNCTION modseq_internal.list_definition(name name, relation regclass, attribute name) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT format('%I %s', name, format_type(t.typarray, NULL))
+	SELECT format('%I %s', name, format_type(t.typarray, -1))
 		|| coalesce((SELECT ' COLLATE ' || c.name FROM column_collation(relation, attribute) AS c), '')
 	FROM pg_type t
 	WHERE t.oid = column_type(relation, attribute)

@@ -42,3 +42,18 @@ DELETE FROM message WHERE id = 2;
 SELECT modseq.compact('message', '0');
 SELECT * FROM modseq.check('message');
 DROP SCHEMA columns_log CASCADE;
+
+-- A type whose name means one letter where no length is said
+BEGIN;
+SET LOCAL client_min_messages = warning;
+CREATE SCHEMA columns_short;
+SET LOCAL search_path = columns_short, public;
+CREATE TABLE short_box (id int PRIMARY KEY);
+CREATE TABLE short_mail (email char(5) PRIMARY KEY, thread char(3) NOT NULL, box_id int NOT NULL REFERENCES short_box);
+DO $$ BEGIN PERFORM modseq.attach('short_mail', 'short_box', account => '{}', email => 'email', thread => 'thread'); END $$;
+INSERT INTO short_box VALUES (1);
+INSERT INTO short_mail VALUES ('abc', 'x', 1), ('abcde', 'xyz', 1);
+DELETE FROM short_mail;
+SELECT emails, threads FROM short_mail_departed;
+SELECT * FROM modseq.check('short_mail');
+ROLLBACK;

@@ -93,6 +93,16 @@ get_column(HeapTuple row, TupleDesc desc, AttrNumber attnum, int64 *value)
 	return true;
 }
 
+/* Keeps the one with the higher number */
+static void
+keep_higher(Incarnation *kept, const int64 *number)
+{
+	if (number[INCARNATION_MODSEQ] < kept->modseq)
+		return;
+	kept->modseq = number[INCARNATION_MODSEQ];
+	kept->uid_gap = number[INCARNATION_UID_GAP];
+}
+
 static void
 see_row(Relation rel, HeapTuple row, bool is_pending, Found *found)
 {
@@ -111,20 +121,12 @@ see_row(Relation rel, HeapTuple row, bool is_pending, Found *found)
 	if (ours && is_pending)
 	{
 		found->pending = true;
-		if (number[INCARNATION_MODSEQ] >= found->copy.modseq)
-		{
-			found->copy.modseq = number[INCARNATION_MODSEQ];
-			found->copy.uid_gap = number[INCARNATION_UID_GAP];
-		}
+		keep_higher(&found->copy, number);
 	}
 	else if (ours)
 	{
 		found->ours = true;
-		if (number[INCARNATION_MODSEQ] >= found->found.modseq)
-		{
-			found->found.modseq = number[INCARNATION_MODSEQ];
-			found->found.uid_gap = number[INCARNATION_UID_GAP];
-		}
+		keep_higher(&found->found, number);
 	}
 	else
 		found->other = Max(found->other, number[INCARNATION_MODSEQ]);
@@ -252,21 +254,24 @@ add_incarnation(Relation rel, bool anyway, Found *found)
 	UnlockRelationOid(relid, ShareUpdateExclusiveLock);
 }
 
-/* incarnation_learn: reads which one it is, or begins it */
-const Incarnation *
-incarnation_learn(void)
+/* Reads which one it is, unless that is known; begins it if that is wanted */
+static bool
+learn(bool begin)
 {
 	Relation	rel;
 	Found		found;
 
+	if (known)
+		return true;
 	rel = open_table();
 	read_table(rel, &found);
-	if (!found.ours)
+	if (!found.ours && begin)
 		add_incarnation(rel, false, &found);
 	table_close(rel, AccessShareLock);
-	current = found.found;
-	known = true;
-	return &current;
+	known = found.ours || begin;
+	if (known)
+		current = found.found;
+	return known;
 }
 
 /*
@@ -278,7 +283,8 @@ incarnation_learn(void)
 const Incarnation *
 incarnation_current(void)
 {
-	return known ? &current : incarnation_learn();
+	learn(true);
+	return &current;
 }
 
 /*
@@ -290,19 +296,7 @@ incarnation_current(void)
 bool
 incarnation_may_follow(int64 highestmodseq)
 {
-	if (!known)
-	{
-		Relation	rel = open_table();
-		Found		found;
-
-		read_table(rel, &found);
-		table_close(rel, AccessShareLock);
-		if (!found.ours)
-			return true;
-		current = found.found;
-		known = true;
-	}
-	return highestmodseq <= current.modseq;
+	return !learn(false) || highestmodseq <= current.modseq;
 }
 
 /* incarnation_begin: another one begins; returns its number */

@@ -450,9 +450,7 @@ counter_guess(Store *store, Mailbox *mailbox)
 
 	if (work->guess != 0)
 		return Max(work->guess, 0);
-	for (const MailboxLevel *outer = mailbox->level->outer; outer != NULL;
-		 outer = outer->outer)
-		work->guess = Max(work->guess, outer->work.guess);
+	work->guess = mailbox_guess(mailbox);
 	if (work->guess > 0)
 		return work->guess;
 	work->guess = -1;

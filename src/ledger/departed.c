@@ -102,18 +102,6 @@ departed_add_arrays(Store *store, Mailbox *mailbox, const Datum *arrays)
 	statement_list(mailbox);
 }
 
-/* What the value of the statement was guessed to be; 0 if it was not */
-static int64
-guess_of(const Mailbox *mailbox)
-{
-	int64		guess = 0;
-
-	for (const MailboxLevel *level = mailbox->level; level != NULL;
-		 level = level->outer)
-		guess = Max(guess, level->work.guess);
-	return guess;
-}
-
 /*
  * departed_add_left: the mailbox does not have that key any more; messages may
  * still be there
@@ -131,7 +119,7 @@ departed_add_left(Store *store, Mailbox *mailbox, const Datum *key)
 
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = PointerGetDatum(uidset_from_builder(begun));
-	params[store->nkeys + 1] = Int64GetDatum(guess_of(mailbox));
+	params[store->nkeys + 1] = Int64GetDatum(mailbox_guess(mailbox));
 	SPI_connect();
 	plan_execute(store, store->thread.name != NULL ? PLAN_LEFT_THREADS :
 				 PLAN_LEFT_MESSAGES, params, PLAN_AS_OWNER);
@@ -220,7 +208,7 @@ departed_was_guessed(Store *store, Mailbox *mailbox, const Datum *key,
 	Datum		params[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
-	if (created == 0 || created != guess_of(mailbox))
+	if (created == 0 || created != mailbox_guess(mailbox))
 		return false;
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(uid);

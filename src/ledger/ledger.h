@@ -276,7 +276,6 @@ typedef struct Incarnation
 /* No number of an incarnation is below, nor does anybody count so far */
 #define LEAST_JUMP	(INT64CONST(1) << 40)
 
-extern const Incarnation *incarnation_learn(void);
 extern const Incarnation *incarnation_current(void);
 extern bool incarnation_may_follow(int64 highestmodseq);
 extern int64 incarnation_begin(void);
@@ -352,6 +351,7 @@ extern Datum departures_lost(const Departures *list,
 extern MemoryContext level_memory(void);
 extern Counters *mailbox_counters(Mailbox *mailbox);
 extern Work *mailbox_work(Mailbox *mailbox);
+extern int64 mailbox_guess(const Mailbox *mailbox);
 extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
 extern void mailbox_move_changes(Changes *from, Changes *to);
 extern void mailbox_merge_work(Work *from, Work *to);

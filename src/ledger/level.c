@@ -123,6 +123,18 @@ mailbox_work(Mailbox *mailbox)
 	return &current_level(mailbox)->work;
 }
 
+/* mailbox_guess: what its value was guessed to be, in any level; 0 if not */
+int64
+mailbox_guess(const Mailbox *mailbox)
+{
+	int64		guess = 0;
+
+	for (const MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+		guess = Max(guess, level->work.guess);
+	return guess;
+}
+
 void
 mailbox_move_uids(UidBuilder *from, UidBuilder *to)
 {

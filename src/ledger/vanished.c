@@ -33,10 +33,10 @@ vanished_not_stored(Store *store, const Datum *key)
 
 /* Is that row there, or may nothing of others have changed it? */
 static bool
-is_written(Store *store, Datum *params)
+is_written(Store *store, PlanId find, Datum *params)
 {
 	return !store->table[TABLE_VANISHED].altered ||
-		plan_execute(store, PLAN_FIND_VANISHED, params, PLAN_AS_OWNER) == 1;
+		plan_execute(store, find, params, PLAN_AS_OWNER) == 1;
 }
 
 /* Of a key that was dropped, or changed, there must be no row left */
@@ -179,9 +179,8 @@ vanished_append(Store *store, Mailbox *mailbox)
 	work->owed.lost = 0;
 	SPI_connect();
 	if (plan_execute(store, plan, params, PLAN_AS_OWNER) != 1 ||
-		(store->table[TABLE_VANISHED].altered &&
-		 plan_execute(store, plan == PLAN_APPEND_LOST ? PLAN_FIND_LOST :
-					  PLAN_FIND_VANISHED, params, PLAN_AS_OWNER) != 1))
+		!is_written(store, plan == PLAN_APPEND_LOST ? PLAN_FIND_LOST :
+					PLAN_FIND_VANISHED, params))
 		vanished_not_stored(store, mailbox_key(mailbox));
 	SPI_finish();
 	work->appended = value;
@@ -441,7 +440,8 @@ vanished_remember(Store *store, const Datum *key, int64 uidnext,
 	params[store->nkeys + 1] = PointerGetDatum(uidset_from_builder(&builder));
 	SPI_connect();
 	if (plan_execute(store, PLAN_REMEMBER_VANISHED, params,
-					 PLAN_AS_OWNER) != 1 || !is_written(store, params))
+					 PLAN_AS_OWNER) != 1 ||
+		!is_written(store, PLAN_FIND_VANISHED, params))
 		vanished_not_stored(store, key);
 	SPI_finish();
 }

@@ -107,7 +107,7 @@ find_range_clause(const IndexPath *path, RangeClause *found)
 		bool		one;
 
 		if (clause->lossy && list_length(clause->indexquals) == 2)
-			set = uidset_plan_operand((Node *) clause->rinfo->clause);
+			set = uidset_plan_operand((Node *) clause->rinfo->clause, NULL);
 		if (set != NULL && found->set == NULL)
 		{
 			found->set = set;
@@ -146,7 +146,7 @@ has_range_clause(const List *conditions)
 	{
 		Expr	   *clause = lfirst_node(RestrictInfo, lc)->clause;
 
-		if (uidset_plan_operand((Node *) clause) != NULL)
+		if (uidset_plan_operand((Node *) clause, NULL) != NULL)
 			return true;
 	}
 	return false;
@@ -293,15 +293,10 @@ index_has_uid(IndexOptInfo *index, const List *conditions)
 	foreach(lc, conditions)
 	{
 		Node	   *clause = (Node *) lfirst_node(RestrictInfo, lc)->clause;
-		Node	   *set = uidset_plan_operand(clause);
-		List	   *args;
 		Node	   *uid;
 
-		if (set == NULL)
+		if (uidset_plan_operand(clause, &uid) == NULL)
 			continue;
-		args = is_opclause(clause) ? ((OpExpr *) clause)->args :
-			((FuncExpr *) clause)->args;
-		uid = linitial(args) == set ? lsecond(args) : linitial(args);
 		for (int i = 0; i < index->nkeycolumns; i++)
 			if (match_index_to_operand(uid, i, index))
 				return true;

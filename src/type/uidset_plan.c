@@ -83,16 +83,18 @@ modseq_uidset_contains_support(PG_FUNCTION_ARGS)
 }
 
 /*
- * uidset_plan_operand: of a clause with that support function, the set.  An
- * operator is looked up by its function, which has many names.
+ * uidset_plan_operand: of a clause with that support function, the set, and the
+ * UID if that is wanted.  An operator is looked up by its function, which has
+ * many names.
  */
 Node *
-uidset_plan_operand(Node *clause)
+uidset_plan_operand(Node *clause, Node **uid)
 {
 	Oid			function;
 	List	   *args;
 	Oid			support;
 	FmgrInfo	finfo;
+	bool		uid_first;
 
 	if (is_opclause(clause))
 	{
@@ -116,7 +118,10 @@ uidset_plan_operand(Node *clause)
 	fmgr_info(support, &finfo);
 	if (finfo.fn_addr != modseq_uidset_contains_support)
 		return NULL;
-	return is_uid(linitial(args)) ? lsecond(args) : linitial(args);
+	uid_first = is_uid(linitial(args));
+	if (uid != NULL)
+		*uid = uid_first ? linitial(args) : lsecond(args);
+	return uid_first ? lsecond(args) : linitial(args);
 }
 
 /*

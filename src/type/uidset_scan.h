@@ -22,7 +22,7 @@
 extern const CustomScanMethods uidset_scan_methods;
 
 /* uidset_plan.c: of "uid <@ set" and "set @> uid", the set; NULL: is neither */
-extern Node *uidset_plan_operand(Node *clause);
+extern Node *uidset_plan_operand(Node *clause, Node **uid);
 
 /* uidset_path.c: the hook that offers the scan, for _PG_init() */
 extern void uidset_path_init(void);

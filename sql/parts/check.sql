@@ -138,7 +138,6 @@ $$;
 COMMENT ON FUNCTION modseq_internal.has_mailbox IS
 	'Is there a mailbox with that key?';
 
--- A state is told to clients as the account's, and says that nothing of that type came later
 CREATE FUNCTION modseq_internal.one_mailbox(key text[]) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT CASE WHEN key IS NULL THEN '' ELSE '{one}' END
@@ -147,6 +146,7 @@ COMMENT ON FUNCTION modseq_internal.one_mailbox IS
 	'What a template begins with that reads no rows but those of the mailbox with that key, and of its account. '
 	'Nothing if the key is null: then it reads all.';
 
+-- A state is told to clients as the account's, and says that nothing of that type came later
 CREATE FUNCTION modseq_internal.check_accounts(store modseq_internal.store, key text[])
 RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

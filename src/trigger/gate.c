@@ -4,8 +4,8 @@
  *	  Who goes with his rows, and who has locked mailboxes: which of them waits.
  *
  * DETACH and DROP lock a table against all, and what leaves with it needs the
- * locks of its mailboxes.  Who called modseq.lock() has such a lock,
- * and may need the table.  Each would wait for the other.
+ * locks of its mailboxes.  Who called modseq.lock() has such a lock, and may
+ * need the table.  Each would wait for the other.
  *
  * The gate is the message table, the whole of it: all who lock mailboxes first
  * have ROW EXCLUSIVE on it before that, and so have the statements that name

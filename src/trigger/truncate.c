@@ -38,12 +38,12 @@ collect_truncated(TriggerData *data, TableRole role, const char *function)
 	List	   *partitions;
 	ListCell   *lc;
 
-	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		bulk_leave(store, role, RelationGetRelid(rel));
 		return;
 	}
+	partitions = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
 	foreach(lc, partitions)
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_PARTITIONED_TABLE &&

@@ -2,7 +2,13 @@
 -- What an account knows, against a model: all of it is noted after each statement.
 --
 -- A test that includes it makes schemas with stores, has see() make views of them, loads statements, and plays them: all
--- in one transaction, or each by itself. What note() and verify() return is wrong, but for the last row.
+-- in one transaction, or each by itself. What note() and verify() return is wrong, but for the last row. The model is in
+-- the schema accounts_model, which the test drops.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS modseq;
+\set VERBOSITY terse
+CREATE SCHEMA accounts_model;
+SET search_path = accounts_model;
 CREATE TABLE step (n int GENERATED ALWAYS AS IDENTITY, what text, account text, highest bigint, state bigint[], emails jsonb,
 	threads jsonb, boxes jsonb);
 CREATE TABLE change (account text, n int, key text);

@@ -3,12 +3,6 @@
 -- be another one exactly if something of its type changed; and what was there at each earlier state, and what has changed
 -- since, must follow from the numbers in the tables alone. Prints what is wrong, which is nothing.
 --
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS modseq;
-\set VERBOSITY terse
-CREATE SCHEMA accounts_model;
-SET search_path = accounts_model;
-
 \getenv test PG_ABS_SRCDIR
 \set model :test /include/accounts_model.sql
 \i :model

@@ -3,11 +3,6 @@
 -- what Email it is, its Thread, mailbox or account; after it they move it, delete it, or make it anew. Against the model of
 -- accounts_model: prints what is wrong, which is nothing.
 --
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS modseq;
-\set VERBOSITY terse
-CREATE SCHEMA accounts_model;
-SET search_path = accounts_model;
 \getenv test PG_ABS_SRCDIR
 \set model :test /include/accounts_model.sql
 \i :model

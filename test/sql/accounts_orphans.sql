@@ -2,11 +2,6 @@
 -- Accounts where no foreign key takes messages along with their mailbox: it is renamed, or goes, or comes back, and they
 -- stay, or follow, or go at the same time. Against the model of accounts_model: prints what is wrong, which is nothing.
 --
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS modseq;
-\set VERBOSITY terse
-CREATE SCHEMA accounts_model;
-SET search_path = accounts_model;
 \getenv test PG_ABS_SRCDIR
 \set model :test /include/accounts_model.sql
 \i :model

@@ -19,6 +19,7 @@
  *	departed.c	the table of what has left an account
  *	account.c	the account lock; one value an account and statement
  *	counter.c	the mailbox lock; handing out mod-sequences
+ *	settle.c	writing them, when the statement is over
  *	uid.c		handing out UIDs, and judging those that were chosen
  *	vanished.c	the table of vanished UIDs
  *	changes.c	the log of changes, which is in it
@@ -594,6 +595,7 @@ extern void counter_check_vacant(Store *store, const Datum *key, bool renamed,
 								 int64 uidnext);
 extern bool counter_lock(Store *store, Mailbox *mailbox);
 extern bool counter_lock_existing(Store *store, Mailbox *mailbox);
+extern bool counter_is_altered(const Store *store, Mailbox *mailbox);
 extern bool counter_raise(Store *store, Mailbox *mailbox);
 extern bool counter_is_locked(Mailbox *mailbox);
 extern void counter_check_snapshot(Store *store, Mailbox *mailbox);
@@ -608,8 +610,11 @@ extern bool counter_has_issued(Mailbox *mailbox, int64 modseq);
 extern void counter_used(Mailbox *mailbox, int64 modseq);
 extern void counter_landed(const Store *store, Mailbox *mailbox, int64 uid,
 						   int64 modseq);
-extern void counter_settle(Store *store, Mailbox *mailbox);
 pg_noreturn extern void counter_no_mailbox(Store *store, const Datum *key);
+
+/* --- settle.c ---------------------------------------------------------- */
+
+extern void counter_settle(Store *store, Mailbox *mailbox);
 
 /* --- uid.c ------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
  */
 #include "trigger/trigger.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 
 #define FOR_INSERT	(1 << TRIGGER_EVENT_INSERT)
@@ -112,4 +113,61 @@ trigger_uid(const RowChange *change, HeapTuple tuple)
 	row_get_int64(tuple, change->desc, change->shape->uid,
 				  change->shape->uid_type, &uid);
 	return uid;
+}
+
+/* A mod-sequence of a message; 0 stands for NULL, and for no such column */
+static int64
+get_modseq(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
+{
+	int64		value = 0;
+
+	if (attnum != InvalidAttrNumber)
+		row_get_int64(tuple, desc, attnum, INT8OID, &value);
+	return value;
+}
+
+/* trigger_modseq: the mod-sequence in a row of messages */
+int64
+trigger_modseq(const RowChange *change, HeapTuple tuple)
+{
+	return get_modseq(tuple, change->desc, change->shape->modseq);
+}
+
+/* trigger_created: its created_modseq, if the store has that */
+int64
+trigger_created(const RowChange *change, HeapTuple tuple)
+{
+	return get_modseq(tuple, change->desc, change->shape->created_modseq);
+}
+
+/* trigger_was_expunged, trigger_is_expunged: as the soft-delete column says */
+bool
+trigger_was_expunged(const RowChange *change)
+{
+	return row_is_expunged(change->shape, change->old, change->desc);
+}
+
+bool
+trigger_is_expunged(const RowChange *change)
+{
+	return row_is_expunged(change->shape, change->new, change->desc);
+}
+
+/* trigger_no_mailbox: an error, as the key in the new row has a NULL */
+void
+trigger_no_mailbox(const RowChange *change)
+{
+	int			i = 0;
+
+	while (i < change->store->nkeys - 1 &&
+		   !heap_attisnull(change->new, change->shape->key[i].attnum,
+						   change->desc))
+		i++;
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("message in table %s has no mailbox",
+					change->store->table[TABLE_MESSAGE].name),
+			 errdetail("Column %s is null.",
+					   change->store->table[TABLE_MESSAGE].key[i].quoted),
+			 errhint("Every message of a store is in a mailbox.")));
 }

@@ -6,7 +6,7 @@
  * A flag row that comes, goes or changes is a change of the message that it
  * belongs to.  One that an UPDATE takes to another partition goes and comes:
  * its message is reported, though perhaps no flag of it is another.  Those that
- * open and close the statement are in message.c.
+ * open and close the statement are in open.c.
  *
  * Locks: none here; see flagged.c.
  *

@@ -14,7 +14,8 @@
  *	alter.c		DDL that no row trigger sees
  *	open.c		what opens a statement, and closes it
  *	email.c		messages as their accounts know them
- *	message.c	triggers of message tables
+ *	message.c	triggers of message tables, before the row is written
+ *	collect.c	the same, after it was
  *	flag.c		the trigger of flag tables
  *	mailbox.c	triggers of mailbox tables and their sources
  *	account.c	triggers of the table of accounts
@@ -63,6 +64,11 @@ extern TriggerData *trigger_row_data(FunctionCallInfo fcinfo,
 									 TriggerFunction function,
 									 RowChange *change);
 extern int64 trigger_uid(const RowChange *change, HeapTuple tuple);
+extern int64 trigger_modseq(const RowChange *change, HeapTuple tuple);
+extern int64 trigger_created(const RowChange *change, HeapTuple tuple);
+extern bool trigger_was_expunged(const RowChange *change);
+extern bool trigger_is_expunged(const RowChange *change);
+pg_noreturn extern void trigger_no_mailbox(const RowChange *change);
 
 /* --- gate.c ------------------------------------------------------------ */
 

@@ -24,6 +24,7 @@
 #include "access/table.h"
 #include "catalog/partition.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "utils/catcache.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -460,4 +461,31 @@ shape_find(Relation rel, TableRole role)
 		return entry->shape;
 	trigger = relation_find_trigger(rel, role_triggers[role]);
 	return trigger == NULL ? NULL : shape_get(rel, role, trigger);
+}
+
+/* store_of_table: that of a table, which is locked and has that role */
+Store *
+store_of_table(Oid relid, TableRole role)
+{
+	Relation	rel = table_open(relid, NoLock);
+	Store	   *store = shape_get(rel, role, NULL)->store;
+
+	table_close(rel, NoLock);
+	return store;
+}
+
+/*
+ * store_is_strangers: has it, or that table of it, an owner other than the
+ * caller?
+ */
+bool
+store_is_strangers(const Store *store, Oid relid)
+{
+	if (relation_owner(relid) != GetUserId())
+		return true;
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		if (OidIsValid(store->table[role].relid) &&
+			relation_owner(store->table[role].relid) != GetUserId())
+			return true;
+	return false;
 }

@@ -309,6 +309,8 @@ typedef struct RowShape
 extern Store *store_get(Oid message_relid);
 extern RowShape *shape_get(Relation rel, TableRole role, Trigger *trigger);
 extern RowShape *shape_find(Relation rel, TableRole role);
+extern Store *store_of_table(Oid relid, TableRole role);
+extern bool store_is_strangers(const Store *store, Oid relid);
 extern void store_at_transaction_end(void);
 extern void store_init(void);
 

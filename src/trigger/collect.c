@@ -261,6 +261,7 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 						!is_renumbering(mailbox_get(change.store, from),
 										trigger_uid(&change, change.old)));
 	if (from != NULL)
-		collect_departure(&change, from, stays && !trigger_is_expunged(&change));
+		collect_departure(&change, from,
+						  stays && !trigger_is_expunged(&change));
 	return PointerGetDatum(NULL);
 }

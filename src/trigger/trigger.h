@@ -20,7 +20,8 @@
  *	mailbox.c	triggers of mailbox tables and their sources
  *	account.c	triggers of the table of accounts
  *	truncate.c	TRUNCATE of any of them
- *	event.c		event triggers: partitions that come or go
+ *	partition.c	partitions that go, or come
+ *	event.c		event triggers: DDL on the tables of stores
  *
  *-------------------------------------------------------------------------
  */
@@ -114,6 +115,16 @@ extern void email_departs(const RowChange *change, Mailbox *mailbox,
 						  bool stays);
 extern void email_becomes(const RowChange *change, Mailbox *mailbox,
 						  int64 uid, bool is_numbered);
+
+/* --- partition.c ------------------------------------------------------- */
+
+extern void partition_before_detach(AlterTableStmt *alter,
+									PartitionCmd *detach);
+extern void partition_before_attach(PartitionCmd *attach);
+extern void partition_before_drop(DropStmt *drop);
+extern void partition_after_create(CreateStmt *create);
+extern void partition_after_attach(PartitionCmd *attach, Oid parent);
+extern void partition_after_detach(PartitionCmd *detach, Oid parent);
 
 /* --- limit.c ----------------------------------------------------------- */
 

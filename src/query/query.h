@@ -10,6 +10,7 @@
  *	template.c	the same for SQL
  *	text_account.c	the queries of accounts
  *	text_table.c	those of whole tables
+ *	text_vanished.c	those of the table of vanished UIDs
  *	text.c		the others, and the language that all are written in
  *	probe.c		rows by their key, straight from an index
  *	planner.c	plans that stay on the indexes that attach() made
@@ -28,7 +29,7 @@
 #include "executor/execdesc.h"
 #include "storage/buf.h"
 
-/* The queries of ours; their texts are in text.c */
+/* The queries of ours; their texts are in text.c and beside it */
 typedef enum PlanId
 {
 	PLAN_LOCK_MAILBOX,
@@ -198,7 +199,7 @@ extern int	expand_query(const Store *store, const char *table,
 						 const char *params, const char *text, char **sql,
 						 Oid types[MODSEQ_MAX_PARAMS]);
 
-/* --- text_account.c, text_table.c ---------------------------------------- */
+/* --- text_account.c, text_table.c, text_vanished.c ----------------------- */
 
 /* By PlanId; one that is another file's has no text */
 typedef struct QueryText
@@ -212,6 +213,7 @@ typedef struct QueryText
 
 extern const QueryText account_queries[PLAN_IDS];
 extern const QueryText table_queries[PLAN_IDS];
+extern const QueryText vanished_queries[PLAN_IDS];
 
 /* --- text.c ------------------------------------------------------------ */
 

@@ -194,7 +194,7 @@ extern void ranges_free(Ranges *ranges);
 extern void answers_open(const char *path);
 extern void answers_close(void);
 
-/* --- the parts (schema.c, statement.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
+/* --- the parts (schema.c, statement.c, flag.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
 
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);

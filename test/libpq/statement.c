@@ -6,38 +6,13 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "converge.h"
+#include "statement.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef void (*Builder) (Client *client, const Target *target, char *sql, Law *law);
-
-static const char *const keywords[] = {
-	"'{}'", "'{x}'", "'{y,x}'", "'{x,y}'", "'{z,x,y}'", "'{x,x,y}'", "NULL"
-};
-
-static char
-random_flag(Client *client)
-{
-	return 'a' + random_number(client, 8);
-}
-
-/*
- * The target's messages, m, by their UIDs, u; or all of the mailbox.
- *
- * Statements that lock the same rows in different orders deadlock in any
- * database, and plans decide the order.  So this is written as a join with a
- * sorted list, which is a nested loop that goes by UID where it matters: see
- * session_settings().
- */
-typedef struct Wanted
-{
-	char		list[SQL_SIZE / 2];
-	char		where[60];
-} Wanted;
-
-static void
+/* want: the target's messages, or all of the mailbox: see Wanted */
+void
 want(const Target *target, bool all, Wanted *wanted)
 {
 	if (all)
@@ -51,8 +26,8 @@ want(const Target *target, bool all, Wanted *wanted)
 			 "m.mailbox_id = %d AND m.uid = u.u", target->mailbox);
 }
 
-/* The messages, or those of one partition */
-static const char *
+/* mail: the messages, or those of one partition */
+const char *
 mail(Client *client)
 {
 	static const char *const partitions[] = {
@@ -63,8 +38,8 @@ mail(Client *client)
 		partitions[random_number(client, lengthof(partitions))] : "mw_mail";
 }
 
-/* To be added to a SET list: the row goes to another partition */
-static const char *
+/* crossing: to be added to a SET list, for the row to go to another partition */
+const char *
 crossing(Client *client, int percent)
 {
 	static const char *const sets[] = {
@@ -91,7 +66,7 @@ append(Client *client, const Target *target, char *sql, Law *law)
 		snprintf(sql, SQL_SIZE, "INSERT INTO %s (mailbox_id, subject, seen, bits, kw)"
 				 " SELECT %d, 's' || g, g %% 2 = 0, g, %s FROM generate_series(1, %d) AS g",
 				 mail(client), target->mailbox,
-				 keywords[random_number(client, lengthof(keywords))], rows);
+				 random_keywords(client), rows);
 	else
 		snprintf(sql, SQL_SIZE, "INSERT INTO %s (mailbox_id, subject)"
 				 " SELECT %d, 's' || g FROM generate_series(1, %d) AS g",
@@ -154,182 +129,7 @@ upsert(Client *client, const Target *target, char *sql, Law *law)
 			 options.partitioned ? ", part" : "", own_tenant ? ", tenant" : "", action);
 }
 
-/* --- flags ------------------------------------------------------------------ */
-
-static void
-flag_columns(Client *client, const Target *target, char *sql, Law *law)
-{
-	char		set[100];
-	const char *across;
-	Wanted		wanted;
-
-	switch (random_number(client, 5))
-	{
-		case 0:
-			snprintf(set, sizeof(set), "seen = m.seen IS NOT TRUE");
-			law->known = law->if_rows = true;
-			break;
-		case 1:
-			snprintf(set, sizeof(set), "bits = coalesce(m.bits, 0) # %d",
-					 1 << random_number(client, 4));
-			law->known = law->if_rows = true;
-			break;
-		case 2:
-			snprintf(set, sizeof(set), "seen = %s",
-					 chance(client, 50) ? "true" : "false");
-			break;
-		case 3:
-			snprintf(set, sizeof(set), "kw = %s, bits = 0",
-					 keywords[random_number(client, lengthof(keywords))]);
-			break;
-		default:
-			/* Another order of the same keywords is no change */
-			snprintf(set, sizeof(set), "kw = m.kw || m.kw, seen = m.seen");
-			law->known = true;
-			break;
-	}
-	want(target, false, &wanted);
-	across = crossing(client, 20);
-	snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET %s%s FROM %s WHERE %s",
-			 across[0] ? "mw_mail" : mail(client), set, across, wanted.list,
-			 wanted.where);
-}
-
-/*
- * The flags of these messages that compare so.  Single statements lock them in
- * order of the messages' UIDs first: a join might go by the messages' keys,
- * and others then meet them in another order.
- */
-static void
-delete_flags(const Wanted *wanted, const char *compare, char flag, char *sql)
-{
-	if (options.mode == MODE_RAW)
-		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag WHERE (mail_id, flag%s) IN ("
-				 "SELECT f.mail_id, f.flag%s FROM mw_mail_flag AS f, mw_mail AS m, %s"
-				 " WHERE f.mail_id = m.%s%s AND %s AND f.flag %s '%c'"
-				 " ORDER BY m.uid, f.flag FOR UPDATE OF f)", TENANT(", tenant"),
-				 TENANT(", f.tenant"), wanted->list, FLAG_KEY,
-				 TENANT(" AND f.tenant = m.tenant"), wanted->where, compare, flag);
-	else
-		snprintf(sql, SQL_SIZE, "DELETE FROM mw_mail_flag AS f USING mw_mail AS m, %s"
-				 " WHERE f.mail_id = m.%s%s AND %s AND f.flag %s '%c'",
-				 wanted->list, FLAG_KEY, TENANT(" AND f.tenant = m.tenant"),
-				 wanted->where, compare, flag);
-}
-
-static void
-flag_table(Client *client, const Target *target, char *sql, Law *law)
-{
-	Wanted		wanted;
-	char		flag = random_flag(client);
-
-	want(target, false, &wanted);
-	/* Renaming a flag waits for its new key too: deadlocks without our help */
-	switch (random_number(client, options.mode == MODE_RAW ? 3 : 4))
-	{
-		case 0:
-		case 1:
-			snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c'%s FROM mw_mail AS m, %s"
-					 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY, flag,
-					 TENANT(", m.tenant"), wanted.list, wanted.where);
-			break;
-		case 2:
-			delete_flags(&wanted, "<=", flag, sql);
-			break;
-		default:
-			snprintf(sql, SQL_SIZE, "UPDATE mw_mail_flag AS f SET flag = '%c' FROM mw_mail AS m, %s"
-					 " WHERE f.mail_id = m.%s%s AND %s AND f.flag = '%c'"
-					 " AND NOT EXISTS (SELECT FROM mw_mail_flag AS g"
-					 " WHERE g.mail_id = m.%s%s AND g.flag = '%c')",
-					 flag, wanted.list, FLAG_KEY, TENANT(" AND f.tenant = m.tenant"),
-					 wanted.where, random_flag(client), FLAG_KEY,
-					 TENANT(" AND g.tenant = m.tenant"), flag);
-			break;
-	}
-}
-
-/* Flags of the messages of which these are memberships */
-static void
-shared_columns(Client *client, const Target *target, bool all, char *sql, Law *law)
-{
-	static const char *const sets[] = {
-		"bits = coalesce(s.bits, 0) # 1", "seen = s.seen IS NOT TRUE", "seen = true",
-		"kw = '{x,y}', seen = s.seen", "kw = s.kw || s.kw"
-	};
-	size_t		pick = random_number(client, lengthof(sets));
-	Wanted		wanted;
-
-	want(target, all, &wanted);
-	law->known = pick < 2 || pick == 4;
-	law->if_rows = pick < 2;
-	snprintf(sql, SQL_SIZE, "UPDATE mw_msg AS s SET %s FROM mw_mail AS m, %s"
-			 " WHERE s.id = m.msg%s AND %s", sets[pick], wanted.list,
-			 TENANT(" AND s.owner = m.tenant"), wanted.where);
-}
-
-static void
-flags(Client *client, const Target *target, char *sql, Law *law)
-{
-	if (options.shared_columns)
-		shared_columns(client, target, false, sql, law);
-	else if (options.flag_columns && (!options.flag_table || chance(client, 50)))
-		flag_columns(client, target, sql, law);
-	else
-		flag_table(client, target, sql, law);
-}
-
-static void
-bulk(Client *client, const Target *target, char *sql, Law *law)
-{
-	bool		columns = options.flag_columns &&
-		(!options.flag_table || chance(client, 50));
-	bool		toggle = chance(client, 50);
-	Wanted		wanted;
-
-	if (options.shared_columns)
-	{
-		shared_columns(client, target, true, sql, law);
-		return;
-	}
-	want(target, true, &wanted);
-	law->known = law->if_rows = columns && toggle;
-	if (columns)
-		snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET %s FROM %s WHERE %s", mail(client),
-				 toggle ? "bits = coalesce(m.bits, 0) # 8" : "seen = true",
-				 wanted.list, wanted.where);
-	else if (toggle)
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c'%s FROM mw_mail AS m, %s"
-				 " WHERE %s ORDER BY m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
-				 random_flag(client), TENANT(", m.tenant"), wanted.list, wanted.where);
-	else
-		delete_flags(&wanted, "=", random_flag(client), sql);
-}
-
-/* One statement, several mailboxes: as a retention job would */
-static void
-sweep(Client *client, const Target *target, char *sql, Law *law)
-{
-	int			rest = random_number(client, 7);
-	const char *across = crossing(client, 30);
-
-	if (chance(client, 30))
-		snprintf(sql, SQL_SIZE, "DELETE FROM %s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
-				 mail(client), target->mailbox, target->other, rest);
-	else if (options.flag_columns)
-		snprintf(sql, SQL_SIZE, "UPDATE %s AS m SET seen = %s%s WHERE mailbox_id IN (%d, %d) AND uid %% 7 = %d",
-				 across[0] ? "mw_mail" : mail(client), chance(client, 50) ? "true" : "NOT seen", across,
-				 target->mailbox, target->other, rest);
-	else if (options.shared_columns)
-		snprintf(sql, SQL_SIZE, "UPDATE mw_msg AS s SET seen = %s FROM mw_mail AS m"
-				 " WHERE s.id = m.msg%s AND m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d",
-				 chance(client, 50) ? "true" : "s.seen IS NOT TRUE",
-				 TENANT(" AND s.owner = m.tenant"), target->mailbox, target->other, rest);
-	else
-		snprintf(sql, SQL_SIZE, "INSERT INTO mw_mail_flag SELECT m.%s, '%c'%s FROM mw_mail AS m"
-				 " WHERE m.mailbox_id IN (%d, %d) AND m.uid %% 7 = %d"
-				 " ORDER BY m.mailbox_id, m.uid ON CONFLICT DO NOTHING", FLAG_KEY,
-				 random_flag(client), TENANT(", m.tenant"), target->mailbox, target->other, rest);
-}
+/* --- nothing ---------------------------------------------------------------- */
 
 /* No change at all, or none that a client sees */
 static void

@@ -52,13 +52,13 @@ compare_keys(const void *a, const void *b, void *store)
  * that a lost server may have given (rule "incarnations")
  */
 static void
-enter_incarnation(Store *store, Datum (*keys)[MODSEQ_MAX_KEYS], int n)
+enter_incarnation(Store *store, Mailbox **locked, int n)
 {
 	if (incarnation_current()->modseq == 0)
 		return;
 	statement_open(STATEMENT_OTHER);
 	for (int i = 0; i < n; i++)
-		counter_enter(store, lock_mailbox(store, keys[i]));
+		counter_enter(store, locked[i]);
 	statement_close(STATEMENT_OTHER);
 }
 
@@ -79,15 +79,17 @@ modseq_lock(PG_FUNCTION_ARGS)
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		(*sorted)[MODSEQ_MAX_KEYS];
+	Mailbox   **locked;
 	Status	   *statuses;
 
 	InitMaterializedSRF(fcinfo, 0);
 	sorted = palloc(sizeof(*sorted) * Max(mailboxes.n, 1));
 	memcpy(sorted, mailboxes.keys, sizeof(*sorted) * mailboxes.n);
 	qsort_arg(sorted, mailboxes.n, sizeof(*sorted), compare_keys, store);
+	locked = palloc(sizeof(*locked) * Max(mailboxes.n, 1));
 	for (int i = 0; i < mailboxes.n; i++)
-		lock_mailbox(store, sorted[i]);
-	enter_incarnation(store, sorted, mailboxes.n);
+		locked[i] = lock_mailbox(store, sorted[i]);
+	enter_incarnation(store, locked, mailboxes.n);
 
 	statuses = palloc(sizeof(Status) * Max(mailboxes.n, 1));
 	status_read(store, &mailboxes, PLAN_AS_CALLER, statuses);

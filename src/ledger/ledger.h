@@ -645,7 +645,8 @@ extern Mailbox *mailbox_row_updated(Store *store, const Datum *from,
 									int64 uidnext, int64 highestmodseq);
 extern Mailbox *mailbox_row_added(Store *store, const Datum *key,
 								  const RowPlace *place, int64 uidnext);
-extern void mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,
+extern void mailbox_row_resumed(Store *store, Mailbox *mailbox,
+								const Datum *key, int64 uidnext,
 								int64 highestmodseq);
 extern bool mailbox_row_deleted(Store *store, const Datum *key,
 								const RowPlace *place);

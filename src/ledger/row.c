@@ -88,13 +88,16 @@ mailbox_row_added(Store *store, const Datum *key, const RowPlace *place,
 
 /*
  * mailbox_row_resumed: the same of a mailbox that has messages already, or had
- * them before: it counts on from there
+ * them before
  *
- * It is locked now, and has the statement's mod-sequence.
+ * It counts on above all that is and was there, which vanished_recollect() has
+ * told, whatever numbers the row comes with.  What is not live has vanished;
+ * in an account, what is live begins with it.  It is locked, and has the
+ * statement's mod-sequence now.
  */
 void
-mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,
-					int64 highestmodseq)
+mailbox_row_resumed(Store *store, Mailbox *mailbox, const Datum *key,
+					int64 uidnext, int64 highestmodseq)
 {
 	Counters   *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
@@ -104,6 +107,10 @@ mailbox_row_resumed(Store *store, Mailbox *mailbox, int64 uidnext,
 	counters->reserved = uidnext;
 	work->landed = Max(work->landed, uidnext);
 	counter_used(mailbox, counter_modseq(store, mailbox));
+	vanished_drop(store, key);
+	unused_add(mailbox, 1, uidnext);
+	if (store->has_accounts)
+		statement_begin_below(store, key, uidnext);
 }
 
 /* mailbox_row_gone: the row was deleted, and its lock is worth nothing */

@@ -364,15 +364,12 @@ no_uidvalidity_left(Store *store, Datum *key, const Datum *uidvalidity)
 			 errhint("Delete its row before, and move its messages to a new mailbox.")));
 }
 
-/*
- * A mailbox whose messages may be there already counts on above all that is and
- * was there, whatever numbers it comes with; and what is not live has vanished.
- */
+/* A mailbox counts on, whose messages may be there already */
 static void
 resume_mailbox(Store *store, Datum *key, const Datum *unused)
 {
 	Mailbox    *mailbox = mailbox_with_key(store, key);
-	int64		uidnext = 1;
+	int64		uidnext;
 	int64		highestmodseq;
 
 	if (!counter_lock(store, mailbox))
@@ -387,13 +384,11 @@ resume_mailbox(Store *store, Datum *key, const Datum *unused)
 		vanished_recollect(store, key, &uidnext, &highestmodseq))
 	{
 		uidnext = Max(uidnext, mailbox_counters(mailbox)->uidnext);
-		mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
-		vanished_drop(store, key);
+		mailbox_row_resumed(store, mailbox, key, uidnext, highestmodseq);
 		statement_all_changed(store, mailbox);
-		if (store->has_accounts)
-			statement_begin_below(store, key, uidnext);
 	}
-	unused_add(mailbox, 1, Max(uidnext, mailbox_counters(mailbox)->uidnext));
+	else
+		unused_add(mailbox, 1, mailbox_counters(mailbox)->uidnext);
 }
 
 /* Clients that knew of these mailboxes before start over */

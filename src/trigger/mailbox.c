@@ -115,10 +115,9 @@ refuse_crossing(const RowChange *change, const Datum *key)
 /*
  * A mailbox whose messages are there already, or that has been there before
  *
- * It counts on above all that is and was there, whatever numbers the row comes
- * with; for it may have the UIDVALIDITY that it had.  What is not live has
- * vanished, and what is live has changed: while there was no mailbox, nobody
- * could say under which mod-sequence.  False if it is just a new one.
+ * It counts on, for it may have the UIDVALIDITY that it had.  What is live has
+ * changed: while there was no mailbox, nobody could say under which
+ * mod-sequence.  False if it is just a new one.
  */
 static bool
 resume(const RowChange *change, const Datum *key, Mailbox *mailbox,
@@ -136,12 +135,8 @@ resume(const RowChange *change, const Datum *key, Mailbox *mailbox,
 	if (!counter_lock(store, mailbox))
 		return false;			/* a trigger before ours has deleted it */
 	statement_open(STATEMENT_OTHER);
-	mailbox_row_resumed(store, mailbox, uidnext, highestmodseq);
-	vanished_drop(store, key);
-	unused_add(mailbox, 1, uidnext);
-	if (store->has_accounts)
-		statement_begin_below(store, key, uidnext);
-	else
+	mailbox_row_resumed(store, mailbox, key, uidnext, highestmodseq);
+	if (!store->has_accounts)
 		statement_stamp_below(store, key, uidnext);
 	statement_close(STATEMENT_OTHER);
 	return true;

@@ -15,8 +15,8 @@ COMMENT ON FUNCTION modseq.trigger_assign() IS
 	'BEFORE INSERT OR UPDATE ROW trigger of a message table: assigns UID and mod-sequence to what arrives, and '
 	'keeps the application from writing mod-sequences. Its arguments are the configuration of the store, as '
 	'name=value. Takes the row lock of the mailbox that a message arrives in. Errors: 23502 and 23503 for no or '
-	'an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 when UIDs or mod-sequences are used up, 55000 if '
-	'the configuration is out of date. Created by modseq.attach().';
+	'an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 for what is no UID, or when UIDs or mod-sequences are '
+	'used up, 55000 if the configuration is out of date. Created by modseq.attach().';
 
 CREATE FUNCTION modseq.trigger_collect() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_trigger_collect';

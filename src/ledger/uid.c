@@ -18,7 +18,7 @@
 static void
 check_uid(Store *store, Mailbox *mailbox, int64 uid, bool given)
 {
-	if (uid > UIDSET_MAX_UID)
+	if (!is_uid(uid))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("UID " INT64_FORMAT " in mailbox %s is out of range",
@@ -187,7 +187,7 @@ uid_accept(Store *store, Mailbox *mailbox, int64 uid, bool inserting,
 	{
 		if (inserting && store->uid_is_unique && is_taken(store, mailbox, uid))
 			return UID_TAKEN;
-		if (!inserting || uid < 1 || is_left_out(mailbox, uid) ||
+		if (!inserting || is_left_out(mailbox, uid) ||
 			!may_return(store, mailbox, expunged))
 			uid_is_used(store, mailbox, uid);
 		uidset_builder_add(&mailbox_work(mailbox)->returning, (uint32) uid,

@@ -277,8 +277,9 @@ assign_insert(RowChange *change)
  *
  * Its arguments are the store's configuration, see build.c.  Takes the lock
  * of the mailbox that a message arrives in.  Errors: 23502 and 23503 for no or
- * an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 when UIDs or
- * mod-sequences are used up, 55000 if the configuration is out of date.
+ * an unknown mailbox, 22023 for a UID below UIDNEXT, 22003 for what is no UID,
+ * or when UIDs or mod-sequences are used up, 55000 if the configuration is out
+ * of date.
  */
 Datum
 modseq_trigger_assign(PG_FUNCTION_ARGS)

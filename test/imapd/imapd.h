@@ -34,6 +34,9 @@
 #define BOX_RENEWED		"UIDVALIDITY of the mailbox has changed"
 #define DATABASE_LOST	"[UNAVAILABLE] The database is gone"
 
+/* On a standby that is behind what the client knows */
+#define NOT_YET			"NO [UNAVAILABLE] This server does not have that yet, try again"
+
 /* How deep search keys and lists may be nested */
 #define MAX_DEPTH	50
 

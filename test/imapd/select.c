@@ -260,7 +260,7 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 		if (row == NULL || is_behind(db, p))
 		{
 			PQclear(row);
-			reply(session, "NO [UNAVAILABLE] This server does not have that yet, try again");
+			reply(session, NOT_YET);
 			return true;
 		}
 	}

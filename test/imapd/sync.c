@@ -141,7 +141,7 @@ sync_reached(Session *session, uint64_t since)
 		return true;
 	if (db_is_lost(&session->db))
 		hang_up(session, DATABASE_LOST);
-	reply(session, "NO [UNAVAILABLE] This server does not have that yet, try again");
+	reply(session, NOT_YET);
 	return false;
 }
 

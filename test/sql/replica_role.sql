@@ -85,4 +85,18 @@ DELETE FROM box;
 INSERT INTO post VALUES (2, 1);
 ROLLBACK;
 
+-- A mailbox that is deleted leaves its counters beside it: status goes by them, check tells, and attach puts it right
+CREATE TABLE folder (id int PRIMARY KEY);
+CREATE TABLE letter (id int, folder_id int NOT NULL REFERENCES folder, seen boolean);
+SELECT modseq.attach('letter', 'folder', message_flags => '{seen}');
+INSERT INTO folder VALUES (1), (2);
+SET session_replication_role = replica;
+DELETE FROM folder WHERE id = 2;
+RESET session_replication_role;
+SELECT mailbox, uidnext FROM modseq.status('letter', ARRAY[1, 2]);
+SELECT * FROM modseq.check('letter');
+SELECT modseq.attach('letter', 'folder', message_flags => '{seen}');
+SELECT mailbox, uidnext FROM modseq.status('letter', ARRAY[1, 2]);
+SELECT * FROM modseq.check('letter');
+
 DROP SCHEMA t_replica CASCADE;

@@ -104,7 +104,9 @@ start_update(EState *estate, ResultRelInfo *target)
 	Bitmapset  *columns;
 	const RowShape *shape;
 
+	/* An INSERT finds partitions only as it runs: of these nothing is told */
 	if (target->ri_RangeTableIndex == 0 ||
+		rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
 		!may_be_stamped(target->ri_TrigDesc))
 		return;
 	shape = shape_find(rel, TABLE_MESSAGE);

@@ -29,7 +29,9 @@ UPDATE mail SET gone = true WHERE id = 4;
 UPDATE mail SET note = 1 WHERE id = 1;
 UPDATE mail_1 SET note = 2, seen = NOT seen WHERE id = 1;
 WITH u AS (UPDATE mail SET seen = NOT seen WHERE id = 1 AND box_id = 2 RETURNING uid) SELECT uid FROM u;
+-- Of a partition that an INSERT finds as it runs, it is not told
 INSERT INTO mail (id, box_id) VALUES (1, 1), (5, 1) ON CONFLICT (id, box_id) DO UPDATE SET seen = NOT mail.seen;
+INSERT INTO mail_1 (id, box_id) VALUES (1, 1) ON CONFLICT (id, box_id) DO UPDATE SET seen = NOT mail_1.seen;
 SET session_replication_role = replica;
 ALTER TABLE mail ENABLE ALWAYS TRIGGER updated_columns;
 UPDATE mail SET seen = NOT seen WHERE id = 3;

@@ -1,9 +1,10 @@
 \set ECHO none
 -- What an account knows, against a model: all of it is noted after each statement.
 --
--- A test that includes it makes schemas with stores, has see() make views of them, loads statements, and plays them: all
--- in one transaction, or each by itself. What note() and verify() return is wrong, but for the last row. The model is in
--- the schema accounts_model, which the test drops.
+-- A test that includes it makes schemas with stores, has see() make views of them, loads statements, and includes :play,
+-- which runs them. What note() and verify() return is wrong, but for the last row. The model is in the schema
+-- accounts_model, which the test drops.
+\set play :test /include/accounts_play.sql
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS modseq;
 \set VERBOSITY terse

@@ -63,12 +63,8 @@ TRUNCATE message;
 INSERT INTO message SELECT i, 5, i / 4 FROM generate_series(1, 8) i;
 TRUNCATE mailbox CASCADE;
 $$);
-SELECT play();
-SELECT verify('am1, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('am1');
+\set what am1
+\i :play
 SET search_path = accounts_model;
 DROP SCHEMA am1 CASCADE;
 
@@ -124,12 +120,8 @@ TRUNCATE flag;
 TRUNCATE message;
 TRUNCATE mailbox, email CASCADE;
 $$);
-SELECT play();
-SELECT verify('am2, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('am2');
+\set what am2
+\i :play
 SET search_path = accounts_model;
 DROP SCHEMA am2 CASCADE;
 
@@ -171,12 +163,8 @@ INSERT INTO message VALUES (200, 'c', 'x', 1);
 TRUNCATE message;
 TRUNCATE mailbox;
 $$);
-SELECT play();
-SELECT verify('am3, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('am3');
+\set what am3
+\i :play
 UPDATE mailbox SET owner = 'd' WHERE name = 'x';
 SET search_path = accounts_model;
 DROP SCHEMA am3 CASCADE;
@@ -225,12 +213,8 @@ TRUNCATE mailbox;
 TRUNCATE message;
 DELETE FROM message;
 $$);
-SELECT play();
-SELECT verify('am4, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('am4');
+\set what am4
+\i :play
 SET search_path = accounts_model;
 DROP SCHEMA am4 CASCADE;
 DROP SCHEMA accounts_model CASCADE;

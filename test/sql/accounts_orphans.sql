@@ -6,8 +6,7 @@
 \set model :test /include/accounts_model.sql
 \i :model
 
-CREATE TABLE orphans (statements text);
-INSERT INTO orphans VALUES ($$
+SELECT load($$
 INSERT INTO mailbox (id, owner) SELECT i, CASE WHEN i < 30 THEN 'a' ELSE 'b' END FROM generate_series(10, 50, 10) i;
 INSERT INTO message SELECT b + i, b, (b + i) / 3 FROM generate_series(10, 50, 10) b, generate_series(1, 6) i;
 DELETE FROM mailbox WHERE id = 10;
@@ -43,15 +42,18 @@ DO 'BEGIN
 	DELETE FROM message WHERE id = 45;
 	END';
 UPDATE message SET mailbox_id = 45 WHERE mailbox_id = 40;
-WITH r AS (UPDATE mailbox SET id = 55 WHERE id = 50) UPDATE message SET mailbox_id = 55 WHERE mailbox_id = 50 AND id < 53;
-WITH r AS (UPDATE mailbox SET id = 56 WHERE id = 55) DELETE FROM message WHERE mailbox_id = 55 AND id < 52;
 DO 'BEGIN
-	UPDATE mailbox SET id = 57 WHERE id = 56;
-	UPDATE message SET mailbox_id = 57 WHERE mailbox_id = 56;
-	UPDATE mailbox SET id = 58 WHERE id = 57;
-	UPDATE message SET mailbox_id = 58 WHERE mailbox_id = 57;
+	UPDATE mailbox SET id = 55 WHERE id = 50;
+	UPDATE message SET mailbox_id = 55, thread = thread + 100 WHERE mailbox_id = 50;
+	UPDATE mailbox SET id = 56 WHERE id = 55;
+	UPDATE message SET mailbox_id = 56 WHERE mailbox_id = 55;
 	END';
-UPDATE mailbox SET id = 50 WHERE id = 58;
+DO 'BEGIN
+	WITH r AS (UPDATE mailbox SET id = 57 WHERE id = 56) DELETE FROM message WHERE mailbox_id = 56 AND id < 52;
+	UPDATE message SET mailbox_id = 57 WHERE mailbox_id = 56;
+	UPDATE mailbox SET id = 50 WHERE id = 57;
+	UPDATE message SET mailbox_id = 50 WHERE mailbox_id = 57;
+	END';
 DO 'BEGIN
 	BEGIN
 		UPDATE mailbox SET id = 21 WHERE id = 20;
@@ -75,14 +77,8 @@ CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL, thread int, s
 SELECT modseq.attach('message', 'mailbox', message_flags => '{seen}', account => '{owner}', thread => 'thread');
 SELECT see('b.owner', 'm.id', 'm.thread', 'b.mailbox_id', 'true', 'm.seen', '(SELECT *, id AS mailbox_id FROM message_mailbox)',
 	'(SELECT *, id AS mailbox_id FROM mailbox)', 's.name');
-SELECT load(statements) FROM orphans;
-SELECT play();
-SELECT verify('beside, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('beside');
-SELECT * FROM modseq.check('message');
+\set what beside
+\i :play
 SET search_path = accounts_model;
 DROP SCHEMA orphans_beside CASCADE;
 
@@ -95,14 +91,8 @@ SELECT modseq.attach('message', 'mailbox', message_flags => '{seen}', account =>
 	counters => 'mailbox');
 SELECT see('b.owner', 'm.id', 'm.thread', 'b.mailbox_id', 'true', 'm.seen', '(SELECT *, id AS mailbox_id FROM mailbox)',
 	'(SELECT *, id AS mailbox_id FROM mailbox)', 's.name');
-SELECT load(statements) FROM orphans;
-SELECT play();
-SELECT verify('there, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('there');
-SELECT * FROM modseq.check('message');
+\set what there
+\i :play
 SET search_path = accounts_model;
 DROP SCHEMA orphans_there CASCADE;
 
@@ -121,14 +111,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER follow AFTER UPDATE OF id ON mailbox FOR EACH ROW EXECUTE FUNCTION follow();
-SELECT load(statements) FROM orphans;
-SELECT play();
-SELECT verify('follow, one transaction');
-\set ECHO none
-SELECT x FROM play \gexec
-\set ECHO all
-SELECT verify('follow');
-SELECT * FROM modseq.check('message');
+\set what follow
+\i :play
 SET search_path = accounts_model;
 DROP SCHEMA orphans_follow CASCADE;
 DROP SCHEMA accounts_model CASCADE;

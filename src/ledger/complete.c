@@ -281,6 +281,9 @@ write_changes(Store *store, Mailbox *mailbox)
 		stamp_messages(store, mailbox);
 	if (!uidset_builder_is_empty(&work->returning))
 		returned_settle(store, mailbox);
+	if (counters->locked && !uidset_builder_is_empty(&work->arrivals) &&
+		!uidset_builder_is_empty(&owed->vanished))
+		returned_settle_arrivals(store, mailbox);
 	if (counters->locked && unused_is_due(mailbox))
 		unused_settle(store, mailbox);
 	if (counters->locked &&

@@ -636,6 +636,7 @@ extern void unused_settle(Store *store, Mailbox *mailbox);
 /* --- returned.c -------------------------------------------------------- */
 
 extern void returned_settle(Store *store, Mailbox *mailbox);
+extern void returned_settle_arrivals(Store *store, Mailbox *mailbox);
 
 /* --- row.c ------------------------------------------------------------- */
 

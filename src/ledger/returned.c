@@ -78,3 +78,37 @@ returned_settle(Store *store, Mailbox *mailbox)
 	mailbox_move_uids(&vanished, &work->owed.vanished);
 	uidset_builder_free(&live);
 }
+
+/*
+ * returned_settle_arrivals: a message that arrived in this statement, was taken
+ * out and is back, under its UID, has not vanished
+ *
+ * Triggers can do so, in statements that this one contains.  Its UID was none
+ * that is used, so that nobody has looked for it to return.  The lock is held.
+ */
+void
+returned_settle_arrivals(Store *store, Mailbox *mailbox)
+{
+	Work	   *work = mailbox_work(mailbox);
+	UidBuilder	both;
+	UidBuilder	live;
+	UidBuilder	vanished;
+
+	uidset_builder_init(&both);
+	uidset_builder_finish(&work->arrivals);
+	uidset_builder_finish(&work->owed.vanished);
+	uidset_intersection(work->arrivals.ranges, work->arrivals.n,
+						work->owed.vanished.ranges, work->owed.vanished.n,
+						&both);
+	uidset_builder_finish(&both);
+	if (!uidset_builder_is_empty(&both))
+	{
+		uidset_builder_init(&live);
+		uid_find_live(store, mailbox, &both, &live);
+		difference(&work->owed.vanished, &live, &vanished);
+		uidset_builder_reset(&work->owed.vanished);
+		mailbox_move_uids(&vanished, &work->owed.vanished);
+		uidset_builder_free(&live);
+	}
+	uidset_builder_free(&both);
+}

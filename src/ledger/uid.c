@@ -86,6 +86,17 @@ reserved_uid(Store *store, Mailbox *mailbox)
 	return Max(counters->reserved, counters->arrived);
 }
 
+/* Is a message, in the statement in progress, known to have left? */
+static bool
+something_left(const Mailbox *mailbox)
+{
+	for (const MailboxLevel *level = mailbox->level; level != NULL;
+		 level = level->outer)
+		if (!uidset_builder_is_empty(&level->work.owed.vanished))
+			return true;
+	return false;
+}
+
 /*
  * Can a used UID be that of a message which this transaction has taken out of
  * the mailbox?  If so, then it has changed the mailbox before, or is about to,
@@ -104,7 +115,7 @@ may_return(Store *store, Mailbox *mailbox, bool expunged)
 		(expunged ||
 		 statement->open[STATEMENT_DELETE] > 0 ||
 		 statement->open[STATEMENT_UPDATE] > 0 ||
-		 counters->highestmodseq > committed);
+		 counters->highestmodseq > committed || something_left(mailbox));
 }
 
 /* UIDNEXT as of the statement's begin; what is below was used, or told */

@@ -292,4 +292,169 @@ WITH gone AS (DELETE FROM plain WHERE id > 100 RETURNING *)
 INSERT INTO plain SELECT gone.* FROM gone ORDER BY hashint4(id);
 SELECT uidnext, highest, count(*), max(problem) FROM told('plain'), plain GROUP BY 1, 2;
 
+-- Triggers take out what arrives in the statement that they fire for, and put it back
+CREATE TABLE room (id int PRIMARY KEY);
+CREATE TABLE note (id int GENERATED ALWAYS AS IDENTITY, room_id int NOT NULL REFERENCES room, what text NOT NULL DEFAULT '', seen boolean NOT NULL DEFAULT false,
+	deleted boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('note', 'room', message_flags => '{seen}', message_expunged => 'deleted');
+CREATE FUNCTION rearrange() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	room CONSTANT int := NEW.room_id;
+	given CONSTANT bigint := NEW.uid;
+BEGIN
+	IF pg_trigger_depth() > 1 OR NEW.what = '' THEN
+		RETURN NULL;
+	END IF;
+	IF NEW.what ~ 'query' THEN
+		WITH d AS (DELETE FROM note WHERE room_id = room AND uid = given RETURNING *)
+		INSERT INTO note (room_id, seen, uid) SELECT room_id, NOT seen, uid FROM d;
+	END IF;
+	IF NEW.what ~ 'statements' THEN
+		DELETE FROM note WHERE room_id = room AND uid = given;
+		INSERT INTO note (room_id, uid, what) VALUES (room, given, 'back');
+	END IF;
+	IF NEW.what ~ 'block' THEN
+		BEGIN
+			DELETE FROM note WHERE room_id = room AND uid = given;
+			INSERT INTO note (room_id, uid) VALUES (room, given);
+			IF NEW.what ~ 'fails' THEN
+				RAISE division_by_zero;
+			END IF;
+		EXCEPTION WHEN division_by_zero THEN
+			NULL;
+		END;
+	END IF;
+	IF NEW.what ~ 'out' THEN
+		DELETE FROM note WHERE room_id = room AND uid = given;
+		BEGIN
+			INSERT INTO note (room_id, uid) VALUES (room, given);
+			IF NEW.what ~ 'fails' THEN
+				RAISE division_by_zero;
+			END IF;
+		EXCEPTION WHEN division_by_zero THEN
+			NULL;
+		END;
+	END IF;
+	IF NEW.what ~ 'uid' THEN
+		UPDATE note SET uid = given + 5 WHERE room_id = room AND uid = given;
+		UPDATE note SET uid = given WHERE room_id = room AND uid = given + 5;
+	END IF;
+	IF NEW.what ~ 'soft' THEN
+		UPDATE note SET deleted = true WHERE room_id = room AND uid = given;
+		DELETE FROM note WHERE room_id = room AND uid = given;
+		INSERT INTO note (room_id, uid) VALUES (room, given);
+	END IF;
+	IF NEW.what ~ 'expunged' THEN
+		DELETE FROM note WHERE room_id = room AND uid = given;
+		INSERT INTO note (room_id, uid, deleted) VALUES (room, given, true);
+	END IF;
+	IF NEW.what ~ 'again' THEN
+		DELETE FROM note WHERE room_id = room AND uid = given;
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER rearrange AFTER INSERT OR UPDATE ON note FOR EACH ROW EXECUTE FUNCTION rearrange();
+CREATE PROCEDURE rearrange_all() LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO room VALUES (1), (2);
+	INSERT INTO note (room_id) VALUES (1), (1), (2);
+	COMMIT;
+	UPDATE note SET room_id = 2, what = 'query' WHERE room_id = 1 AND uid = 1;
+	COMMIT;
+	INSERT INTO note (room_id, what) VALUES (1, 'query'), (2, 'statements'), (1, 'block'), (2, 'block, fails'), (1, 'out'), (2, 'out, fails');
+	COMMIT;
+	INSERT INTO note (room_id, what) VALUES (1, 'soft'), (2, 'expunged'), (1, 'statements, again'), (2, 'query, statements, block');
+	COMMIT;
+	-- With UIDs of their own
+	INSERT INTO note (room_id, uid, what) VALUES (1, 50, 'query'), (2, 70, 'statements, again'), (1, 60, 'statements');
+	COMMIT;
+	-- What had arrived in a statement before
+	INSERT INTO note (room_id) VALUES (1);
+	INSERT INTO note (room_id, what) VALUES (1, 'block');
+	UPDATE note SET what = 'query' WHERE room_id = 1 AND uid IN (61, 62);
+	BEGIN
+		UPDATE note SET what = 'out' WHERE room_id = 1 AND uid = 61;
+		RAISE division_by_zero;
+	EXCEPTION WHEN division_by_zero THEN
+		NULL;
+	END;
+	COMMIT;
+END
+$$;
+\set look 'SELECT mailbox[1]::int AS room, uidnext, highest, live, vanished FROM state(\'note\'); SELECT * FROM modseq.check(\'note\');'
+CALL rearrange_all();
+:look
+-- One that was there before, too
+CREATE FUNCTION renew() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		DELETE FROM note WHERE room_id = 1 AND uid = 2;
+		INSERT INTO note (room_id, uid) VALUES (1, 2);
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER renew AFTER INSERT ON note FOR EACH ROW WHEN (NEW.what = 'renew') EXECUTE FUNCTION renew();
+INSERT INTO note (room_id, what) VALUES (1, 'renew');
+DROP TRIGGER renew ON note;
+-- To another UID and back
+INSERT INTO note (room_id, what) VALUES (1, 'uid');
+:look
+-- Where no index tells UIDs apart: in partitions, between which it moves; with a log of changes
+DROP TABLE note, note_vanished, note_mailbox, room;
+CREATE TABLE room (id int PRIMARY KEY);
+CREATE TABLE note (id int GENERATED ALWAYS AS IDENTITY, room_id int NOT NULL REFERENCES room, what text NOT NULL DEFAULT '', seen boolean NOT NULL DEFAULT false,
+	deleted boolean NOT NULL DEFAULT false) PARTITION BY LIST (deleted);
+CREATE TABLE note_live PARTITION OF note FOR VALUES IN (false);
+CREATE TABLE note_gone PARTITION OF note FOR VALUES IN (true);
+SELECT modseq.attach('note', 'room', message_flags => '{seen}', message_expunged => 'deleted', changes => 'log');
+CREATE TRIGGER rearrange AFTER INSERT OR UPDATE ON note FOR EACH ROW EXECUTE FUNCTION rearrange();
+CALL rearrange_all();
+:look
+CREATE TRIGGER renew AFTER INSERT ON note FOR EACH ROW WHEN (NEW.what = 'renew') EXECUTE FUNCTION renew();
+INSERT INTO note (room_id, what) VALUES (1, 'renew');
+:look
+-- Nothing comes back that did not go
+DROP TRIGGER renew ON note;
+CREATE OR REPLACE FUNCTION renew() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		DELETE FROM note WHERE room_id = 1 AND uid = 2;
+		INSERT INTO note (room_id, uid) VALUES (1, 1);
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER renew AFTER INSERT ON note FOR EACH ROW WHEN (NEW.what = 'renew') EXECUTE FUNCTION renew();
+INSERT INTO note (room_id, what) VALUES (1, 'renew');
+:look
+
+-- The same of memberships, with accounts
+CREATE TABLE label (id int PRIMARY KEY, owner text NOT NULL);
+CREATE TABLE email (id int PRIMARY KEY, seen boolean NOT NULL DEFAULT false);
+CREATE TABLE labelled (email_id int NOT NULL REFERENCES email, label_id int NOT NULL REFERENCES label, PRIMARY KEY (email_id, label_id));
+SELECT modseq.attach('labelled', 'label', 'email', message_mailbox => '{label_id}', message_key => '{email_id}', flag_message => '{id}', flag_columns => '{seen}',
+	account => '{owner}', email => 'email_id');
+INSERT INTO label VALUES (1, 'ann'), (2, 'ann');
+INSERT INTO email SELECT generate_series(1, 3);
+INSERT INTO labelled VALUES (1, 1), (2, 1), (3, 2);
+CREATE TEMP TABLE before AS SELECT * FROM modseq.account_state('labelled', 'ann');
+CREATE FUNCTION replace_label() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		DELETE FROM labelled WHERE email_id = NEW.email_id AND label_id = NEW.label_id;
+		INSERT INTO labelled (email_id, label_id, uid) VALUES (NEW.email_id, NEW.label_id, NEW.uid);
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER replace AFTER INSERT OR UPDATE ON labelled FOR EACH ROW EXECUTE FUNCTION replace_label();
+INSERT INTO labelled VALUES (3, 1);
+UPDATE labelled SET label_id = 2 WHERE email_id = 1;
+SELECT mailbox[1]::int AS label, uidnext, highest, live, vanished FROM state('labelled');
+SELECT c.verdict, c.created, c.updated, c.destroyed FROM before, modseq.email_changes('labelled', 'ann', before.email) c;
+SELECT * FROM modseq.check('labelled');
+DROP TABLE before;
+
 DROP SCHEMA t_returned CASCADE;

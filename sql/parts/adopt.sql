@@ -185,7 +185,7 @@ BEGIN
 	EXECUTE expand_template(store, 'DELETE FROM {vanished} v WHERE NOT EXISTS (SELECT FROM {mailbox} b WHERE {v=b})');
 
 	-- In box, _uidnext is where new UIDs start, _back which ones are live again, _new how many messages need one,
-	-- _lost what went unseen or is left out, _touched whether messages must be written, _value the mod-sequence of all
+	-- _lost what went unseen or is left out (of which _gap), _touched whether messages must be written, _value the mod-sequence of all
 	-- that is, and _before what a server that is lost has counted on from, if the mailbox begins an incarnation
 	EXECUTE expand_template(store, $query$
 		WITH live AS (
@@ -201,7 +201,7 @@ BEGIN
 			WHERE {v.any}
 			GROUP BY {v.key}),
 		box AS MATERIALIZED (
-			SELECT {b.key}, next.uid AS {_uidnext}, back.uids AS {_back}, lost.uids AS {_lost},
+			SELECT {b.key}, next.uid AS {_uidnext}, back.uids AS {_back}, lost.uids AS {_lost}, gap.uids AS {_gap},
 				coalesce(live.{_new}, 0) + modseq.cardinality(back.uids) AS {_new},
 				{b.uidnext} AS {_seen},
 				live.{_new} > 0 OR live.{_unstamped} > 0 OR modseq.cardinality(back.uids) > 0
@@ -224,9 +224,9 @@ BEGIN
 			CROSS JOIN LATERAL (SELECT takes.one AND NOT $2 AND high.modseq <= $3) AS begins (one)
 			CROSS JOIN LATERAL (
 				SELECT last.uid + CASE WHEN begins.one THEN greatest(least($4, ($5 - last.uid) / 64), 0) ELSE 0 END) AS next (uid)
-			CROSS JOIN LATERAL (
-				SELECT unseen.uids OPERATOR(modseq.+)
-					modseq.uidset(int8multirange(int8range(least(last.uid, 4294967296), least(next.uid, 4294967296))))) AS lost (uids)),
+			CROSS JOIN LATERAL
+				modseq.uidset(int8multirange(int8range(least(last.uid, 4294967296), least(next.uid, 4294967296)))) AS gap (uids)
+			CROSS JOIN LATERAL (SELECT unseen.uids OPERATOR(modseq.+) gap.uids) AS lost (uids)),
 		fresh AS (
 			SELECT {m.key}, m.tableoid, m.ctid, box.{_value}, needs.uid AND NOT {m.live} AS {_expunged},
 				CASE WHEN needs.uid
@@ -247,8 +247,9 @@ BEGIN
 		expunged AS (
 			SELECT {m.key}, modseq.uidset_agg(m.{_uid}) AS {_uids} FROM fresh m WHERE m.{_expunged} GROUP BY {m.key}),
 		remembered AS (
-			INSERT INTO {vanished} ({key}, modseq, uids, lost)
-			SELECT {box.key}, box.{_value}, box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, ''), box.{_before}
+			INSERT INTO {vanished} ({key}, modseq, uids, lost, lost_uids)
+			SELECT {box.key}, box.{_value}, box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, ''), box.{_before},
+				CASE WHEN box.{_before} IS NOT NULL THEN box.{_gap} END
 			FROM box LEFT JOIN expunged m ON {m=box}
 			WHERE modseq.cardinality(box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')) > 0 OR box.{_before} IS NOT NULL)
 		UPDATE {mailbox} b SET

@@ -95,6 +95,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		(store.vanished, 'modseq', 'bigint'::regtype),
 		(store.vanished, 'uids', 'modseq.uidset'::regtype),
 		(store.vanished, 'lost', 'bigint'::regtype),
+		(store.vanished, 'lost_uids', 'modseq.uidset'::regtype),
 		(CASE WHEN store.changes = 'log' THEN store.vanished END, 'changed', 'modseq.uidset'::regtype),
 		(store.counters, 'gone_at', 'timestamptz'::regtype)) AS c (ours, name, type)
 	WHERE c.ours IS NOT NULL AND column_type(c.ours, c.name) IS DISTINCT FROM c.type
@@ -276,6 +277,7 @@ BEGIN
 			(modseq.cardinality(v.uids) > 0 OR v.vanished_at = 'infinity' OR NOT {v.unlogged} OR v.lost IS NOT NULL,
 				'vanished row without a uid'),
 			(v.lost < v.modseq IS NOT FALSE, 'vanished row has lost no mod-sequence below its own'),
+			(v.lost IS NOT NULL OR v.lost_uids IS NULL, 'vanished row has lost UIDs, and no mod-sequence'),
 			(modseq.max(v.uids) < box.{_uidnext} IS NOT FALSE, 'vanished uid is not below UIDNEXT'),
 			(v.modseq >= 1, 'vanished modseq is below 1'),
 			(v.modseq <= box.{_modseq} IS NOT FALSE OR NOT {v.any}, 'vanished modseq is above HIGHESTMODSEQ')) AS p (sound, problem)
@@ -323,6 +325,23 @@ END
 $$;
 COMMENT ON FUNCTION modseq_internal.check_rows IS
 	'What is wrong with the rows of the tables of a store, or with those of one mailbox.';
+
+-- Nothing is broken, so it is no row
+CREATE FUNCTION modseq_internal.notice_incarnations(store modseq_internal.store) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	n bigint;
+BEGIN
+	EXECUTE expand_template(store,
+		'SELECT count(*) FROM (SELECT FROM {vanished} v WHERE v.lost IS NOT NULL GROUP BY {v.key}) AS box') INTO n;
+	IF n > 0 THEN
+		RAISE NOTICE 'mailboxes of table % of which a server that is lost may have told more: %', qualified_name(store.message), n
+			USING HINT = 'modseq.lost(store, mailbox) says of what. Clients are told by themselves.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.notice_incarnations IS
+	'Tells of mailboxes that have lost mod-sequences, and UIDs, as modseq.lost() says.';
 
 -- Not STABLE: each query has a snapshot of its own, which is newer than the attach() that was waited for
 CREATE FUNCTION modseq_internal.check_store(store regclass, key text[]) RETURNS TABLE (mailbox text, uid bigint, problem text)
@@ -379,6 +398,9 @@ BEGIN
 					qualified_name(coalesce(s.mailbox_source, s.mailbox))),
 				HINT = 'A mailbox is given by the value of its key.';
 		END IF;
+		IF key IS NULL THEN
+			PERFORM notice_incarnations(s);
+		END IF;
 	END IF;
 EXCEPTION WHEN object_not_in_prerequisite_state THEN
 	GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
@@ -408,7 +430,7 @@ COMMENT ON FUNCTION modseq.check(regclass) IS
 	'key of several columns), the UID, and the problem, which begins with what it is about: table, option, column, '
 	'index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq, vanished, '
 	'account, email, thread or departed. Reads the whole '
-	'store, all rows in one snapshot; waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
+	'store, all rows in one snapshot. A NOTICE says how many mailboxes have lost mod-sequences to a failover, see modseq.lost(). Waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
 	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';
 
 DO $overloads$

@@ -129,6 +129,16 @@ BEGIN
 			'snapshot, the caller''s, and with the caller''s rights: what policies hide does not count. Takes no lock. Needs '
 			'SELECT on the UIDs, mod-sequences and flags. Errors: 42501, 42704 for an unknown mailbox, 55000 if the store '
 			'is not attached.'),
+		('lost', '', 'TABLE (first_modseq modseq.modseq, last_modseq modseq.modseq, uids modseq.uidset, incarnation bigint, '
+			'system_identifier bigint, timeline bigint, started timestamptz)', 'STABLE ROWS 1',
+			'What servers that are lost may have given in a mailbox, a row for each incarnation of the server that went on '
+			'without it: the first and the last of the mod-sequences, for which resync() answers unknown_modseq; the UIDs, which the '
+			'mailbox left out; and the incarnation by its number, identity and start, as in modseq.incarnation, null if that has no such '
+			'row now. No row: nothing is lost. In the last row all but first_modseq is null if the mailbox has not changed in the present '
+			'incarnation: its next change will tell. Not so in recovery, where the primary may have given what is above. A mailbox '
+			'whose status() has a HIGHESTMODSEQ below 2^40 has lost nothing that it could tell of. From the caller''s snapshot, '
+			'for callers who may SELECT the messages; writes nothing, takes no lock. Errors: 42501, 42704 for an unknown '
+			'mailbox, 55000 if the store is not attached.'),
 		('account_state', '', 'TABLE (' || state_columns || ')', 'STABLE ROWS 1',
 			'The states of an account''s Emails, Mailboxes and Threads (RFC 8620 section 5.1): opaque texts, each the same '
 			'as before if nothing of that kind has changed; thread is null if the store has no threads. From the caller''s '

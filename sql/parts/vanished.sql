@@ -15,8 +15,8 @@ CREATE FUNCTION modseq_internal.later_columns(vanished regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT coalesce(string_agg(', ' || c.definition, '' ORDER BY a.attnum), '')
 	FROM pg_attribute a
-	JOIN (VALUES ('lost', 'lost bigint'), ('changed', 'changed modseq.uidset')) AS c (name, definition)
-		ON c.name = a.attname
+	JOIN (VALUES ('lost', 'lost bigint'), ('lost_uids', 'lost_uids modseq.uidset'), ('changed', 'changed modseq.uidset'))
+		AS c (name, definition) ON c.name = a.attname
 	WHERE a.attrelid = vanished AND NOT a.attisdropped
 $$;
 COMMENT ON FUNCTION modseq_internal.later_columns IS
@@ -160,6 +160,9 @@ BEGIN
 	IF relation IS NOT NULL AND column_type(relation, 'lost') IS NULL THEN
 		EXECUTE format('ALTER TABLE %s ADD COLUMN lost bigint', qualified_name(relation));
 	END IF;
+	IF relation IS NOT NULL AND column_type(relation, 'lost_uids') IS NULL THEN
+		EXECUTE format('ALTER TABLE %s ADD COLUMN lost_uids modseq.uidset', qualified_name(relation));
+	END IF;
 	RETURN relation;
 END
 $$;
@@ -173,7 +176,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	name CONSTANT text := vanished_name(store.message);
 BEGIN
-	EXECUTE format('CREATE TABLE %s (%s, lost bigint, PRIMARY KEY (%s, modseq))',
+	EXECUTE format('CREATE TABLE %s (%s, lost bigint, lost_uids modseq.uidset, PRIMARY KEY (%s, modseq))',
 		name, vanished_definitions(store), quoted_list(store.mailbox_key));
 	EXECUTE format('
 		ALTER TABLE %s

@@ -11,7 +11,7 @@
  *	read.c		what has changed, and what has vanished
  *	digest.c	what two copies of a mailbox are compared by
  *	write.c		the mailbox lock, and what is judged under it
- *	incarnation.c	recovered()
+ *	incarnation.c	recovered(), and what was lost
  *	uidvalidity.c	handing out UIDVALIDITY values
  *	owner.c		functions that run as the owner of a store
  *	token.c		states, as texts that clients keep

@@ -3,7 +3,7 @@
  * incarnation.c
  *	  Incarnations of the server, as SQL sees and begins them.
  *
- * Locks: see ledger/incarnation.c.
+ * Locks: see ledger/incarnation.c; none by who reads.  Memory: the caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,11 +13,77 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 
+/* What lost() returns, as sql/parts/function.sql has it */
+#define LOST_COLUMNS	7
+
+PG_FUNCTION_INFO_V1(modseq_lost);
 PG_FUNCTION_INFO_V1(modseq_recovered);
 PG_FUNCTION_INFO_V1(modseq_first_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation_changed);
+
+/* Rows of SPI_tuptable are rows of the result */
+static void
+put_rows(ReturnSetInfo *rsinfo, uint64 rows)
+{
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Datum		values[LOST_COLUMNS];
+		bool		nulls[LOST_COLUMNS];
+
+		for (int j = 0; j < LOST_COLUMNS; j++)
+			values[j] = SPI_getbinval(SPI_tuptable->vals[i],
+									  SPI_tuptable->tupdesc, j + 1, &nulls[j]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+/*
+ * modseq.lost(store, mailbox) -> (first_modseq, last_modseq, uids, incarnation,
+ *		system_identifier, timeline, started), ascending
+ *
+ * Which mod-sequences of the mailbox, and which of its UIDs, servers that are
+ * lost may have given, and the incarnation that went on without them: its row
+ * of modseq.incarnation, NULL if that is gone.  last_modseq and what follows is
+ * NULL in the last row if the mailbox has not changed in the present
+ * incarnation: whatever is above its HIGHESTMODSEQ may be lost, and its next
+ * change will tell what is.  Not on a standby, where the primary may have given
+ * that.  Reads the caller's snapshot, for callers who may SELECT the messages'
+ * UIDs; writes nothing, takes no lock.  Errors: 42501, 42704 for an unknown
+ * mailbox.
+ */
+Datum
+modseq_lost(PG_FUNCTION_ARGS)
+{
+	Store	   *store = argument_store(fcinfo);
+	Datum	   *key = argument_one_mailbox(fcinfo, store);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		params[MODSEQ_MAX_PARAMS];
+	Status		status;
+
+	argument_check_may_read(store);
+	status = status_read_one(store, key, PLAN_READ_AS_CALLER);
+	InitMaterializedSRF(fcinfo, 0);
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	SPI_connect();
+	put_rows(rsinfo, plan_execute(store, PLAN_READ_LOST, params,
+								  PLAN_READ_AS_OWNER));
+	SPI_finish();
+	if (!status_may_lag() && status.highestmodseq < MODSEQ_MAX &&
+		incarnation_may_follow(status.highestmodseq))
+	{
+		Datum		values[LOST_COLUMNS] = {0};
+		bool		nulls[LOST_COLUMNS];
+
+		memset(nulls, true, sizeof(nulls));
+		nulls[0] = false;
+		values[0] = Int64GetDatum(status.highestmodseq + 1);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
 
 /*
  * modseq.recovered() -> the number that all mod-sequences are above from now on

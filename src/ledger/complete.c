@@ -451,8 +451,7 @@ statement_renamed(Mailbox *mailbox)
 	uidset_builder_add_ranges(&work->owed.vanished, vanished->ranges,
 							  vanished->n);
 	uidset_builder_free(vanished);
-	work->owed.lost = Max(work->owed.lost, work->waiting.lost);
-	work->waiting.lost = 0;
+	mailbox_move_lost(&work->waiting, &work->owed);
 	departures_move(&work->late, &work->departed);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);

@@ -318,6 +318,8 @@ enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
 	uid_gap = Min(uid_gap, Max(most - uidnext, 0) / 64);
 	work->owed.lost = counters->highestmodseq;
 	work->entered = uidnext + uid_gap;
+	work->owed.lost_from = uidnext;
+	work->owed.lost_to = work->entered;
 	work->landed = Max(work->landed, work->entered);
 	counters->next_uid = Max(counters->next_uid, work->entered);
 

@@ -172,7 +172,9 @@ typedef struct Changes
 	UidBuilder	vanished;		/* they left the mailbox */
 	UidBuilder	undeleted;		/* they need another UID */
 	int64		lost;			/* HIGHESTMODSEQ before a value of another
-								 * incarnation was taken, or 0 */
+								 * incarnation was taken, or 0; */
+	int64		lost_from;		/* UIDs from there on, below lost_to, were */
+	int64		lost_to;		/* left out then */
 } Changes;
 
 typedef struct Work
@@ -354,6 +356,7 @@ extern Counters *mailbox_counters(Mailbox *mailbox);
 extern Work *mailbox_work(Mailbox *mailbox);
 extern int64 mailbox_guess(const Mailbox *mailbox);
 extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
+extern void mailbox_move_lost(Changes *from, Changes *to);
 extern void mailbox_move_changes(Changes *from, Changes *to);
 extern void mailbox_merge_work(Work *from, Work *to);
 extern void level_subtransaction_end(int level, bool commit);

@@ -142,14 +142,26 @@ mailbox_move_uids(UidBuilder *from, UidBuilder *to)
 	uidset_builder_free(from);
 }
 
+/* mailbox_move_lost: what was lost as it began an incarnation, the last one */
+void
+mailbox_move_lost(Changes *from, Changes *to)
+{
+	if (from->lost > to->lost)
+	{
+		to->lost = from->lost;
+		to->lost_from = from->lost_from;
+		to->lost_to = from->lost_to;
+	}
+	from->lost = 0;
+}
+
 void
 mailbox_move_changes(Changes *from, Changes *to)
 {
 	mailbox_move_uids(&from->stamped, &to->stamped);
 	mailbox_move_uids(&from->vanished, &to->vanished);
 	mailbox_move_uids(&from->undeleted, &to->undeleted);
-	to->lost = Max(to->lost, from->lost);
-	from->lost = 0;
+	mailbox_move_lost(from, to);
 }
 
 /*

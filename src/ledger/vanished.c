@@ -138,6 +138,19 @@ check_rows(Store *store, const Datum *key, int64 since,
 		vanished_not_stored(store, key);
 }
 
+/* The UIDs that a mailbox has left out as it began an incarnation */
+static UidSet *
+lost_uids(const Changes *owed)
+{
+	UidBuilder	result;
+
+	uidset_builder_init(&result);
+	if (owed->lost_to > owed->lost_from)
+		uidset_builder_add(&result, (uint32) owed->lost_from,
+						   (uint32) (owed->lost_to - 1));
+	return uidset_from_builder(&result);
+}
+
 /*
  * vanished_append: remember the UIDs in owed.vanished under the statement's
  * value, and empty it
@@ -171,9 +184,12 @@ vanished_append(Store *store, Mailbox *mailbox)
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(value);
 	params[store->nkeys + 1] = PointerGetDatum(set);
-	params[store->nkeys + 2] = Int64GetDatum(work->owed.lost);
 	if (work->owed.lost != 0)
+	{
 		plan = PLAN_APPEND_LOST;
+		params[store->nkeys + 2] = Int64GetDatum(work->owed.lost);
+		params[store->nkeys + 3] = PointerGetDatum(lost_uids(&work->owed));
+	}
 	else if (store->logs && value == BLOCK_END(value))
 		plan = PLAN_JOIN_VANISHED;
 	work->owed.lost = 0;

@@ -74,7 +74,8 @@ declare_param(Expansion *query, const char *name)
 			add_param(query, name, name[7] == 's' ? get_array_type(type) :
 					  type);
 		}
-	else if (strcmp(name, "uids") == 0 || strcmp(name, "changed") == 0)
+	else if (strcmp(name, "uids") == 0 || strcmp(name, "changed") == 0 ||
+			 strcmp(name, "lost_uids") == 0)
 		add_param(query, name, uidset_oid());
 	else if (strcmp(name, "email") == 0)
 		add_param(query, name, store->email.type);

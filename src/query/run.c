@@ -233,6 +233,8 @@ letter_type(const Store *store, char letter, int i)
 			return TIDOID;
 		case 'h':
 			return UUIDOID;
+		case 'w':
+			return TIMESTAMPTZOID;
 		case 's':
 			return TEXTOID;
 		case 'E':

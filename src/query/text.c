@@ -95,7 +95,8 @@
  * id			{m.id=$id}: it has that key, a parameter for each column
  * ids			{m.id=$ids}: it has one of those, an array for each column;
  *				{ids}, before {message} in FROM, goes with that
- * uids, changed	{$uids}, {$changed}: a set of UIDs
+ * uids, changed, lost_uids
+ *				{$uids}, {$changed}, {$lost_uids}: a set of UIDs
  * names		{$names}: an array of texts
  * any other	{$name}: a bigint
  *
@@ -104,7 +105,7 @@
  * a			the columns of the account's key, in the mailbox table's types;
  *				a boolean if there is one for the store
  * i b o t u s	a bigint, a boolean, an OID, a row's place, a set of UIDs, text
- * h			a sum of hashes, as a uuid
+ * h w			a sum of hashes, as a uuid; a time
  * E T I S		arrays of Emails, Threads, bigints, texts
  */
 static const QueryText queries[PLAN_IDS] = {

@@ -29,22 +29,35 @@ const QueryText vanished_queries[PLAN_IDS] = {
 	},
 	/* The same, and that numbers were lost; a row of it may be there, too */
 	[PLAN_APPEND_LOST] = {TABLE_VANISHED, ACCESS_ANY, "",
-		"key modseq uids lost",
-		"INSERT INTO {vanished} AS v ({key}, modseq, uids, lost)"
-		" VALUES ({$key}, {$modseq}, {$uids}, {$lost})"
+		"key modseq uids lost lost_uids",
+		"INSERT INTO {vanished} AS v ({key}, modseq, uids, lost, lost_uids)"
+		" VALUES ({$key}, {$modseq}, {$uids}, {$lost}, {$lost_uids})"
 		" ON CONFLICT ({key}, modseq) DO UPDATE"
 		" SET uids = v.uids OPERATOR(modseq.+) excluded.uids,"
-		" lost = excluded.lost"
+		" lost = excluded.lost, lost_uids = excluded.lost_uids"
 	},
 	[PLAN_FIND_LOST] = {TABLE_VANISHED, ACCESS_INDEX, "",
-		"key modseq uids lost",
+		"key modseq uids lost lost_uids",
 		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"
 		" AND {$uids} OPERATOR(modseq.<@) v.uids AND v.lost {=} {$lost}"
+		" AND v.lost_uids OPERATOR(modseq.=) {$lost_uids}"
 	},
 	[PLAN_SEE_LOST] = {TABLE_VANISHED, ACCESS_INDEX, "", "key since",
 		"SELECT FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>} {$since} AND v.lost {<} {$since}"
 		" LIMIT 1"
+	},
+	/* What was lost, and the incarnation that began: between the two numbers */
+	[PLAN_READ_LOST] = {TABLE_VANISHED, ACCESS_INDEX, "iiuiiiw", "key",
+		"SELECT v.lost {+} 1, v.modseq {-} 1,"
+		" v.lost_uids OPERATOR(modseq.*) v.uids,"
+		" i.modseq, i.system_identifier, i.timeline, i.started"
+		" FROM {vanished} AS v LEFT JOIN LATERAL"
+		" (SELECT i.* FROM modseq.incarnation AS i"
+		" WHERE i.modseq {>=} v.lost AND i.modseq {<} v.modseq"
+		" ORDER BY i.modseq DESC, i.started LIMIT 1) AS i ON true"
+		" WHERE {v=$key} AND v.lost IS NOT NULL"
+		" ORDER BY v.modseq"
 	},
 	[PLAN_FIND_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key modseq uids",
 		"SELECT FROM {vanished} AS v WHERE {v=$key} AND v.modseq {=} {$modseq}"

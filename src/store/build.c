@@ -207,9 +207,11 @@ build_key(Store *store)
 static void
 check_vanished(const Store *store)
 {
-	static const char *const ours[] = {"modseq", "lost", "uids", "changed"};
+	static const char *const ours[] = {
+		"modseq", "lost", "uids", "lost_uids", "changed"
+	};
 	Oid			relid = store->table[TABLE_VANISHED].relid;
-	int			n = store->nkeys + (store->logs ? 4 : 3);
+	int			n = store->nkeys + lengthof(ours) - !store->logs;
 	Oid			unused;
 
 	for (int i = 0; i < n; i++)

@@ -158,7 +158,6 @@ UPDATE mail_mailbox SET highestmodseq = highestmodseq + 4, uidnext = uidnext + 2
 SELECT * FROM box WHERE name = 'h';
 SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
 ROLLBACK;
-
 -- A new mailbox begins like that, too, and the hint helps there
 BEGIN;
 INSERT INTO mailbox VALUES ('new');
@@ -404,6 +403,104 @@ INSERT INTO memo (hall_id) VALUES (1) RETURNING uid;
 SELECT modseq - 8 * :J AS modseq, uids, lost - 7 * :J AS lost FROM memo_vanished;
 SELECT * FROM modseq.check('memo');
 ROLLBACK;
+
+-- What a mailbox has lost, exactly, whatever else vanishes in the same statement; by which incarnation
+TRUNCATE modseq.incarnation;
+SELECT begins(0, 0);
+CREATE TABLE dir (owner text, path text, PRIMARY KEY (owner, path));
+CREATE TABLE post (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, owner text NOT NULL, path text NOT NULL, seen boolean NOT NULL DEFAULT false,
+	FOREIGN KEY (owner, path) REFERENCES dir ON UPDATE CASCADE);
+SELECT modseq.attach('post', 'dir', message_flags => '{seen}');
+INSERT INTO dir VALUES ('ann', 'in'), ('ann', 'out'), ('bob', 'in'), ('bob', 'out');
+INSERT INTO post (owner, path) SELECT owner, path FROM dir, generate_series(1, 3) ORDER BY owner, path;
+CREATE VIEW lost AS
+	SELECT d.owner, d.path, l.first_modseq, l.last_modseq, l.uids, l.incarnation,
+		l.system_identifier = c.system_identifier AND l.timeline > 0 AND l.started <= now() AS known
+	FROM pg_control_system() c, dir d, modseq.lost('post', ARRAY[d.owner, d.path]) l
+	ORDER BY owner, path, first_modseq;
+SELECT * FROM lost;
+-- Until a mailbox changes, it is known from where on, and no more
+SELECT begins(:J, 10000);
+SELECT * FROM lost;
+BEGIN READ ONLY;
+SELECT count(*) FROM lost;
+ROLLBACK;
+-- The newest message goes; UIDs are passed over; a flag; the mailbox is renamed in the same query
+DELETE FROM post WHERE owner = 'ann' AND path = 'in' AND uid = 3;
+INSERT INTO post (owner, path, uid) VALUES ('ann', 'out', 30000);
+UPDATE post SET seen = true WHERE owner = 'bob' AND path = 'in' AND uid = 1;
+WITH r AS (UPDATE dir SET path = 'sent' WHERE owner = 'bob' AND path = 'out')
+UPDATE post SET seen = true WHERE owner = 'bob' AND path = 'out';
+SELECT * FROM lost;
+SELECT owner, path, modseq - :J AS modseq, uids, lost, lost_uids FROM post_vanished ORDER BY owner, path, modseq;
+-- Another one; in a savepoint that is taken back, and in a trigger's
+SELECT begins(2 * :J, 20000);
+BEGIN;
+SAVEPOINT s;
+DELETE FROM post WHERE owner = 'ann' AND path = 'in' AND uid = 2;
+SELECT first_modseq, last_modseq, uids FROM lost WHERE owner = 'ann' AND path = 'in';
+ROLLBACK TO s;
+SELECT first_modseq, last_modseq, uids FROM lost WHERE owner = 'ann' AND path = 'in';
+UPDATE post SET path = 'in' WHERE owner = 'ann' AND path = 'out' AND uid < 3;
+COMMIT;
+CREATE FUNCTION copy_to_bob() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		INSERT INTO post (owner, path) VALUES ('bob', 'in');
+	EXCEPTION WHEN others THEN
+		RAISE;
+	END;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER copy AFTER INSERT ON post FOR EACH ROW WHEN (NEW.owner = 'ann') EXECUTE FUNCTION copy_to_bob();
+INSERT INTO post (owner, path) VALUES ('ann', 'in');
+SELECT * FROM lost;
+UPDATE post_vanished SET vanished_at = vanished_at - interval '1 day';
+SELECT modseq.compact('post', '0') IS NOT NULL AS compacted;
+SELECT count(*) FROM lost;
+-- What attach() finds unseen
+SET session_replication_role = replica;
+DELETE FROM post WHERE owner = 'bob' AND path = 'sent' AND uid > 1;
+SET session_replication_role = origin;
+SELECT modseq.attach('post', 'dir', message_flags => '{seen}');
+SELECT * FROM lost WHERE path = 'sent';
+-- A row of the table that is gone; by other keys; who may not; what is not there
+DELETE FROM modseq.incarnation WHERE modseq = :J;
+SELECT * FROM lost WHERE path = 'sent';
+SELECT * FROM modseq.lost('post', '{ann,nowhere}');
+SELECT * FROM modseq.lost('post', NULL::text);
+SELECT * FROM modseq.lost('dir', '{ann,in}');
+SELECT first_modseq - 6 * :J AS first_modseq, last_modseq - 6 * :J AS last_modseq, uids FROM modseq.lost('note', 1);
+SELECT (SELECT count(*) FROM modseq.lost('note', '1')), (SELECT count(*) FROM modseq.lost('note', '{1}'::text[]));
+CREATE ROLE regress_incarnation;
+GRANT USAGE ON SCHEMA incarnation TO regress_incarnation;
+GRANT SELECT ON dir TO regress_incarnation;
+SET ROLE regress_incarnation;
+SELECT modseq.lost('post', '{ann,in}');
+RESET ROLE;
+GRANT SELECT (uid) ON post TO regress_incarnation;
+SET ROLE regress_incarnation;
+SELECT count(*) FROM modseq.lost('post', '{ann,in}');
+RESET ROLE;
+DROP OWNED BY regress_incarnation;
+DROP ROLE regress_incarnation;
+-- check() says that there are such mailboxes, and sees what cannot be
+SET client_min_messages = notice;
+SELECT * FROM modseq.check('post');
+SELECT * FROM modseq.check('post', '{ann,in}');
+SET client_min_messages = warning;
+BEGIN;
+UPDATE post_vanished SET lost = NULL WHERE owner = 'bob' AND path = 'in';
+SELECT * FROM modseq.check('post');
+ROLLBACK;
+-- A store from before there was the column
+ALTER TABLE post_vanished DROP lost_uids;
+SELECT * FROM modseq.check('post');
+SELECT modseq.lost('post', '{ann,in}');
+SELECT modseq.attach('post', 'dir', message_flags => '{seen}');
+SELECT count(*), count(uids) AS uids FROM lost;
+SELECT * FROM modseq.check('post');
 
 -- Not for everybody
 CREATE ROLE regress_incarnation;

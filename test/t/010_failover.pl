@@ -129,6 +129,9 @@ sub serve
 	my ($name, $node) = @_;
 	my $server = { name => $name, node => $node, session => session($node, $name, $db) };
 
+	# check() tells of what is lost
+	$server->{session}->query_safe("SET client_min_messages = warning");
+
 	look($server);
 	return $server;
 }

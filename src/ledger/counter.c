@@ -303,7 +303,9 @@ modseq_of_account(Store *store, Mailbox *mailbox, int64 least)
  * one on, and UIDs from UIDNEXT on, may have been given by a server that is
  * lost: the values are told with what vanishes, and of the UIDs some are left
  * out, which vanish (rule "incarnations").  The statement will write that.  One
- * that is made anew under its messages has landed past them already.
+ * that is made anew under its messages has landed past them already.  In one
+ * that this transaction has made, whoever imports messages may give them those
+ * UIDs: they are as reserved.
  */
 static void
 enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
@@ -311,6 +313,8 @@ enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
 	Counters   *counters = mailbox_counters(mailbox);
 	Work	   *work = mailbox_work(mailbox);
 	int64		uidnext = Max(counters->uidnext, work->landed);
+	int64		committed = uidnext;
+	int64		unused;
 	int64		most = store->uid.type == INT4OID ||
 		store->uidnext.type == INT4OID ? PG_INT32_MAX : UIDSET_MAX_UID;
 
@@ -323,20 +327,18 @@ enter_incarnation(Store *store, Mailbox *mailbox, int64 uid_gap)
 	work->landed = Max(work->landed, work->entered);
 	counters->next_uid = Max(counters->next_uid, work->entered);
 
-	/* What the application has reserved may have been given, too */
-	counters->reserved = Max(counters->reserved, work->entered);
-	if (counters->left_out == 0)
-	{
-		int64		committed = uidnext;
-		int64		unused;
-
-		counter_read_committed(store, mailbox, &committed, &unused);
-		counters->left_from = Max(Min(committed, uidnext), counters->arrived);
-	}
-	counters->left_out = work->entered;
 	if (uid_gap > 0)
 		uidset_builder_add(&work->unused, (uint32) uidnext,
 						   (uint32) (work->entered - 1));
+	if (!counter_read_committed(store, mailbox, &committed, &unused) &&
+		uidnext == 1 && counters->highestmodseq <= MODSEQ_UNUSED)
+		return;
+
+	/* What the application has reserved may have been given, too */
+	counters->reserved = Max(counters->reserved, work->entered);
+	if (counters->left_out == 0)
+		counters->left_from = Max(Min(committed, uidnext), counters->arrived);
+	counters->left_out = work->entered;
 }
 
 /*
@@ -399,15 +401,21 @@ counter_enter(Store *store, Mailbox *mailbox)
 /*
  * counter_enter_raised: the same, as somebody else has raised HIGHESTMODSEQ
  *
- * Numbers above the one before may be those of a server that is lost, too.
+ * Numbers above the one before may be those of a server that is lost, too.  If
+ * it is above the incarnation's number now, then the next value is above that.
  */
 void
 counter_enter_raised(Store *store, Mailbox *mailbox, int64 before)
 {
-	Changes    *owed = &mailbox_work(mailbox)->owed;
+	Work	   *work = mailbox_work(mailbox);
 
 	counter_enter(store, mailbox);
-	owed->lost = Min(owed->lost, before);
+	if (work->entered == 0)
+	{
+		enter_incarnation(store, mailbox, incarnation_current()->uid_gap);
+		counter_modseq(store, mailbox);
+	}
+	work->owed.lost = Min(work->owed.lost, before);
 }
 
 /*

@@ -392,7 +392,7 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	unused = Max(old.uidnext, mailbox_work(mailbox)->settling);
 	raised = new.highestmodseq > old.highestmodseq && !new.gone &&
 		mailbox_work(mailbox)->settling == 0 && counter_is_locked(mailbox) &&
-		new.highestmodseq <= incarnation_current()->modseq;
+		old.highestmodseq <= incarnation_current()->modseq;
 	if (old.uidvalidity != 0 && old.uidvalidity != new.uidvalidity)
 	{
 		/* A change that concerns no message, but that clients must notice */

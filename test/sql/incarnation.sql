@@ -158,16 +158,59 @@ UPDATE mail_mailbox SET highestmodseq = highestmodseq + 4, uidnext = uidnext + 2
 SELECT * FROM box WHERE name = 'h';
 SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
 ROLLBACK;
--- A new mailbox begins like that, too, and the hint helps there
+-- To one that is above the incarnation's
 BEGIN;
+UPDATE mail_mailbox SET highestmodseq = 4800000000100 WHERE name = 'h';
+SELECT * FROM box WHERE name = 'h';
+INSERT INTO mail (mailbox) VALUES ('h') RETURNING uid, modseq;
+SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
+SELECT since - 4800000000000 AS since, verdict FROM answer('h', 4500000000002, 4500000000003, 4800000000100, 4800000000101, 4800000000102);
+SELECT * FROM modseq.check('mail');
+ROLLBACK;
+BEGIN;
+SELECT modseq.touch('mail', 'h') - 4800000000000 AS touched;
+UPDATE mail_mailbox SET highestmodseq = 4800000000100, uidnext = uidnext + 2 WHERE name = 'h';
+SELECT modseq.touch('mail', 'h') - 4800000000000 AS touched;
+SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
+ROLLBACK;
+-- A new mailbox begins like that, too, and the hint helps there
 INSERT INTO mailbox VALUES ('new');
-SAVEPOINT s;
 INSERT INTO mail (mailbox, uid) VALUES ('new', 5);
-ROLLBACK TO s;
+BEGIN;
 SELECT uidnext FROM modseq.lock('mail', 'new');
 INSERT INTO mail (mailbox, uid) VALUES ('new', 10005) RETURNING uid;
 INSERT INTO mail (mailbox) VALUES ('new') RETURNING uid;
 ROLLBACK;
+-- Who makes it may bring messages with their UIDs, in the same transaction; ours are past the gap, as ever
+BEGIN;
+INSERT INTO mailbox VALUES ('imported');
+INSERT INTO mail (mailbox, uid) VALUES ('imported', 5), ('imported', 9) RETURNING uid, modseq - 4800000000000 AS modseq;
+SAVEPOINT s;
+INSERT INTO mail (mailbox, uid) VALUES ('imported', 5);
+ROLLBACK TO s;
+INSERT INTO mail (mailbox, uid) VALUES ('imported', 12), ('imported', 20000) RETURNING uid;
+INSERT INTO mail (mailbox) VALUES ('imported') RETURNING uid;
+SELECT modseq - 4800000000000 AS modseq, uids, lost FROM gone WHERE name = 'imported';
+SELECT uids FROM modseq.lost('mail', 'imported');
+SELECT * FROM modseq.check('mail');
+COMMIT;
+INSERT INTO mail (mailbox, uid) VALUES ('imported', 13);
+-- Not into one that was there before, whatever it is called now, and whoever makes it anew; nor what was handed out
+BEGIN;
+UPDATE mailbox SET name = 'renamed' WHERE name = 'new';
+INSERT INTO mail (mailbox, uid) VALUES ('renamed', 5);
+ROLLBACK;
+BEGIN;
+DELETE FROM mailbox WHERE name = 'imported';
+INSERT INTO mailbox VALUES ('imported');
+INSERT INTO mail (mailbox, uid) VALUES ('imported', 5);
+ROLLBACK;
+BEGIN;
+INSERT INTO mailbox VALUES ('made');
+INSERT INTO mail (mailbox) VALUES ('made') RETURNING uid;
+INSERT INTO mail (mailbox, uid) VALUES ('made', 5);
+ROLLBACK;
+DELETE FROM mailbox WHERE name IN ('new', 'imported');
 
 -- What is rolled back has not begun; a savepoint neither
 SELECT begins(2 * :J, 20000);

@@ -331,6 +331,7 @@ CREATE FUNCTION modseq_internal.notice_incarnations(store modseq_internal.store)
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	n bigint;
+	highest bigint;
 BEGIN
 	EXECUTE expand_template(store,
 		'SELECT count(*) FROM (SELECT FROM {vanished} v WHERE v.lost IS NOT NULL GROUP BY {v.key}) AS box') INTO n;
@@ -338,10 +339,19 @@ BEGIN
 		RAISE NOTICE 'mailboxes of table % of which a server that is lost may have told more: %', qualified_name(store.message), n
 			USING HINT = 'modseq.lost(store, mailbox) says of what. Clients are told by themselves.';
 	END IF;
+	EXECUTE expand_template(store,
+		'SELECT count(*), max({b.highestmodseq}) FROM {mailbox} b WHERE {b.highestmodseq} > $1')
+		INTO n, highest USING next_incarnation();
+	IF n > 0 THEN
+		RAISE NOTICE 'mailboxes of table % whose HIGHESTMODSEQ is ahead of the clock: %', qualified_name(store.message), n USING
+			DETAIL = 'A server that goes on without the last commits would not know that it must count from a higher number on.',
+			HINT = format('modseq.recovered(%s) begins an incarnation that is above them.', highest);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.notice_incarnations IS
-	'Tells of mailboxes that have lost mod-sequences, and UIDs, as modseq.lost() says.';
+	'Tells of mailboxes that have lost mod-sequences, and UIDs, as modseq.lost() says; and of those that a failover would find '
+	'unprotected.';
 
 -- Not STABLE: each query has a snapshot of its own, which is newer than the attach() that was waited for
 CREATE FUNCTION modseq_internal.check_store(store regclass, key text[]) RETURNS TABLE (mailbox text, uid bigint, problem text)
@@ -430,7 +440,7 @@ COMMENT ON FUNCTION modseq.check(regclass) IS
 	'key of several columns), the UID, and the problem, which begins with what it is about: table, option, column, '
 	'index, trigger, mailbox, uidvalidity, uidnext, uid, duplicate, modseq, created_modseq, vanished, '
 	'account, email, thread or departed. Reads the whole '
-	'store, all rows in one snapshot. A NOTICE says how many mailboxes have lost mod-sequences to a failover, see modseq.lost(). Waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
+	'store, all rows in one snapshot. A NOTICE says how many mailboxes have lost mod-sequences to a failover, see modseq.lost(), or are ahead of the clock, see modseq.recovered(). Waits for an attach() or detach() of it that is not over. Needs SELECT on its tables. Errors: 55000 if the table is '
 	'not attached, 42501 without the right to read all rows, or where row-level security hides some.';
 
 DO $overloads$

@@ -28,21 +28,37 @@ CREATE FUNCTION modseq_internal.incarnation_changed() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_incarnation_changed';
 COMMENT ON FUNCTION modseq_internal.incarnation_changed IS
 	'Trigger of modseq.incarnation: all sessions read it again.';
-CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON modseq.incarnation
+-- Rows that logical replication brings fire no trigger FOR EACH STATEMENT
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON modseq.incarnation
+	FOR EACH ROW EXECUTE FUNCTION modseq_internal.incarnation_changed();
+CREATE TRIGGER truncated AFTER TRUNCATE ON modseq.incarnation
 	FOR EACH STATEMENT EXECUTE FUNCTION modseq_internal.incarnation_changed();
-ALTER TABLE modseq.incarnation ENABLE ALWAYS TRIGGER changed;
+ALTER TABLE modseq.incarnation ENABLE ALWAYS TRIGGER changed, ENABLE ALWAYS TRIGGER truncated;
 
 CREATE FUNCTION modseq_internal.incarnation(OUT modseq bigint, OUT uid_gap bigint)
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_incarnation';
 COMMENT ON FUNCTION modseq_internal.incarnation IS
 	'The incarnation that hands out numbers now: what they are above, and what UIDs are left out. Begins it, if nobody has.';
 
-CREATE FUNCTION modseq.recovered() RETURNS bigint
+-- As new_incarnation() in C, but for what is random
+CREATE FUNCTION modseq_internal.next_incarnation() RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT greatest(
+		(extract(epoch FROM clock_timestamp())::bigint - 1577836800) << 20,
+		least(max(i.modseq), 9223372036854775807 - (1::bigint << 33)) + (1::bigint << 32),
+		1::bigint << 40)
+	FROM modseq.incarnation i
+$$;
+COMMENT ON FUNCTION modseq_internal.next_incarnation IS
+	'The lowest number that an incarnation can have that would begin now. Mailboxes that have counted further would not know of it.';
+
+CREATE FUNCTION modseq.recovered(above bigint DEFAULT 0) RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_recovered';
-REVOKE EXECUTE ON FUNCTION modseq.recovered() FROM PUBLIC;
-COMMENT ON FUNCTION modseq.recovered() IS
+REVOKE EXECUTE ON FUNCTION modseq.recovered(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION modseq.recovered(bigint) IS
 	'To be called after a loss that the server cannot see: a crash with synchronous_commit = off, a snapshot of its disks '
-	'that was put back, rows restored by hand, a failover to a logical subscriber. From its commit on, what '
-	'is handed out is above all that was handed out before, as after a failover; resync() answers unknown_modseq '
+	'that was put back, rows restored by hand, a failover to a logical subscriber without the rows of modseq.incarnation. From its commit on, what '
+	'is handed out is above all that was handed out before, as after a failover; and above the given number, for mailboxes whose '
+	'HIGHESTMODSEQ is ahead of the clock, as check() tells. resync() answers unknown_modseq '
 	'to who has seen what was lost. Returns the number that all mod-sequences will be above. For the owner of the extension, and '
-	'whom he grants it to. Errors: 42501, 25006 on a standby.';
+	'whom he grants it to. Errors: 42501, 22004 for a null, 25006 on a standby.';

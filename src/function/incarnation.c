@@ -86,19 +86,21 @@ modseq_lost(PG_FUNCTION_ARGS)
 }
 
 /*
- * modseq.recovered() -> the number that all mod-sequences are above from now on
+ * modseq.recovered(above) -> the number that all mod-sequences are above from
+ * now on, which is above the one given
  *
  * Begins another incarnation, where nothing else shows that numbers were lost.
  * For the owner of the extension, and whom he lets.  Waits for nobody but who
- * does the same.  Errors: 42501, 25006 in a read-only transaction and on a
- * standby.
+ * does the same.  Errors: 42501, 22004, 25006 in a read-only transaction
+ * and on a standby.
  */
 Datum
 modseq_recovered(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("modseq.recovered()");
 	PreventCommandDuringRecovery("modseq.recovered()");
-	PG_RETURN_INT64(incarnation_begin());
+	argument_not_null(fcinfo, 0, "above");
+	PG_RETURN_INT64(incarnation_begin(PG_GETARG_INT64(0)));
 }
 
 /* modseq_internal.first_incarnation(): for CREATE EXTENSION, which drops it */

@@ -233,9 +233,12 @@ open_table(void)
 	return rel;
 }
 
-/* Adds a row, unless there is one that counts, or one is wanted anyway */
+/*
+ * Adds a row, unless there is one that counts, or one is wanted anyway, whose
+ * number is above that one
+ */
 static void
-add_incarnation(Relation rel, bool anyway, Found *found)
+add_incarnation(Relation rel, bool anyway, int64 above, Found *found)
 {
 	Oid			relid = RelationGetRelid(rel);
 
@@ -245,9 +248,9 @@ add_incarnation(Relation rel, bool anyway, Found *found)
 	if (anyway || !found->ours)
 	{
 		if (anyway || !found->pending)
-			found->copy = new_incarnation(Max(Max(found->other,
-												  found->found.modseq),
-											  found->copy.modseq));
+			found->copy = new_incarnation(Max(Max(found->other, above),
+											  Max(found->found.modseq,
+												  found->copy.modseq)));
 		found->found = found->copy;
 		add_row(rel, &found->found);
 	}
@@ -266,7 +269,7 @@ learn(bool begin)
 	rel = open_table();
 	read_table(rel, &found);
 	if (!found.ours && begin)
-		add_incarnation(rel, false, &found);
+		add_incarnation(rel, false, 0, &found);
 	table_close(rel, AccessShareLock);
 	known = found.ours || begin;
 	if (known)
@@ -299,14 +302,14 @@ incarnation_may_follow(int64 highestmodseq)
 	return !learn(false) || highestmodseq <= current.modseq;
 }
 
-/* incarnation_begin: another one begins; returns its number */
+/* incarnation_begin: another one begins, above that; returns its number */
 int64
-incarnation_begin(void)
+incarnation_begin(int64 above)
 {
 	Relation	rel = open_table();
 	Found		found;
 
-	add_incarnation(rel, true, &found);
+	add_incarnation(rel, true, above, &found);
 
 	/* What others know is out of date as soon as this is committed */
 	CacheInvalidateRelcache(rel);

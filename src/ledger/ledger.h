@@ -281,7 +281,7 @@ typedef struct Incarnation
 
 extern const Incarnation *incarnation_current(void);
 extern bool incarnation_may_follow(int64 highestmodseq);
-extern int64 incarnation_begin(void);
+extern int64 incarnation_begin(int64 above);
 extern void incarnation_first(void);
 extern void incarnation_changed(Oid relid);
 extern void incarnation_subtransaction_end(bool commit);

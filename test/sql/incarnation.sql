@@ -173,6 +173,18 @@ UPDATE mail_mailbox SET highestmodseq = 4800000000100, uidnext = uidnext + 2 WHE
 SELECT modseq.touch('mail', 'h') - 4800000000000 AS touched;
 SELECT * FROM gone WHERE name = 'h' AND modseq > 4800000000000;
 ROLLBACK;
+-- Beyond all that an incarnation counts: check() tells, and recovered() can go above that
+BEGIN;
+UPDATE mail_mailbox SET highestmodseq = 9007199254740992 WHERE name = 'h';
+SET LOCAL client_min_messages = notice;
+SELECT * FROM modseq.check('mail');
+SELECT modseq.recovered(9007199254740992) > 9007199254740992 AS above;
+SELECT modseq.touch('mail', 'h') > 9007199254740992 + (1::bigint << 32) AS above;
+SELECT count(*) FROM modseq.lost('mail', 'h') WHERE last_modseq > 9007199254740992;
+SELECT * FROM modseq.check('mail');
+ROLLBACK;
+SELECT modseq.recovered(NULL);
+
 -- A new mailbox begins like that, too, and the hint helps there
 INSERT INTO mailbox VALUES ('new');
 INSERT INTO mail (mailbox, uid) VALUES ('new', 5);

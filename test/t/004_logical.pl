@@ -25,7 +25,7 @@ $publisher->safe_psql('postgres', <<'SQL');
 INSERT INTO mail (box_id, subject) SELECT b, 'old' FROM generate_series(1, 4) AS b, generate_series(1, 20);
 INSERT INTO mail_flag SELECT id, 'old' FROM mail WHERE uid % 2 = 0;
 DELETE FROM mail WHERE uid % 5 = 0;
-CREATE PUBLICATION store FOR TABLE box, mail, mail_flag, mail_mailbox, mail_vanished
+CREATE PUBLICATION store FOR TABLE box, mail, mail_flag, mail_mailbox, mail_vanished, modseq.incarnation
 SQL
 my $live = ModseqTest::Client->new(1 .. $boxes);
 in_sync([$live], $publisher, 'publisher');
@@ -128,9 +128,21 @@ in_sync([$live], $publisher, 'switchover: before');
 $load->stop;
 in_sync([$live], $publisher, 'switchover: before');
 is_replicated('switchover');
+
+# What the publisher tells after that is lost
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION store DISABLE');
+$subscriber->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_subscription WHERE pid IS NOT NULL)")
+  or die 'the subscription is not over';
+my $ahead = $live->copy;
+$ahead->{may_be_ahead} = $ahead->{may_have_lost} = 1;
+$publisher->safe_psql('postgres', <<'SQL');
+INSERT INTO mail (box_id, subject) SELECT b, 'lost' FROM generate_series(1, 4) AS b, generate_series(1, 3);
+UPDATE mail SET flags = '{lost}' WHERE uid = (SELECT min(uid) FROM mail)
+SQL
+in_sync([$ahead], $publisher, 'failover: ahead');
+my $lost = $publisher->safe_psql('postgres', "SELECT string_agg(format('(%s,%s)', box_id, uid), ',') FROM mail WHERE subject = 'lost'");
 $publisher->stop;
 $subscriber->safe_psql('postgres', <<'SQL');
-ALTER SUBSCRIPTION store DISABLE;
 ALTER SUBSCRIPTION store SET (slot_name = NONE);
 DROP SUBSCRIPTION store;
 -- sequences are not replicated
@@ -154,9 +166,13 @@ foreach my $box (1 .. $boxes)
 is( $subscriber->safe_psql('postgres',
 		'SELECT modseq.next_uidvalidity() > max(uidvalidity) FROM mail_mailbox'),
 	't', 'switchover: UIDVALIDITY still rises');
+is($subscriber->safe_psql('postgres', "SELECT count(*) FROM mail WHERE (box_id, uid) IN ($lost)"),
+	0, 'failover: what the publisher gave is given to nothing else');
+in_sync([ $ahead->copy ], $subscriber, 'failover: who was ahead');
+is($subscriber->safe_psql('postgres', "SELECT count(*) FROM modseq.lost('mail', 1) WHERE timeline IS NOT NULL"), 1, 'failover: lost() tells');
 $load = ModseqTest::Load->start($subscriber, $boxes);
 $load->work(50);
-in_sync([$live], $subscriber, 'switchover: during load');
+in_sync([ $live, $ahead ], $subscriber, 'switchover: during load');
 $load->stop;
 sound($subscriber, 'switchover: afterwards');
 in_sync([ $live, $offline, $at_subscriber, $offline_at_subscriber ],

@@ -74,6 +74,7 @@ pg_noreturn extern void trigger_no_mailbox(const RowChange *change);
 /* --- gate.c ------------------------------------------------------------ */
 
 extern void gate_close(const Store *store, const List *relids);
+extern void gate_close_truncate(const Store *store);
 
 /* --- bulk.c ------------------------------------------------------------ */
 

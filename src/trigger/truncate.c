@@ -6,10 +6,7 @@
  * No row trigger fires for these rows, so they are read before they go: see
  * bulk.c.
  *
- * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table, also while mailboxes
- * are waited for.  We must not give it up: a trigger that fired before ours may
- * have read what is about to go.  So beside who has locked mailboxes first it
- * may be a deadlock; LOCK TABLE before it is the remedy (attach.md).
+ * Locks: PostgreSQL holds ACCESS EXCLUSIVE on the table; and see gate.c.
  *
  * Memory: the command's.
  *
@@ -38,6 +35,7 @@ collect_truncated(TriggerData *data, TableRole role, const char *function)
 	List	   *partitions;
 	ListCell   *lc;
 
+	gate_close_truncate(store);
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{
 		bulk_leave(store, role, RelationGetRelid(rel));

@@ -27,6 +27,20 @@ answers_open(const char *path)
 	}
 }
 
+/* The same of an account's answer, with its lists of ids as the server gave them */
+void
+answers_add_changes(const Client *client, const char *kind, int account,
+					const char *since, const char *state, char *const lists[3])
+{
+	char		line[8192];
+
+	if (answers == NULL)
+		return;
+	if ((size_t) snprintf(line, sizeof(line), "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", client->name, kind, account,
+						  since, state, lists[0], lists[1], lists[2]) < sizeof(line))
+		fputs(line, answers);
+}
+
 /* Fields between tabs, as the oracle has them */
 void
 answers_add(const Client *client, const Model *model, const Request *request,

@@ -193,6 +193,8 @@ extern void ranges_free(Ranges *ranges);
 
 extern void answers_open(const char *path);
 extern void answers_close(void);
+extern void answers_add_changes(const Client *client, const char *kind, int account,
+								const char *since, const char *state, char *const lists[3]);
 
 /* --- the parts (schema.c, statement.c, flag.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
 

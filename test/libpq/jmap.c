@@ -103,6 +103,13 @@ add_ids(Page *page, char change, char *list)
 	}
 }
 
+/* Is it a state, and not one in the middle of a walk? */
+static bool
+is_whole(const char *state)
+{
+	return strchr(strchr(state, '.') + 1, '.') == NULL;
+}
+
 static bool
 ask(Replica *r, int kind, int account, const char *state, int max, Page *page)
 {
@@ -120,6 +127,9 @@ ask(Replica *r, int kind, int account, const char *state, int max, Page *page)
 	snprintf(page->verdict, sizeof(page->verdict), "%s", PQgetvalue(result, 0, 0));
 	snprintf(page->state, STATE_SIZE, "%s", PQgetvalue(result, 0, 1));
 	page->has_more = *PQgetvalue(result, 0, 2) == 't';
+	if (strcmp(page->verdict, "ok") == 0 && !page->has_more && is_whole(state) && is_whole(page->state))
+		answers_add_changes(&r->client, kinds[kind], account, state, page->state,
+							(char *[]) {PQgetvalue(result, 0, 3), PQgetvalue(result, 0, 4), PQgetvalue(result, 0, 5)});
 	for (int i = 0; i < 3; i++)
 		add_ids(page, "cud"[i], PQgetvalue(result, 0, 3 + i));
 	page->counts_only = *PQgetvalue(result, 0, 6) == 't';
@@ -351,7 +361,7 @@ walk(Replica *r, int kind, int account, Objects *known, bool exact)
 {
 	int			max = chance(&r->client, 25) ? 0 : 1 + random_number(&r->client, 8);
 	bool		more = true;
-	bool		whole = exact && strchr(strchr(known->state, '.') + 1, '.') == NULL;
+	bool		whole = exact && is_whole(known->state);
 
 	if (exact && !run(&r->client, "BEGIN ISOLATION LEVEL REPEATABLE READ"))
 		return false;

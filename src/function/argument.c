@@ -187,7 +187,31 @@ wrong_key_width(const Named *named, int given)
 			 named->n == 0 ?
 			 errhint("The store has one account: NULL, or an empty array.") :
 			 named->n == 1 ? 0 :
-			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several of them; arrays of other types are lists of keys of one column.")));
+			 errhint("Pass a text[] with one element for each key column, or a two-dimensional one for several of them, with its type, as in $1::text[]; arrays of other types are lists of keys of one column.")));
+}
+
+/*
+ * A list that a driver has sent without its type is taken for text, and so for
+ * one key.  No number begins with a brace; a uuid may be in braces, but alone.
+ */
+static void
+refuse_untyped_list(const Named *named, const char *literal)
+{
+	Oid			type = named->key[0].type;
+	bool		is_list;
+
+	if (type == UUIDOID)
+		is_list = strcmp(literal, "{}") == 0 || strpbrk(literal, ",\"");
+	else
+		is_list = type == INT8OID || type == INT4OID || type == INT2OID;
+	if (!is_list || literal[0] != '{')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("%s key \"%s\" is an array without a type",
+					named->name, literal),
+			 errhint("Where the function takes a list, give that its type, as in $1::%s[].",
+					 type == UUIDOID ? "uuid" : "bigint")));
 }
 
 /*
@@ -272,6 +296,8 @@ read_keys(FunctionCallInfo fcinfo, const Named *named)
 		n = array_argument(named, single, type, &elems, &element);
 	else if (named->n != 1)
 		wrong_key_width(named, 1);
+	else if (type == TEXTOID)
+		refuse_untyped_list(named, text_to_cstring(DatumGetTextPP(single)));
 
 	result.n = n / named->n;
 	result.keys = palloc(sizeof(*result.keys) * Max(result.n, 1));

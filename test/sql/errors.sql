@@ -86,6 +86,8 @@ SELECT failure($$SELECT modseq.reset_uidvalidity('mail', 99)$$);
 SELECT failure($$SELECT modseq.status('mail', 'INBOX')$$);
 SELECT failure($$SELECT modseq.status('mail', gen_random_uuid())$$) ~ '^22P02 invalid input syntax for type bigint';
 SELECT failure($$SELECT modseq.status('mail', '9223372036854775808')$$);
+SELECT failure($$SELECT modseq.status('mail', '{1,2}')$$);
+SELECT failure($$SELECT modseq.lock('mail', '{}')$$);
 SELECT failure($$SELECT modseq.touch('mail', ARRAY['1', '2'])$$);
 SELECT failure($$SELECT modseq.touch('mail', '{}'::text[])$$);
 

@@ -90,6 +90,12 @@ SELECT mailbox, highestmodseq FROM modseq.status('mail', (SELECT array_agg(id OR
 UPDATE mail SET mailbox_id = '00000000-0000-0000-0000-00000000000a' WHERE id = 1;
 SELECT modseq.vanished_since('mail', id, 0) AS vanished, c.* FROM mailbox, modseq.changed_since('mail', id, 0) AS c ORDER BY id;
 SELECT * FROM modseq.status('mail', 1);
+-- Lists without a type
+SELECT failure($$SELECT modseq.status('mail', '{}')$$);
+SELECT failure($$SELECT modseq.lock('mail', '{"00000000-0000-0000-0000-00000000000a"}')$$);
+SELECT failure($$SELECT modseq.lock('mail',
+	'{00000000-0000-0000-0000-00000000000a,00000000-0000-0000-0000-00000000000b}')$$);
+SELECT mailbox FROM modseq.status('mail', '{}'::uuid[]);
 INSERT INTO mail (id, mailbox_id) VALUES (3, '00000000-0000-0000-0000-00000000000c');
 SELECT * FROM modseq.check('mail');
 DROP TABLE mail, mailbox, mail_vanished, mail_mailbox;

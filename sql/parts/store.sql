@@ -135,6 +135,11 @@ LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_table_of_store';
 COMMENT ON FUNCTION modseq_internal.table_of_store IS
 	'The table of that name, if it can be a part of the store with that message table; else NULL.';
 
+CREATE FUNCTION modseq_internal.is_shard(relation oid) RETURNS boolean
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_is_shard';
+COMMENT ON FUNCTION modseq_internal.is_shard IS
+	'Is a table a shard of one that Citus distributes?';
+
 CREATE FUNCTION modseq_internal.store_options(message oid) RETURNS TABLE (option text, value text)
 LANGUAGE sql STABLE STRICT ROWS 12 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)
@@ -149,7 +154,7 @@ COMMENT ON FUNCTION modseq_internal.store_options IS
 	'The options of a store as they stand in the arguments of its trigger. Of several triggers on one table it is the '
 	'first, as for the functions in C.';
 
-CREATE VIEW modseq.stores AS
+CREATE VIEW modseq_internal.every_store AS
 	SELECT t.tgrelid::regclass AS message,
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'mailbox') AS mailbox,
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'flag') AS flag,
@@ -191,6 +196,12 @@ CREATE VIEW modseq.stores AS
 		SELECT jsonb_object_agg(split_part(a, '=', 1), substr(a, strpos(a, '=') + 1)) AS o
 		FROM unnest(modseq_internal.trigger_options(t.oid)) AS a
 		WHERE strpos(a, '=') > 0) AS options;
+GRANT SELECT ON modseq_internal.every_store TO PUBLIC;
+COMMENT ON VIEW modseq_internal.every_store IS
+	'What modseq.stores shows, and the same for shards of Citus, each with the shards beside it.';
+
+CREATE VIEW modseq.stores AS
+	SELECT * FROM modseq_internal.every_store s WHERE NOT modseq_internal.is_shard(s.message);
 GRANT SELECT ON modseq.stores TO PUBLIC;
 COMMENT ON VIEW modseq.stores IS
 	'The attached message tables, each with its other tables and with the columns that attach() was given or '
@@ -199,7 +210,7 @@ COMMENT ON VIEW modseq.stores IS
 
 CREATE FUNCTION modseq_internal.store_of(message regclass) RETURNS SETOF modseq_internal.store
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT * FROM modseq.stores s WHERE s.message = store_of.message
+	SELECT * FROM every_store s WHERE s.message = store_of.message
 $$;
 COMMENT ON FUNCTION modseq_internal.store_of IS
 	'The store with that message table; no row if there is none.';

@@ -132,7 +132,7 @@ notify_note(const Store *store, Mailbox *mailbox)
 	wakeup = palloc(sizeof(Wakeup));
 	wakeup->mailbox = mailbox;
 	wakeup->name = name;
-	wakeup->store = json_string(store->table[TABLE_MESSAGE].name);
+	wakeup->store = json_string(store->known_as);
 	wakeup->key = json_key(store, name->key);
 	wakeups = lappend(wakeups, wakeup);
 	MemoryContextSwitchTo(old);
@@ -151,7 +151,7 @@ notify_note_account(const Store *store, Mailbox *account)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	wakeup = palloc0(sizeof(Wakeup));
 	wakeup->mailbox = account;
-	wakeup->store = json_string(store->table[TABLE_MESSAGE].name);
+	wakeup->store = json_string(store->known_as);
 	wakeup->key = json_columns(store->account_key, store->naccounts,
 							   account->account_key);
 	account->notified = palloc0(sizeof(MailboxName));
@@ -172,7 +172,7 @@ notify_gone(const Store *store, const Datum *key)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	item = palloc(sizeof(Gone));
 	item->level = GetCurrentTransactionNestLevel();
-	item->store = json_string(store->table[TABLE_MESSAGE].name);
+	item->store = json_string(store->known_as);
 	item->key = key == NULL || list_length(gone) == MAX_GONE ?
 		pstrdup("null") : json_key(store, key);
 	gone = lappend(gone, item);

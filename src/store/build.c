@@ -37,11 +37,26 @@ check_back(const Store *store, TableRole role)
 	Trigger    *back = relation_find_trigger(rel, role_triggers[role]);
 
 	if (back == NULL || back->tgnargs != 1 ||
-		table_named(back->tgargs[0]) != store->message_relid)
+		table_beside(table->relid, back->tgargs[0]) != store->message_relid)
 		store_out_of_date(store->message_relid,
 						  _("Table %s has no trigger that belongs to it."),
 						  table->name);
 	relation_close(rel, AccessShareLock);
+}
+
+/* The table that the store names; of a shard the one beside it */
+static void
+find_table(const Store *store, StoreTable *table)
+{
+	const char *name = name_beside(store->message_relid, table->name);
+
+	if (name == NULL)
+		store_out_of_date(store->message_relid,
+						  _("Table %s is not distributed with it."),
+						  table->name);
+	if (name != table->name)
+		table->name = MemoryContextStrdup(store->context, name);
+	table->relid = table_named(table->name);
 }
 
 /*
@@ -59,7 +74,7 @@ build_tables(Store *store, bool attached)
 		if (table->name == NULL)
 			continue;
 		if (role != TABLE_MESSAGE)
-			table->relid = table_named(table->name);
+			find_table(store, table);
 		if (!OidIsValid(table->relid))
 			store_out_of_date(store->message_relid,
 							  _("Table %s does not exist."), table->name);
@@ -420,10 +435,14 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	Store	   *store = new_store(RelationGetRelid(rel), context);
 	StoreTable *message = &store->table[TABLE_MESSAGE];
 	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+	Distribution distribution;
 
 	store->watch = watch;
 	message->relid = store->message_relid;
 	message->name = MemoryContextStrdup(context, relation_name(message->relid));
+	store->known_as = MemoryContextStrdup(context,
+										  relation_known_as(message->relid));
+	store->distributed = table_distribution(message->relid, &distribution);
 	options_parse(store, options, noptions);
 	build_tables(store, attached);
 
@@ -559,12 +578,13 @@ store_outline(Oid relid, TableRole role)
 	}
 	else if (trigger != NULL && trigger->tgnargs == 1)
 	{
-		Oid			message = table_named(pstrdup(trigger->tgargs[0]));
+		Oid			message = table_beside(relid, pstrdup(trigger->tgargs[0]));
 
 		if (OidIsValid(message) && message != relid)
 			store = store_outline(message, TABLE_MESSAGE);
 		if (store != NULL && (store->table[role].name == NULL ||
-							  table_named(store->table[role].name) != relid))
+							  table_beside(message,
+										   store->table[role].name) != relid))
 			store = NULL;
 	}
 	relation_close(rel, AccessShareLock);

@@ -361,7 +361,7 @@ named_message_table(Relation rel, Trigger *trigger)
 	if (trigger->tgnargs == 1)
 	{
 		table = pstrdup(trigger->tgargs[0]);
-		relid = table_named(table);
+		relid = table_beside(RelationGetRelid(rel), table);
 	}
 	if (!OidIsValid(relid))
 	{

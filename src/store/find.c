@@ -161,7 +161,7 @@ calls_for_part(const Oid *functions, Oid function)
 }
 
 static bool
-names_table(List *options, Oid relid)
+names_table(Oid message, List *options, Oid relid)
 {
 	ListCell   *lc;
 
@@ -169,7 +169,7 @@ names_table(List *options, Oid relid)
 	{
 		const char *name = option_table(lfirst(lc));
 
-		if (name != NULL && table_named(name) == relid)
+		if (name != NULL && table_beside(message, name) == relid)
 			return true;
 	}
 	return false;
@@ -192,7 +192,7 @@ store_names(Oid message, Oid assign, Oid relid)
 			!OidIsValid(scan.trigger->tgparentid))
 			options = scan_arguments(&scan);
 	scan_end(&scan);
-	return names_table(options, relid);
+	return names_table(message, options, relid);
 }
 
 /* The table that one of ours is called after, or InvalidOid */
@@ -256,14 +256,8 @@ search_stores(Oid assign, Oid relid)
 	return result;
 }
 
-/*
- * stores_naming: the message tables of the stores that name a table as another
- * part of theirs
- *
- * Anybody can write such a name, so that one may be somebody else's.
- */
-List *
-stores_naming(Oid relid)
+static List *
+whole_stores_naming(Oid relid)
 {
 	List	   *candidates = NIL;
 	List	   *result = NIL;
@@ -310,6 +304,33 @@ stores_naming(Oid relid)
 	}
 	if (result == NIL && lost)
 		result = search_stores(functions[TABLE_MESSAGE], relid);
+	return result;
+}
+
+/*
+ * stores_naming: the message tables of the stores that name a table as another
+ * part of theirs
+ *
+ * Anybody can write such a name, so that one may be somebody else's.  Those of
+ * a shard are the shards beside it of what the whole belongs to.
+ */
+List *
+stores_naming(Oid relid)
+{
+	Oid			whole = shard_whole(relid);
+	List	   *stores = whole_stores_naming(whole);
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (whole == relid)
+		return stores;
+	foreach(lc, stores)
+	{
+		Oid			beside = table_beside(relid, relation_name(lfirst_oid(lc)));
+
+		if (OidIsValid(beside))
+			result = lappend_oid(result, beside);
+	}
 	return result;
 }
 
@@ -464,7 +485,7 @@ static bool
 knows_store(Oid relid, Oid message)
 {
 	Oid			schema = get_namespace_oid("modseq", true);
-	char	   *name = relation_name(message);
+	char	   *name = relation_known_as(message);
 	bool		any = false;
 	bool		result = false;
 	TriggerScan scan;
@@ -479,8 +500,9 @@ knows_store(Oid relid, Oid message)
 	}
 	scan_end(&scan);
 	for (size_t i = 0; !any && !result && i < lengthof(untold); i++)
-		result = table_named(name_with_suffix(message,
-											  untold[i].suffix)) == relid;
+		result = table_beside(message,
+							  name_with_suffix(shard_whole(message),
+											   untold[i].suffix)) == relid;
 	return result;
 }
 
@@ -494,7 +516,8 @@ Datum
 modseq_table_of_store(PG_FUNCTION_ARGS)
 {
 	Oid			message = PG_GETARG_OID(0);
-	Oid			relid = table_named(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	Oid			relid = table_beside(message,
+									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
 
 	if (!OidIsValid(relid) || get_rel_name(message) == NULL ||
 		(relation_owner(relid) != relation_owner(message) &&

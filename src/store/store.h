@@ -15,6 +15,7 @@
  *	key.c		reading rows: mailbox keys, numbers, the soft-delete column
  *	options.c	the configuration that attach() wrote
  *	catalog.c	what the system catalogs say of a table
+ *	shard.c		Citus: the tables that belong to a shard
  *	find.c		from a table to the stores that name it
  *	shape.c		where rows have what we read and write
  *	column.c	from the name of a column to what the table has under it
@@ -171,6 +172,9 @@ typedef struct Store
 	Watch	   *watch;			/* what it depends on ... */
 	uint64		changes;		/* ... and how often that had changed */
 	Oid			message_relid;	/* what the store is known by */
+	const char *known_as;		/* the name of that table; of a shard, of the
+								 * whole */
+	bool		distributed;	/* the rows are in shards, not here */
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			assign_function;	/* that it calls */
 	Oid			open_function;	/* those for each statement call */
@@ -366,6 +370,29 @@ extern bool key_index_exists(Relation rel, List *columns);
 extern bool relation_refers(Oid child, List *columns, Oid parent,
 							List *referenced);
 extern Oid	equality_operator(Oid column, Oid param, Oid *param_type);
+
+/* --- shard.c ----------------------------------------------------------- */
+
+/* How Citus distributes a table */
+typedef struct Distribution
+{
+	char		method;			/* DISTRIBUTION_HASH, or others */
+	int32		colocation;		/* the group; 0: it is in none */
+	AttrNumber	column;			/* by which it does; 0: it has one shard */
+} Distribution;
+
+#define DISTRIBUTION_HASH	'h'
+#define DISTRIBUTION_NONE	'n'
+
+extern bool table_distribution(Oid relid, Distribution *distribution);
+extern char *name_of_shard(const char *name, int64 shard);
+extern char *shard_qualified_name(Oid relid, int64 shard);
+extern Oid	shard_whole(Oid relid);
+extern const char *name_beside(Oid relid, const char *name);
+extern Oid	table_beside(Oid relid, const char *name);
+extern char *relation_known_as(Oid relid);
+extern int64 shard_for_hash(Oid relid, int32 hash);
+extern Oid	shard_here(Oid relid, int64 shard);
 
 /* --- find.c ------------------------------------------------------------ */
 

@@ -226,6 +226,8 @@ remove_from_side_table(Store *store, Datum *key, const Datum *unused)
 void
 bulk_leave(Store *store, TableRole role, Oid relid)
 {
+	if (store->distributed)
+		return;
 	if (has_made_cast(store, role))
 		refuse_other_owner(store, role, relid);
 	switch (role)
@@ -425,6 +427,8 @@ add_to_side_table(Store *store, Datum *key, const Datum *unused)
 void
 bulk_arrive(Store *store, TableRole role, Oid relid)
 {
+	if (store->distributed)
+		return;
 	refuse_other_owner(store, role, relid);
 	switch (role)
 	{
@@ -458,6 +462,8 @@ alter_mailbox(Store *store, Datum *key, const Datum *unused)
 void
 bulk_flags_change(Store *store, TableRole role, Oid relid)
 {
+	if (store->distributed)
+		return;
 	refuse_other_owner(store, role, relid);
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);

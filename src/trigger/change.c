@@ -43,6 +43,24 @@ static const TriggerKind kinds[] = {
 };
 
 /*
+ * The rows of a table that Citus distributes are in its shards, which it
+ * truncates one by one, and whose triggers it has left out for that
+ */
+static void
+refuse_truncate(Relation rel)
+{
+	Distribution distribution;
+
+	if (table_distribution(RelationGetRelid(rel), &distribution))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" of a distributed store cannot be truncated",
+						RelationGetRelationName(rel)),
+				 errdetail("What goes could not be told to clients."),
+				 errhint("Use DELETE.")));
+}
+
+/*
  * trigger_data: the trigger's data, or an error if it is not fired as attach()
  * sets it up
  *
@@ -78,6 +96,8 @@ trigger_data(FunctionCallInfo fcinfo, TriggerFunction function)
 				 data->tg_trigger->tgdeferrable ?
 				 errdetail("It must not be deferrable.") : 0,
 				 errhint("Drop the trigger; modseq.attach() creates those that a store needs.")));
+	if (operation == FOR_TRUNCATE)
+		refuse_truncate(data->tg_relation);
 	return data;
 }
 

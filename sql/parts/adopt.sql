@@ -333,3 +333,35 @@ END
 $$;
 COMMENT ON FUNCTION modseq_internal.refuse_duplicates IS
 	'Refuses two messages with one UID, where no index finds them.';
+
+-- added are the options that name columns that attach() has just added
+CREATE FUNCTION modseq_internal.adopt_rows(
+	store modseq_internal.store, replaced modseq_internal.store, added text[], new_store boolean, same_accounts boolean)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	IF store.account IS NOT NULL THEN
+		PERFORM refuse_accounts(store);
+		same_accounts := NOT follow_accounts(store) AND same_accounts;
+	END IF;
+	PERFORM refuse_counters(store);
+	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
+	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
+		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
+	ELSIF replaced.message IS NOT NULL AND changed_flags(store, replaced) IS NOT NULL THEN
+		PERFORM unstamp(store, changed_flags(store, replaced));
+	END IF;
+	BEGIN
+		PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
+	EXCEPTION WHEN numeric_value_out_of_range THEN
+		PERFORM explain_overflow(store);
+		RAISE;
+	END;
+	IF store.account IS NOT NULL THEN
+		PERFORM adopt_accounts(store, renew => NOT same_accounts);
+	END IF;
+	PERFORM fill_changes(store);
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.adopt_rows IS
+	'Brings all rows of a store to where the triggers take over, of what it was before.';

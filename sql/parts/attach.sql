@@ -288,6 +288,7 @@ BEGIN
 			ERRCODE = 'invalid_transaction_state',
 			HINT = 'Call it in a transaction of its own.';
 	END IF;
+	PERFORM allow_distributed(message);
 	PERFORM hold_message(message);
 	before := find_before(message);
 	store := (message, mailbox, flag, before.vanished, NULL,
@@ -315,6 +316,7 @@ BEGIN
 	PERFORM lock_tables(infer(store));
 	PERFORM refuse_tables(store);
 	store := infer(store);
+	PERFORM refuse_distribution(store);
 
 	same_accounts := store.account IS NOT NULL AND keeps_accounts(store, replaced);
 	-- Our triggers must not see what follows
@@ -341,36 +343,23 @@ BEGIN
 	END IF;
 	PERFORM place_changes(store);
 	store := make_accounts(store, replaced);
-	IF add_mailboxes(store) OR store.account_table IS DISTINCT FROM replaced.account_table
-		OR store.departed IS DISTINCT FROM replaced.departed
-	THEN
-		same_accounts := false;
+	same_accounts := same_accounts AND store.account_table IS NOT DISTINCT FROM replaced.account_table
+		AND store.departed IS NOT DISTINCT FROM replaced.departed;
+	IF is_distributed(message) THEN
+		PERFORM distribute_tables(store);
+		undo := disable_triggers(array_remove(
+			ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
+		PERFORM adopt_shards(store, replaced, added, new_store, same_accounts);
+	ELSE
+		IF add_mailboxes(store) THEN
+			same_accounts := false;
+		END IF;
+		PERFORM refuse_messages(store);
+		undo := disable_triggers(array_remove(
+			ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
+		PERFORM move_counters(store, before);
+		PERFORM adopt_rows(store, replaced, added, new_store, same_accounts);
 	END IF;
-	PERFORM refuse_messages(store);
-	undo := disable_triggers(array_remove(
-		ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
-	PERFORM move_counters(store, before);
-	IF store.account IS NOT NULL THEN
-		PERFORM refuse_accounts(store);
-		same_accounts := NOT follow_accounts(store) AND same_accounts;
-	END IF;
-	PERFORM refuse_counters(store);
-	-- Clients have mod-sequences of a column that was dropped or renamed: to them, all messages have changed
-	IF 'message_modseq' = ANY (added) AND NOT new_store THEN
-		EXECUTE expand_template(store, 'UPDATE {message} SET {modseq} = 0');
-	ELSIF replaced.message IS NOT NULL AND changed_flags(store, replaced) IS NOT NULL THEN
-		PERFORM unstamp(store, changed_flags(store, replaced));
-	END IF;
-	BEGIN
-		PERFORM adopt(store, new_modseq => 'message_modseq' = ANY (added) AND new_store, new_store => new_store);
-	EXCEPTION WHEN numeric_value_out_of_range THEN
-		PERFORM explain_overflow(store);
-		RAISE;
-	END;
-	IF store.account IS NOT NULL THEN
-		PERFORM adopt_accounts(store, renew => NOT same_accounts);
-	END IF;
-	PERFORM fill_changes(store);
 	PERFORM run(undo);
 	PERFORM create_indexes(store);
 	FOR c IN SELECT * FROM not_null_while_attached(store) WHERE NOT is_not_null LOOP

@@ -69,6 +69,7 @@ DECLARE
 	own regclass[];
 	c record;
 BEGIN
+	PERFORM allow_distributed(message);
 	PERFORM hold_message(message);
 	-- Partitions may come, and it may be another table's store, while we wait for the locks: so once more when we have them
 	FOR pass IN 1 .. 2 LOOP

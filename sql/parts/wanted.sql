@@ -100,6 +100,8 @@ COMMENT ON FUNCTION modseq_internal.makes_mailboxes IS
 -- before the foreign keys' RI_ConstraintTrigger, so that the change of a mailbox's key is known before ON UPDATE
 -- CASCADE brings it to the messages.
 --
+-- Citus leaves out those at shards that TRUNCATE fires, too.
+--
 -- Partitions have them all: PostgreSQL clones those FOR EACH ROW, and the others must be created there, too.
 CREATE FUNCTION modseq_internal.wanted_triggers(store modseq_internal.store)
 RETURNS TABLE (
@@ -123,7 +125,8 @@ LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_te
 		(store.flag, 'modseq_truncate', 'BEFORE', 'TRUNCATE', 'STATEMENT', 'trigger_truncate_flag'),
 		(store.flag, 'modseq_truncated', 'AFTER', 'TRUNCATE', 'STATEMENT', 'trigger_flush'),
 		(counter_table(store), 'AA_modseq_mailbox', 'AFTER', 'INSERT OR UPDATE OR DELETE', 'ROW', 'trigger_mailbox'),
-		(counter_table(store), 'modseq_open', 'BEFORE', makes_mailboxes(store, false) || 'UPDATE OR DELETE OR TRUNCATE',
+		(counter_table(store), 'modseq_open', 'BEFORE', makes_mailboxes(store, false) || 'UPDATE OR DELETE'
+			|| CASE WHEN is_distributed(store.message) THEN '' ELSE ' OR TRUNCATE' END,
 			'STATEMENT', 'trigger_open'),
 		(counter_table(store), 'modseq_flush', 'AFTER', makes_mailboxes(store, false) || 'UPDATE OR DELETE',
 			'STATEMENT', 'trigger_flush'),

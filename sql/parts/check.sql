@@ -353,6 +353,23 @@ COMMENT ON FUNCTION modseq_internal.notice_incarnations IS
 	'Tells of mailboxes that have lost mod-sequences, and UIDs, as modseq.lost() says; and of those that a failover would find '
 	'unprotected.';
 
+CREATE FUNCTION modseq_internal.check_mailbox(store modseq_internal.store, key text[])
+RETURNS TABLE (mailbox text, uid bigint, problem text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM check_rows(store, key);
+	IF key IS NOT NULL AND NOT FOUND AND NOT has_mailbox(store, key) THEN
+		RAISE 'mailbox % does not exist', '(' || array_to_string(key, ', ') || ')' USING
+			ERRCODE = 'undefined_object',
+			DETAIL = format('Table %s has no such row, and nothing is left of it.',
+				qualified_name(coalesce(store.mailbox_source, store.mailbox))),
+			HINT = 'A mailbox is given by the value of its key.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.check_mailbox IS
+	'The same, and error 42704 if there is no such mailbox.';
+
 -- Not STABLE: each query has a snapshot of its own, which is newer than the attach() that was waited for
 CREATE FUNCTION modseq_internal.check_store(store regclass, key text[]) RETURNS TABLE (mailbox text, uid bigint, problem text)
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
@@ -400,13 +417,10 @@ BEGIN
 			END IF;
 			key := ARRAY(SELECT unnest(key));
 		END IF;
-		RETURN QUERY SELECT * FROM check_rows(s, key);
-		IF key IS NOT NULL AND NOT FOUND AND NOT has_mailbox(s, key) THEN
-			RAISE 'mailbox % does not exist', '(' || array_to_string(key, ', ') || ')' USING
-				ERRCODE = 'undefined_object',
-				DETAIL = format('Table %s has no such row, and nothing is left of it.',
-					qualified_name(coalesce(s.mailbox_source, s.mailbox))),
-				HINT = 'A mailbox is given by the value of its key.';
+		IF is_distributed(store) THEN
+			RETURN QUERY SELECT * FROM check_shards(s, key);
+		ELSE
+			RETURN QUERY SELECT * FROM check_mailbox(s, key);
 		END IF;
 		IF key IS NULL THEN
 			PERFORM notice_incarnations(s);

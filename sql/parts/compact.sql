@@ -98,6 +98,9 @@ BEGIN
 	PERFORM wait_for_attach(store);
 	s := find_store(store);
 	PERFORM refuse_stranger(array_remove(ARRAY[s.vanished, s.departed], NULL), 'modseq.compact()');
+	IF is_distributed(store) THEN
+		RETURN compact_shards(s, older_than, changes_older_than);
+	END IF;
 	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
 	-- Not what this transaction has written: a message may yet come back
 	EXECUTE expand_template(s, '

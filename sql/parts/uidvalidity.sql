@@ -41,6 +41,10 @@ BEGIN
 			HINT = format('Give a value for each of: %s.', array_to_string(s.mailbox_key, ', '));
 	END IF;
 
+	IF is_distributed(store) THEN
+		RETURN reset_at_shard(s, mailbox);
+	END IF;
+
 	-- The locks come first, that of the account before: what is to be written must be known, to see that it was
 	EXECUTE expand_template(s, '
 		SELECT greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)

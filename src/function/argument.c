@@ -60,11 +60,11 @@ may_write(Oid relid)
 }
 
 /*
- * Triggers take the mailbox lock for whoever may write messages or flags; the
- * functions that take it ask for the same right.
+ * argument_check_may_write: triggers take the mailbox lock for whoever may
+ * write messages or flags; the functions that take it ask for the same right
  */
-static void
-check_may_write(const Store *store)
+void
+argument_check_may_write(const Store *store)
 {
 	if (!may_write(store->message_relid) &&
 		!may_write(store->table[TABLE_FLAG].relid))
@@ -126,7 +126,7 @@ argument_store(FunctionCallInfo fcinfo)
 Store *
 argument_store_to_write(FunctionCallInfo fcinfo)
 {
-	check_may_write(argument_store(fcinfo));
+	argument_check_may_write(argument_store(fcinfo));
 	return lock_store(PG_GETARG_OID(0), XactReadOnly ? AccessShareLock :
 					  RowExclusiveLock);
 }

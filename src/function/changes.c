@@ -31,9 +31,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-PG_FUNCTION_INFO_V1(modseq_email_changes);
-PG_FUNCTION_INFO_V1(modseq_thread_changes);
-PG_FUNCTION_INFO_V1(modseq_mailbox_changes);
+CALLED_AT_SHARD(email_changes, CALL_OF_ACCOUNT);
+CALLED_AT_SHARD(thread_changes, CALL_OF_ACCOUNT);
+CALLED_AT_SHARD(mailbox_changes, CALL_OF_ACCOUNT);
 
 /* The columns of what they return, as sql/parts/function.sql has them */
 enum
@@ -440,8 +440,8 @@ answer(FunctionCallInfo fcinfo, ObjectKind kind)
  * account_state(); and 42501 without SELECT on messages, 22023 if max_changes
  * is not positive.
  */
-Datum
-modseq_email_changes(PG_FUNCTION_ARGS)
+static Datum
+email_changes_here(PG_FUNCTION_ARGS)
 {
 	return answer(fcinfo, KIND_EMAIL);
 }
@@ -453,8 +453,8 @@ modseq_email_changes(PG_FUNCTION_ARGS)
  * leaves it, destroyed with its last (RFC 8621 section 3.2).  Errors: also
  * 55000 if the store has no threads.
  */
-Datum
-modseq_thread_changes(PG_FUNCTION_ARGS)
+static Datum
+thread_changes_here(PG_FUNCTION_ARGS)
 {
 	return answer(fcinfo, KIND_THREAD);
 }
@@ -465,8 +465,8 @@ modseq_thread_changes(PG_FUNCTION_ARGS)
  * counts_only: of all that was updated only counts changed, so the front end
  * says so in updatedProperties (RFC 8621 section 2.2).
  */
-Datum
-modseq_mailbox_changes(PG_FUNCTION_ARGS)
+static Datum
+mailbox_changes_here(PG_FUNCTION_ARGS)
 {
 	return answer(fcinfo, KIND_MAILBOX);
 }

@@ -28,7 +28,7 @@
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
-PG_FUNCTION_INFO_V1(modseq_digest);
+CALLED_AT_SHARD(digest, CALL_OF_MAILBOX);
 PG_FUNCTION_INFO_V1(modseq_digest_row);
 PG_FUNCTION_INFO_V1(modseq_digest_final);
 
@@ -274,8 +274,8 @@ read_sum(Store *store, PlanId id, Datum *key)
  * which compact() changes.  Reads the caller's snapshot, with the caller's
  * rights; takes no lock.  Errors: 42501, 42704 for an unknown mailbox.
  */
-Datum
-modseq_digest(PG_FUNCTION_ARGS)
+static Datum
+digest_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);

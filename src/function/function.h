@@ -6,6 +6,7 @@
  * From the ground up:
  *
  *	argument.c	what a caller passes, and may
+ *	distributed.c	calls that name a store which Citus distributes
  *	status.c	UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ
  *	messages.c	reading messages of a mailbox
  *	read.c		what has changed, and what has vanished
@@ -53,8 +54,43 @@ extern Mailboxes argument_accounts(FunctionCallInfo fcinfo,
 								   const Store *store);
 extern Datum *argument_one_account(FunctionCallInfo fcinfo,
 								   const Store *store);
+extern void argument_check_may_write(const Store *store);
 extern void argument_check_may_read(const Store *store);
 extern void argument_check_may_see(const Store *store);
+
+/* --- distributed.c ----------------------------------------------------- */
+
+/* What the second argument of a call names, and what it does */
+typedef enum CallKind
+{
+	CALL_OF_MAILBOX = 0,
+	CALL_OF_ACCOUNT = 1,
+	CALL_LOCKS = 2
+} CallKind;
+
+extern bool distributed_call(FunctionCallInfo fcinfo, CallKind kind,
+							 Datum *result);
+
+/*
+ * Declares modseq_name() for SQL, whose first arguments are a store and
+ * mailboxes or accounts.  name_here() does what is to be done where these are;
+ * that is elsewhere if Citus distributes the store.
+ */
+#define CALLED_AT_SHARD(name, kind) \
+	static Datum name##_here(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(modseq_##name); \
+	Datum \
+	modseq_##name(PG_FUNCTION_ARGS) \
+	{ \
+		NullableDatum store = fcinfo->args[0]; \
+		Datum		result; \
+		\
+		if (!distributed_call(fcinfo, kind, &result)) \
+			result = name##_here(fcinfo); \
+		fcinfo->args[0] = store; \
+		return result; \
+	} \
+	extern Datum modseq_##name(PG_FUNCTION_ARGS)
 
 /* --- status.c ---------------------------------------------------------- */
 

@@ -20,10 +20,10 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(modseq_changed_since);
-PG_FUNCTION_INFO_V1(modseq_vanished_since);
-PG_FUNCTION_INFO_V1(modseq_live_uids);
-PG_FUNCTION_INFO_V1(modseq_resync);
+CALLED_AT_SHARD(changed_since, CALL_OF_MAILBOX);
+CALLED_AT_SHARD(vanished_since, CALL_OF_MAILBOX);
+CALLED_AT_SHARD(live_uids, CALL_OF_MAILBOX);
+CALLED_AT_SHARD(resync, CALL_OF_MAILBOX);
 
 /* The columns of what resync() returns, as sql/parts/function.sql has them */
 enum
@@ -47,8 +47,8 @@ enum
  * Reads the caller's snapshot, with the caller's rights; takes no lock.
  * Errors: 42501, 42704 for an unknown mailbox.
  */
-Datum
-modseq_changed_since(PG_FUNCTION_ARGS)
+static Datum
+changed_since_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
@@ -85,8 +85,8 @@ modseq_changed_since(PG_FUNCTION_ARGS)
  * mod-sequence of a server that is lost is taken for 0 (status_since()).
  * Snapshot and errors as above.
  */
-Datum
-modseq_vanished_since(PG_FUNCTION_ARGS)
+static Datum
+vanished_since_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
@@ -110,8 +110,8 @@ modseq_vanished_since(PG_FUNCTION_ARGS)
  * UIDNEXT that have not vanished (rule "arrivals").  So no message is read; row
  * security of the message table does not count.  Snapshot and errors as above.
  */
-Datum
-modseq_live_uids(PG_FUNCTION_ARGS)
+static Datum
+live_uids_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
@@ -244,8 +244,8 @@ is_behind(const Status *status, int64 uidvalidity, int64 since)
  * VANISHED announces a HIGHESTMODSEQ below it (section 3.2).  Errors: 42501,
  * 42704, 22023.
  */
-Datum
-modseq_resync(PG_FUNCTION_ARGS)
+static Datum
+resync_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);

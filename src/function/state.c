@@ -23,8 +23,8 @@
 #include "utils/rls.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(modseq_account_state);
-PG_FUNCTION_INFO_V1(modseq_account_lock);
+CALLED_AT_SHARD(account_state, CALL_OF_ACCOUNT);
+CALLED_AT_SHARD(account_lock, CALL_OF_ACCOUNT | CALL_LOCKS);
 
 /* --- mailboxes of an account ------------------------------------------- */
 
@@ -227,8 +227,8 @@ put_states(ReturnSetInfo *rsinfo, const Store *store,
  * rights; no lock.  Errors: 42501, 42704 for an unknown account, 55000 for a
  * store without accounts.
  */
-Datum
-modseq_account_state(PG_FUNCTION_ARGS)
+static Datum
+account_state_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Mailboxes	accounts = argument_accounts(fcinfo, store);
@@ -261,8 +261,8 @@ compare_accounts(const void *a, const void *b, void *store)
  * right to write messages, 42704 for an unknown account, 40001 in REPEATABLE
  * READ or SERIALIZABLE if the account has changed, 55P03 by lock_timeout.
  */
-Datum
-modseq_account_lock(PG_FUNCTION_ARGS)
+static Datum
+account_lock_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store_to_write(fcinfo);
 	Mailboxes	accounts = argument_accounts(fcinfo, store);

@@ -21,7 +21,7 @@
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(modseq_status);
+CALLED_AT_SHARD(status, CALL_OF_MAILBOX);
 
 /*
  * status_may_lag: is the snapshot of a server in recovery?  Then the primary
@@ -398,8 +398,8 @@ status_put(ReturnSetInfo *rsinfo, const Mailboxes *mailboxes, int i,
  * an array, mailboxes that do not exist or may not be seen have no row: one of
  * them must not hide the others (RFC 5819).  A single one is error 42704.
  */
-Datum
-modseq_status(PG_FUNCTION_ARGS)
+static Datum
+status_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);

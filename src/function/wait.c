@@ -36,8 +36,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(modseq_wait_for);
-PG_FUNCTION_INFO_V1(modseq_account_wait_for);
+CALLED_AT_SHARD(wait_for, CALL_OF_MAILBOX);
+CALLED_AT_SHARD(account_wait_for, CALL_OF_ACCOUNT);
 
 #define LONGEST_SLEEP	100		/* ms */
 
@@ -289,8 +289,8 @@ wait_until(FunctionCallInfo fcinfo, const char *name,
  * recovery, 22004 for a NULL, 22023 for a negative timeout, 25000 in REPEATABLE
  * READ or SERIALIZABLE, 57014 if it is cancelled.
  */
-Datum
-modseq_wait_for(PG_FUNCTION_ARGS)
+static Datum
+wait_for_here(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(wait_until(fcinfo, "modseq", mailbox_is_there));
 }
@@ -301,8 +301,8 @@ modseq_wait_for(PG_FUNCTION_ARGS)
  * The same until the account has a state, of its Emails, mailboxes or Threads.
  * Errors: also 22023 for what is no state.
  */
-Datum
-modseq_account_wait_for(PG_FUNCTION_ARGS)
+static Datum
+account_wait_for_here(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(wait_until(fcinfo, "state", account_is_there));
 }

@@ -19,9 +19,9 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(modseq_lock);
-PG_FUNCTION_INFO_V1(modseq_touch);
-PG_FUNCTION_INFO_V1(modseq_unchanged_since);
+CALLED_AT_SHARD(lock, CALL_OF_MAILBOX | CALL_LOCKS);
+CALLED_AT_SHARD(touch, CALL_OF_MAILBOX | CALL_LOCKS);
+CALLED_AT_SHARD(unchanged_since, CALL_OF_MAILBOX | CALL_LOCKS);
 
 /* UIDs that unchanged_since answers for though they were never assigned */
 #define MAX_UNASSIGNED		INT64CONST(1000000)
@@ -72,8 +72,8 @@ enter_incarnation(Store *store, Mailbox **locked, int n)
  * right to write messages, 42704 for an unknown mailbox, 40001 in REPEATABLE
  * READ or SERIALIZABLE if the mailbox has changed, 55P03 by lock_timeout.
  */
-Datum
-modseq_lock(PG_FUNCTION_ARGS)
+static Datum
+lock_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store_to_write(fcinfo);
 	Mailboxes	mailboxes = argument_mailboxes(fcinfo, store);
@@ -108,8 +108,8 @@ modseq_lock(PG_FUNCTION_ARGS)
  * For a change of the mailbox that has no message row (RFC 7162 section 3.2:
  * SETMETADATA).  Takes the mailbox lock.  Errors as for lock().
  */
-Datum
-modseq_touch(PG_FUNCTION_ARGS)
+static Datum
+touch_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store_to_write(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
@@ -138,8 +138,8 @@ modseq_touch(PG_FUNCTION_ARGS)
  * before this transaction ends.  Errors as for lock(), and 54000 for a set that
  * names millions of UIDs above UIDNEXT.
  */
-Datum
-modseq_unchanged_since(PG_FUNCTION_ARGS)
+static Datum
+unchanged_since_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store_to_write(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);

@@ -1,0 +1,439 @@
+# Citus: a coordinator and two workers. attach() on distributed tables with mail in them; every function, from each
+# node; a conditional store while its shard moves; writers and clients while shards move, are split and go to a new
+# server. Clients of any age get to what the servers have.
+#
+# Where Citus is not installed, all of it is skipped. test/sql/shards.sql has what needs no Citus.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use JSON::PP;
+use Time::HiRes qw(usleep);
+use ModseqTest;
+use ModseqTest::Client;
+
+my $seconds = $ENV{CITUS_SECONDS} // 15;	# of load
+my $accounts = 12;
+my $store = q('mw.mail');
+
+# --- servers
+
+my %node;
+my @names = qw(coordinator worker1 worker2 worker3);
+
+sub citus_server
+{
+	my ($name) = @_;
+	my $node = new_server($name, <<'CONF');
+wal_level = logical
+max_connections = 100
+max_prepared_transactions = 100
+max_worker_processes = 20
+max_wal_senders = 20
+max_replication_slots = 20
+max_logical_replication_workers = 16
+CONF
+	$node->start;
+	return $node;
+}
+
+$node{coordinator} = citus_server('coordinator');
+# It says that it must be preloaded, if it is there
+my (undef, undef, $error) = $node{coordinator}->psql('postgres', 'CREATE EXTENSION citus');
+if ($error !~ /shared_preload_libraries/)
+{
+	plan skip_all => 'Citus is not installed';
+}
+$node{$_} = citus_server($_) foreach @names[1 .. 3];
+# Late minor versions have a list of those that may decode the WAL, as splits of shards do
+my $plugins = sql($node{coordinator}, "SELECT current_setting('output_plugin_libraries', true)");
+foreach my $name (@names)
+{
+	my $node = $node{$name};
+
+	$node->append_conf('postgresql.conf', <<"CONF");
+shared_preload_libraries = 'citus'
+citus.node_conninfo = 'sslmode=disable'
+citus.local_hostname = '@{[ $node->host ]}'
+citus.shard_count = 8
+CONF
+	$node->append_conf('postgresql.conf', 'output_plugin_libraries = ' . "'" . join(', ', grep { $_ } $plugins, 'citus') . "'")
+	  if sql($node, "SELECT count(*) FROM pg_settings WHERE name = 'output_plugin_libraries'");
+	$node->restart;
+	$node->safe_psql('postgres', 'CREATE EXTENSION citus');
+}
+my ($coordinator, @workers) = @node{ @names[0 .. 2] };
+
+sub sql
+{
+	my ($node, $sql) = @_;
+
+	return $node->safe_psql('postgres', $sql);
+}
+
+sub add_node
+{
+	my ($node) = @_;
+
+	sql($coordinator, "SELECT citus_add_node('@{[ $node->host ]}', @{[ $node->port ]})");
+	return;
+}
+
+sql($coordinator, "SELECT citus_set_coordinator_host('@{[ $coordinator->host ]}', @{[ $coordinator->port ]})");
+add_node($_) foreach @workers;
+sql($coordinator, 'CREATE EXTENSION modseq');
+
+# --- a store, of tables that are distributed and have mail
+
+sql($coordinator, <<"SQL");
+CREATE SCHEMA mw;
+CREATE TABLE mw.box (account bigint, id bigint, name text, PRIMARY KEY (account, id));
+CREATE TABLE mw.mail (
+	account bigint, id bigint, box_id bigint NOT NULL, subject text, flags text[] NOT NULL DEFAULT '{}',
+	PRIMARY KEY (account, id));
+CREATE TABLE mw.mail_flag (account bigint, mail_id bigint, flag text, PRIMARY KEY (account, mail_id, flag));
+SQL
+my $attach = q(SELECT modseq.attach('mw.mail', 'mw.box', 'mw.mail_flag', notify => true));
+
+# What cannot work is said before anything is changed
+sub refused
+{
+	my ($sql, $error, $what) = @_;
+	my ($ret, $stdout, $stderr) = $coordinator->psql('postgres', $sql);
+
+	isnt($ret, 0, "$what: refused");
+	like($stderr, $error, "$what: says why");
+	return;
+}
+
+sql($coordinator, "SELECT create_distributed_table('mw.mail', 'account')");
+refused($attach, qr/table mw\.box is not distributed as the other tables/, 'a table that is not distributed');
+sql($coordinator, "SELECT create_distributed_table('mw.box', 'id', colocate_with => 'none')");
+refused($attach, qr/not colocated/, 'a table that is elsewhere');
+sql($coordinator, 'DROP TABLE mw.box');
+sql($coordinator, <<"SQL");
+CREATE TABLE mw.box (account bigint, id bigint, name text, PRIMARY KEY (account, id));
+SELECT create_distributed_table('mw.box', 'account', colocate_with => 'mw.mail');
+SELECT create_distributed_table('mw.mail_flag', 'account', colocate_with => 'mw.mail');
+ALTER TABLE mw.mail ADD FOREIGN KEY (account, box_id) REFERENCES mw.box ON DELETE CASCADE;
+ALTER TABLE mw.mail_flag ADD FOREIGN KEY (account, mail_id) REFERENCES mw.mail ON DELETE CASCADE;
+INSERT INTO mw.box SELECT a, i, 'box ' || i FROM generate_series(1, $accounts) AS a, generate_series(1, 2) AS i;
+INSERT INTO mw.mail SELECT a, i, 1 + i % 2, 'old' FROM generate_series(1, $accounts) AS a, generate_series(1, 10) AS i;
+SQL
+sql($coordinator, $attach);
+is(sql($coordinator, 'SELECT message, mailbox, flag, vanished, counters FROM modseq.stores'),
+	'mw.mail|mw.box|mw.mail_flag|mw.mail_vanished|mw.mail_mailbox', 'one store');
+is(sql($_, 'SELECT count(*) FROM modseq.stores'), '1', 'and one at a worker') foreach @workers;
+is(sql($coordinator, 'SELECT count(*), min(uid), max(uid) FROM mw.mail'), $accounts * 10 . '|1|5', 'all have a UID');
+is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'check finds nothing');
+sql($coordinator, $attach);
+is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'nor after a second attach');
+
+# A mailbox in a shard that had none
+sql($coordinator, "INSERT INTO mw.box SELECT a, 1, 'new' FROM generate_series(101, 140) AS a");
+sql($coordinator, "INSERT INTO mw.mail SELECT a, 1, 1, 'new' FROM generate_series(101, 140) AS a");
+is(sql($coordinator, "SELECT DISTINCT uid, modseq FROM mw.mail WHERE account > 100"), '1|2', 'its first message');
+
+# --- functions, from each node
+
+my ($near, $far) = (1, 2);
+foreach my $node ($coordinator, @workers)
+{
+	my $name = $node->name;
+
+	foreach my $account (1 .. 4)
+	{
+		my $box = "'{$account,1}'";
+
+		my $before = sql($node, "SELECT highestmodseq FROM modseq.status($store, $box)");
+		sql($node, "INSERT INTO mw.mail VALUES ($account, (random() * 1e15)::bigint, 1, '$name')");
+		my $uid = sql($node, "SELECT max(uid) FROM mw.mail WHERE account = $account AND box_id = 1");
+		is(sql($node, "SELECT vanished, changed FROM modseq.resync($store, $box, "
+					. "(SELECT uidvalidity FROM modseq.status($store, $box)), $before)"),
+			"|$uid", "$name: resync");
+		is(sql($node, "SELECT uid FROM modseq.changed_since($store, $box, $before)"), $uid, "$name: changed_since");
+		is(sql($node, "UPDATE mw.mail SET flags = '{seen}' WHERE account = $account AND uid = $uid AND box_id = 1"
+					. ' RETURNING modseq'), $before + 2, "$name: a flag");
+		is(sql($node, "INSERT INTO mw.mail_flag SELECT account, id, 'f' FROM mw.mail WHERE account = $account AND uid = $uid"
+					. " AND box_id = 1; SELECT highestmodseq FROM modseq.status($store, $box)"), $before + 3, "$name: a flag row");
+		is( sql($node, <<"SQL"), "$uid|unchanged", "$name: lock, unchanged_since and a store");
+BEGIN;
+SELECT FROM modseq.lock($store, $box);
+SELECT uid, verdict FROM modseq.unchanged_since($store, $box, '$uid', $before + 3);
+UPDATE mw.mail SET flags = '{answered}' WHERE account = $account AND box_id = 1 AND uid = $uid;
+COMMIT;
+SQL
+		is(sql($node, "SELECT modseq.touch($store, $box)"), $before + 5, "$name: touch");
+		sql($node, "DELETE FROM mw.mail WHERE account = $account AND box_id = 1 AND uid = $uid");
+		is(sql($node, "SELECT modseq.vanished_since($store, $box, $before + 5)"), $uid, "$name: vanished_since");
+		unlike(sql($node, "SELECT modseq.live_uids($store, $box)"), qr/\b$uid$/, "$name: live_uids");
+		isnt(sql($node, "SELECT messages FROM modseq.digest($store, $box)"), '', "$name: digest");
+		is(sql($node, "SELECT modseq.wait_for($store, $box, $before + 6, '0')"), 't', "$name: wait_for");
+		my $uidvalidity = sql($node, "SELECT uidvalidity FROM modseq.status($store, $box)");
+		cmp_ok(sql($node, "SELECT modseq.reset_uidvalidity($store, $box)"), '>', $uidvalidity, "$name: reset_uidvalidity");
+	}
+	is(sql($node, "SELECT count(*) FROM mw.box b, modseq.status($store, ARRAY[b.account::text, b.id::text]) AS s"),
+		$accounts * 2 + 40, "$name: status of all, where they are");
+	is(sql($node, "SELECT * FROM modseq.check($store)"), '', "$name: check");
+	is(sql($node, "SELECT * FROM modseq.check($store, '{1,1}')"), '', "$name: check of a mailbox");
+	cmp_ok(sql($node, "SELECT modseq.compact($store, '0')"), '>=', 0, "$name: compact");
+	is(sqlstate($node, "SELECT modseq.status($store, '{1,99}')"), '42704', "$name: no such mailbox");
+}
+is(sqlstate($coordinator, "SELECT modseq.lock($store, '{{1,1},{2,1},{3,1},{4,1},{5,1},{6,1}}'::text[])"), '0A000',
+	'mailboxes of several shards');
+is(sqlstate($coordinator, 'TRUNCATE mw.mail'), '0A000', 'TRUNCATE');
+isnt(sqlstate($coordinator, 'UPDATE mw.mail SET account = 2 WHERE account = 1'), '', 'a change of the account');
+
+# What is wrong at one shard is found
+my ($shard, $worker) = split /\|/, sql($coordinator, <<'SQL');
+SELECT s.shardid, n.nodeport FROM pg_dist_shard s JOIN pg_dist_placement p USING (shardid) JOIN pg_dist_node n USING (groupid)
+WHERE s.logicalrelid = 'mw.mail'::regclass AND n.groupid <> 0 AND s.shardid = get_shard_id_for_distribution_column('mw.mail', 1)
+SQL
+my ($home) = grep { $_->port == $worker } @workers;
+sql($home, "SET citus.enable_manual_changes_to_shards = on; SET session_replication_role = replica;"
+	. " UPDATE mw.mail_$shard SET uid = 4000 WHERE account = 1 AND uid = (SELECT max(uid) FROM mw.mail_$shard WHERE account = 1)");
+like(sql($coordinator, "SELECT * FROM modseq.check($store)"), qr/4000\|uid is not below UIDNEXT/, 'check sees a shard');
+sql($coordinator, 'DELETE FROM mw.mail WHERE account = 1');
+sql($coordinator, $attach);
+is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'and attach repairs it');
+
+# --- notify, at the server that has the shard
+
+{
+	my $session = session($home, 'listener');
+	$session->query_safe('LISTEN modseq');
+	sql($coordinator, "INSERT INTO mw.mail VALUES (1, (random() * 1e15)::bigint, 1, 'wake up')");
+	like($session->query('SELECT 1'), qr/"store": "mw\.mail", "mailbox": \[1, 1\]/, 'the table that the application knows');
+	$session->quit;
+}
+
+# --- a shard moves, while somebody has judged
+
+sub place_of
+{
+	my ($account) = @_;
+
+	return sql($coordinator, "SELECT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)"
+		. " WHERE shardid = get_shard_id_for_distribution_column('mw.mail', $account)");
+}
+
+sub move_of
+{
+	my ($account, $mode) = @_;
+	my ($to) = grep { $_->port != place_of($account) } @workers;
+	my ($from) = grep { $_->port == place_of($account) } ($coordinator, @workers);
+
+	return "SELECT citus_move_shard_placement(get_shard_id_for_distribution_column('mw.mail', $account), "
+	  . "'@{[ $from->host ]}', @{[ $from->port ]}, '@{[ $to->host ]}', @{[ $to->port ]}, '$mode')";
+}
+
+# For Citus's lock at the server of the transaction; or, before a shard is copied by logical replication, at the server
+# of the shard for transactions to end
+sub until_somebody_waits
+{
+	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return if grep { sql($_, 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0 } $coordinator, @workers;
+		usleep(100_000);
+	}
+	die 'the move does not wait';
+}
+
+foreach my $mode ('block_writes', 'force_logical')
+{
+	foreach my $node ($coordinator, @workers)
+	{
+		my $name = "$mode, from " . $node->name;
+		my $store_session = session($node, 'storer');
+		my $before = place_of(1);
+		my $modseq = sql($coordinator, "SELECT highestmodseq FROM modseq.status($store, '{1,1}')");
+		my $uid = sql($coordinator, "SELECT max(uid) FROM mw.mail WHERE account = 1 AND box_id = 1");
+
+		$store_session->query_safe('BEGIN');
+		is($store_session->query_safe("SELECT verdict FROM modseq.unchanged_since($store, '{1,1}', '$uid', $modseq)"),
+			'unchanged', "$name: judged");
+		my $move = session($coordinator, 'mover');
+		send_off($move, move_of(1, $mode));
+		until_somebody_waits();
+		is(place_of(1), $before, "$name: the move waits");
+		$store_session->query_safe("UPDATE mw.mail SET flags = '{judged}' WHERE account = 1 AND box_id = 1 AND uid = $uid");
+		$store_session->query_safe('COMMIT');
+		$move->query_safe('SELECT 1');
+		isnt(place_of(1), $before, "$name: then it goes on");
+		is(sql($coordinator, "SELECT flags FROM mw.mail WHERE account = 1 AND box_id = 1 AND uid = $uid"), '{judged}',
+			"$name: stored");
+		hang_up($store_session, $move);
+	}
+}
+is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'check after the moves');
+
+# --- writers and clients while shards move, are split, and a server comes
+
+my $stop = "$PostgreSQL::Test::Utils::tmp_check/stop_load";
+my @writers;
+
+sub random_statement
+{
+	my $account = 1 + int rand $accounts;
+	my $box = 1 + int rand 2;
+	my $of = "account = $account AND box_id = $box";
+	my $r = int rand 5;
+
+	return (
+		"INSERT INTO mw.mail SELECT $account, (random() * 1e15)::bigint, $box, 'a', ARRAY['i' || i] FROM generate_series(1, 3) AS i",
+		"INSERT INTO mw.mail VALUES ($account, (random() * 1e15)::bigint, $box, 'b')",
+		"UPDATE mw.mail SET flags = ARRAY['c$r'] WHERE $of AND uid % 5 = $r",
+		"DELETE FROM mw.mail WHERE $of AND uid % 7 = $r",
+		"UPDATE mw.mail SET box_id = 3 - box_id WHERE $of AND uid % 6 = $r",
+		"INSERT INTO mw.mail_flag SELECT account, id, 'f$r' FROM mw.mail WHERE $of AND uid % 5 = $r ON CONFLICT DO NOTHING",
+		"DELETE FROM mw.mail_flag WHERE account = $account AND flag = 'f$r'",
+		"BEGIN; SELECT FROM modseq.lock($store, '{$account,$box}'); UPDATE mw.mail SET flags = '{locked}' WHERE $of AND uid % 5 = $r;"
+		  . " INSERT INTO mw.mail VALUES ($account, (random() * 1e15)::bigint, $box, 'c'); COMMIT")[ int rand 8 ];
+}
+
+sub start_writer
+{
+	my ($node) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir_short() . '/load.sql';
+	my $pid = fork // die "fork: $!";
+
+	return push @writers, $pid if $pid;
+	srand($$);
+	until (-e $stop)
+	{
+		PostgreSQL::Test::Utils::append_to_file($file, join(";\n", map { random_statement() } 1 .. 20) . ";\n");
+		$node->psql('postgres', "\\i $file", on_error_stop => 0, timeout => 60);
+		unlink $file;
+	}
+	require POSIX;
+	POSIX::_exit(0);
+}
+
+# A client knows a mailbox as of when it last synced. It may fetch more than it was told of, never less.
+sub sync
+{
+	my ($client, $node) = @_;
+	my @problems;
+
+	foreach my $box (sort keys %$client)
+	{
+		my $known = $client->{$box};
+		my ($account, $id) = split /,/, $box;
+		my $answer = decode_json(sql($node,
+				"SELECT row_to_json(r) FROM modseq.resync($store, '{$box}', $known->{uidvalidity}, $known->{modseq}) AS r"));
+		if ($answer->{verdict} eq 'uidvalidity_changed')
+		{
+			%$known = (uidvalidity => $answer->{uidvalidity}, modseq => 0, mail => {});
+			redo;
+		}
+		push @problems, "$box: $answer->{verdict}" if $answer->{verdict} ne 'ok';
+		push @problems, "$box: HIGHESTMODSEQ fell" if $answer->{highestmodseq} < $known->{modseq};
+		my $messages = decode_json(sql($node, <<"SQL"));
+SELECT coalesce(json_object_agg(m.uid, m.flags::text || (
+	SELECT coalesce(string_agg(flag, ' ' ORDER BY flag), '') FROM mw.mail_flag f WHERE f.account = m.account AND f.mail_id = m.id)), '{}')
+FROM mw.mail m WHERE m.account = $account AND m.box_id = $id
+SQL
+		delete $known->{mail}{$_} foreach ModseqTest::Client::uids($answer->{vanished});
+		foreach my $uid (ModseqTest::Client::uids($answer->{changed}))
+		{
+			$known->{mail}{$uid} = $messages->{$uid} if exists $messages->{$uid};
+		}
+		$known->{modseq} = $answer->{highestmodseq};
+		$known->{server} = $messages;
+	}
+	return @problems;
+}
+
+# With nobody writing, what is known is what is there
+sub differences
+{
+	my ($client) = @_;
+	my $json = JSON::PP->new->canonical;
+
+	return grep { $json->encode($client->{$_}{mail}) ne $json->encode($client->{$_}{server}) } sort keys %$client;
+}
+
+sub new_client
+{
+	return { map { my $a = $_; map { ("$a,$_" => { uidvalidity => 0, modseq => 0, mail => {} }) } 1, 2 } 1 .. $accounts };
+}
+
+my @clients = (new_client());
+start_writer($_) foreach $coordinator, @workers;
+my $end = time + $seconds;
+my $round = 0;
+my @problems;
+while (time < $end || $round < 4)
+{
+	my $account = 1 + int rand $accounts;
+	my @to = $round < 2 ? @workers : (@workers, $node{worker3});
+
+	if ($round == 2)
+	{
+		add_node($node{worker3});
+		push @workers, $node{worker3};
+	}
+	if ($round % 4 == 3)
+	{
+		# In the middle of a shard of that account, on two servers
+		my ($id, $middle) = split /\|/, sql($coordinator, <<"SQL");
+SELECT shardid, (shardminvalue::bigint + shardmaxvalue::bigint) / 2 FROM pg_dist_shard
+WHERE shardid = get_shard_id_for_distribution_column('mw.mail', $account)
+SQL
+		my $nodes = sql($coordinator,
+			"SELECT (array_agg(nodeid ORDER BY random()))[1:2] FROM pg_dist_node WHERE groupid <> 0");
+		my ($ret, $out, $err) = $coordinator->psql('postgres',
+			"SELECT citus_split_shard_by_split_points($id, ARRAY['$middle'], '$nodes'::int[], 'force_logical')");
+		is($ret, 0, "round $round: split") or diag($err);
+	}
+	else
+	{
+		my ($ret, $out, $err) = $coordinator->psql('postgres', move_of($account, $round % 2 ? 'force_logical' : 'block_writes'));
+		is($ret, 0, "round $round: move") or diag($err);
+	}
+	push @problems, map { sync($_, (@workers, $coordinator)[ int rand(@workers + 1) ]) } @clients;
+	push @clients, new_client();
+	$round++;
+}
+append_to_file($stop, '');
+waitpid($_, 0) foreach @writers;
+
+foreach my $client (@clients)
+{
+	push @problems, sync($client, (@workers, $coordinator)[ int rand(@workers + 1) ]);
+}
+is(join("\n", @problems), '', 'clients are told nothing that cannot be');
+is(join(' ', map { differences($_) } @clients), '', @clients . ' clients have what the servers have');
+is(sql($_, "SELECT * FROM modseq.check($store)"), '', 'check at ' . $_->name) foreach $coordinator, @workers;
+note(sql($coordinator, "SELECT sum(s.highestmodseq) FROM mw.box b, modseq.status($store, ARRAY[b.account::text, b.id::text]) AS s")
+	. ' mod-sequences');
+
+# --- one schema a tenant
+
+sql($coordinator, <<'SQL');
+SET citus.enable_schema_based_sharding = on;
+CREATE SCHEMA tenant;
+CREATE TABLE tenant.box (id bigint PRIMARY KEY);
+CREATE TABLE tenant.mail (id bigint PRIMARY KEY, box_id bigint NOT NULL REFERENCES tenant.box, seen boolean);
+INSERT INTO tenant.box VALUES (1);
+INSERT INTO tenant.mail VALUES (1, 1, false);
+SELECT modseq.attach('tenant.mail', 'tenant.box');
+INSERT INTO tenant.mail VALUES (2, 1, false);
+SQL
+is(sql($workers[1], "SELECT uidnext, highestmodseq FROM modseq.status('tenant.mail', 1)"), '3|2', 'a schema that is a tenant');
+is(sql($workers[0], "SELECT * FROM modseq.check('tenant.mail')"), '', 'check of it');
+
+# --- the end of a store
+
+sql($coordinator, "SELECT modseq.detach($store, true)");
+is(sql($coordinator, "SELECT count(*) FROM modseq.stores"), '1', 'detached');
+sql($coordinator, 'CALL citus_cleanup_orphaned_resources()');	# what shards have left behind when they moved
+is(sql($_, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%modseq%' AND tgrelid::regclass::text LIKE 'mw.%'"), '0',
+	'nothing is left at ' . $_->name)
+  foreach @workers;
+
+$_->stop foreach values %node;
+done_testing();

@@ -352,7 +352,7 @@ status_read_one(Store *store, Datum *key, PlanMode mode)
  *
  * It means nothing then, and of what it stood for the client must not conclude
  * anything (rule "incarnations").  Such are those in a range that was lost, and
- * all above HIGHESTMODSEQ until the mailbox changes in this incarnation.  Above
+ * all above HIGHESTMODSEQ, unless this is the first incarnation.  Above
  * HIGHESTMODSEQ of a standby the primary has given them.  Reads what was lost
  * as the mode says, as the owner; only where an incarnation has begun are
  * numbers so high.
@@ -364,8 +364,7 @@ status_since(Store *store, const Datum *key, const Status *status, int64 since,
 	bool		lost;
 
 	if (since > status->highestmodseq)
-		lost = !status_may_lag() &&
-			incarnation_may_follow(status->highestmodseq);
+		lost = !status_may_lag() && incarnation_is_not_first();
 	else
 		lost = status->highestmodseq > LEAST_JUMP &&
 			vanished_is_lost(store, key, since, mode);

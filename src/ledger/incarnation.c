@@ -56,8 +56,8 @@ enum
 /* By so much are two incarnations apart, where the clock is behind */
 #define INCARNATION_STEP	(INT64CONST(1) << 32)
 
-/* The first bits of a number are seconds since 2020, the last ones random */
-#define RANDOM_BITS			20
+/* The first bits of a number are seconds since 2020, the last microseconds */
+#define SECOND_BITS			20
 #define DAYS_2000_TO_2020	7305
 
 #define LEAST_UID_GAP		10000
@@ -167,20 +167,23 @@ random_number(int64 below)
 
 /*
  * A number that no mailbox can have reached: all that there is counts from the
- * clock of its day on, by ones.  Random bits, for two standbys may be promoted
- * in the same second.
+ * clock of its day on, by ones.  So does what is not here: of two standbys that
+ * are promoted one after the other, be it in the same second, neither of which
+ * knows of the other, the second must count from above what the first has
+ * given.  So also where the clock is behind, the number follows it.
  */
 static Incarnation
 new_incarnation(int64 highest)
 {
-	int64		seconds = GetCurrentTimestamp() / USECS_PER_SEC -
-		(int64) DAYS_2000_TO_2020 * SECS_PER_DAY;
+	int64		now = Max(GetCurrentTimestamp() -
+						  DAYS_2000_TO_2020 * USECS_PER_DAY, 0);
+	int64		clock = (now / USECS_PER_SEC << SECOND_BITS) +
+		now % USECS_PER_SEC;
 	int64		least = Max(Min(highest, MODSEQ_MAX - 2 * INCARNATION_STEP) +
 							INCARNATION_STEP, LEAST_JUMP);
 	Incarnation result;
 
-	result.modseq = Max(Max(seconds, 0) << RANDOM_BITS, least) +
-		random_number(1 << RANDOM_BITS);
+	result.modseq = Max(clock, least + clock % INCARNATION_STEP);
 	result.uid_gap = LEAST_UID_GAP +
 		random_number(MOST_UID_GAP - LEAST_UID_GAP);
 	return result;
@@ -291,10 +294,22 @@ incarnation_current(void)
 }
 
 /*
- * incarnation_may_follow: has a mailbox with that HIGHESTMODSEQ not changed in
- * this incarnation yet, so that one before may have given higher numbers?
+ * incarnation_is_not_first: are there servers before, or beside this one, that
+ * may have given numbers above the HIGHESTMODSEQ of a mailbox?
  *
- * Writes nothing: for who only reads, but not on a standby.
+ * Also if it has changed since: who was promoted beside us, from the same
+ * primary, may have a clock that is ahead.  Writes nothing: for who only reads,
+ * but not on a standby.
+ */
+bool
+incarnation_is_not_first(void)
+{
+	return !learn(false) || current.modseq > 0;
+}
+
+/*
+ * incarnation_may_follow: has a mailbox with that HIGHESTMODSEQ not changed in
+ * this incarnation yet, and is that not the first?  Writes nothing.
  */
 bool
 incarnation_may_follow(int64 highestmodseq)

@@ -280,6 +280,7 @@ typedef struct Incarnation
 #define LEAST_JUMP	(INT64CONST(1) << 40)
 
 extern const Incarnation *incarnation_current(void);
+extern bool incarnation_is_not_first(void);
 extern bool incarnation_may_follow(int64 highestmodseq);
 extern int64 incarnation_begin(int64 above);
 extern void incarnation_first(void);

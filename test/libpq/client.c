@@ -91,6 +91,36 @@ session_settings(void)
 		" -c enable_hashjoin=off -c enable_nestloop=off" : SETTINGS;
 }
 
+/* Which server it is, and whether it is a standby, is known by what it says itself */
+static bool
+know_server(Client *client)
+{
+	PGresult   *result = PQexec(client->conn, "SHOW cluster_name");
+	bool		ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+
+	if (ok)
+		client->server = options.failover ? atoi(PQgetvalue(result, 0, 0)) : 1 + on_standby(client);
+	PQclear(result);
+	return ok;
+}
+
+/* To the primary; who roams, now and then to the standby */
+static bool
+connect_once(Client *client)
+{
+	char		standby[1100] = "";
+	const char *keywords[] = {"host", "fallback_application_name", "options", NULL};
+	const char *values[] = {standby, client->name, session_settings(), NULL};
+
+	if (client->roams && chance(client, 50))
+		snprintf(standby, sizeof(standby), "%s/standby", options.servers);
+	client->conn = PQconnectdbParams(keywords, values, 0);
+	client->connections++;
+	PQsetNoticeReceiver(client->conn, ignore_notice, NULL);
+	return PQstatus(client->conn) == CONNECTION_OK &&
+		(options.servers == NULL || know_server(client));
+}
+
 /* Connects, waiting for a server that is being restarted */
 void
 client_connect(Client *client)
@@ -100,11 +130,7 @@ client_connect(Client *client)
 	client_close(client);
 	for (;;)
 	{
-		const char *keywords[] = {"fallback_application_name", "options", NULL};
-		const char *values[] = {client->name, session_settings(), NULL};
-
-		client->conn = PQconnectdbParams(keywords, values, 0);
-		if (PQstatus(client->conn) == CONNECTION_OK)
+		if (connect_once(client))
 			break;
 		if (now() > deadline)
 		{
@@ -114,7 +140,6 @@ client_connect(Client *client)
 		PQfinish(client->conn);
 		usleep(100000);
 	}
-	PQsetNoticeReceiver(client->conn, ignore_notice, NULL);
 	client->lost = false;
 }
 
@@ -136,11 +161,12 @@ note_error(Client *client, const PGresult *result, const char *sql)
 			 PQerrorMessage(client->conn));
 	snprintf(client->sqlstate, sizeof(client->sqlstate), "%s",
 			 sqlstate ? sqlstate : "08006");
-	if (PQstatus(client->conn) == CONNECTION_BAD ||
+	/* Without a code, it is the connection's */
+	if (PQstatus(client->conn) == CONNECTION_BAD || sqlstate == NULL ||
 		strncmp(client->sqlstate, "57P", 3) == 0)
 	{
 		client->lost = true;
-		if (options.crash)
+		if (options.crash || options.failover)
 			return;
 	}
 	if (strcmp(client->sqlstate, "40001") == 0)
@@ -258,17 +284,18 @@ is_expected_error(const Client *client)
 	for (size_t i = 0; i < lengthof(expected); i++)
 		if (strcmp(client->sqlstate, expected[i]) == 0)
 			return true;
-	return client->lost && options.crash;
+	return client->lost && (options.crash || options.failover);
 }
 
 /*
  * The server went away while COMMIT was under way.  After reconnecting: 1 if
- * the transaction did commit, 0 if not.
+ * the transaction did commit, 0 if not, or if another server cannot know.
  */
 int
 commit_in_doubt(Client *client, const char *xid)
 {
 	PGresult   *result;
+	int			server = client->server;
 	int			committed = 0;
 
 	totals.in_doubt++;
@@ -276,6 +303,8 @@ commit_in_doubt(Client *client, const char *xid)
 	{
 		client_connect(client);
 		totals.reconnects++;
+		if (client->server != server)
+			return 0;
 		/* A crash may have lost the transaction with its number, which is then in the future */
 		result = query(client, "SELECT CASE WHEN '%s'::xid8 < pg_snapshot_xmax(pg_current_snapshot())"
 					   " THEN pg_xact_status('%s'::xid8) END", xid, xid);

@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "converge.h"
+#include "replica.h"
 
 #include <getopt.h>
 #include <libgen.h>
@@ -62,6 +62,8 @@ usage(void)
 		 "  --partitioned                               messages, which go to other partitions now and then\n"
 		 "  --returned                                  some messages are taken out and put back\n"
 		 "  --crash COMMAND                             run COMMAND, which restarts the server, now and then\n"
+		 "  --servers DIRECTORY                         of the script servers: read on its standby, too\n"
+		 "  --failover                                  lose its primary now and then, and go on on a standby\n"
 		 "  --cas N                                     increments of the compare-and-swap test: 400\n"
 		 "  --answers FILE                              write there what replicas of IMAP are told\n"
 		 "  --broken sequence|early-commit|forgotten-expunge|none\n"
@@ -148,6 +150,7 @@ parse_options(int argc, char **argv)
 		{"tenants", 0, NULL, 'i'},
 		{"steps", 1, NULL, 'l'}, {"accounts", 1, NULL, 'a'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
+		{"servers", 1, NULL, 'D'}, {"failover", 0, NULL, 'F'},
 		{"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}
 	};
 	int			c;
@@ -207,6 +210,12 @@ parse_options(int argc, char **argv)
 			case 'c':
 				options.crash = optarg;
 				break;
+			case 'D':
+				options.servers = optarg;
+				break;
+			case 'F':
+				options.failover = true;
+				break;
 			case 'A':
 				answers_open(optarg);
 				break;
@@ -248,6 +257,8 @@ parse_options(int argc, char **argv)
 		options.mailboxes < 1 || (options.shared &&
 								  (options.mode == MODE_RAW || options.flag_table == options.flag_columns)) ||
 		options.accounts < 0 || (options.accounts > 0 && (options.tenants || options.broken)) ||
+		(options.failover && (!options.servers || options.crash || options.broken || options.returned)) ||
+		(options.servers && options.truncate) ||
 		(options.tenants && (options.triggers || options.partitioned ||
 							 !(options.flag_table || options.shared))))
 	{
@@ -325,6 +336,19 @@ check_store(Client *client)
 	PQclear(result);
 }
 
+/*
+ * Has the run shown what it is for?  A busy machine needs longer than it should
+ * to lose a server in each way.
+ */
+static bool
+has_shown(double overtime)
+{
+	if (options.servers && totals.behind == 0)
+		return overtime >= 10 * options.seconds;
+	return !options.failover || totals.generations >= 3 ||
+		(totals.generations >= 1 && overtime >= options.seconds);
+}
+
 static void
 run_rounds(Client *client)
 {
@@ -343,7 +367,7 @@ run_rounds(Client *client)
 		totals.quiet_points++;
 		check_store(client);
 		make_room(client);
-		if (now() >= end || stopping)
+		if (stopping || (now() >= end && has_shown(now() - end)))
 			finished = true;
 		else
 			round_over = false;
@@ -374,7 +398,7 @@ run_threads(Client *client)
 {
 	int			count = options.writers + options.replicas +
 		(options.accounts ? (options.replicas + 1) / 2 : 0);
-	pthread_t  *threads = calloc(count + 1, sizeof(pthread_t));
+	pthread_t  *threads = calloc(count + 2, sizeof(pthread_t));
 
 	pthread_barrier_init(&the_barrier, NULL, count + 1);
 	for (int i = 0; i < count; i++)
@@ -385,9 +409,11 @@ run_threads(Client *client)
 					   (void *) (intptr_t) (writer ? i : i - options.writers));
 	}
 	if (options.crash)
-		pthread_create(&threads[count], NULL, crash_main, NULL);
+		pthread_create(&threads[count++], NULL, crash_main, NULL);
+	if (options.servers)
+		pthread_create(&threads[count++], NULL, failover_main, NULL);
 	run_rounds(client);
-	for (int i = 0; i < count + (options.crash != NULL); i++)
+	for (int i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
 	free(threads);
 }
@@ -400,7 +426,7 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "", options.tenants ? "tenants' " : "",
@@ -416,7 +442,8 @@ scenario(char *buffer, size_t size)
 			 options.steps > 20 ? ", long transactions" : "",
 			 options.triggers ? ", triggers" : "",
 			 options.truncate ? ", TRUNCATE" : "",
-			 options.crash ? ", crashes" : "");
+			 options.crash ? ", crashes" : "",
+			 options.failover ? ", failovers" : options.servers ? ", a standby" : "");
 	return buffer;
 }
 
@@ -434,10 +461,13 @@ print_totals(double seconds)
 	printf("# %ld syncs, %ld from an older checkpoint; %ld models compared; %ld quiet points;"
 		   " %ld compactions\n", (long) totals.syncs, (long) totals.rewinds,
 		   (long) totals.audits, (long) totals.quiet_points, (long) totals.compactions);
-	if (options.crash)
+	if (options.crash || options.failover)
 		printf("# %ld crashes, %ld reconnections, %ld commits in doubt of which %ld had committed\n",
 			   (long) totals.crashes, (long) totals.reconnects,
 			   (long) totals.in_doubt, (long) totals.in_doubt_committed);
+	if (options.servers)
+		printf("# %ld failovers in %ld generations, %ld states lost, %ld meanings kept; %ld syncs that a standby was behind\n",
+			   (long) totals.failovers, (long) totals.generations, (long) totals.lost, told_count(), (long) totals.behind);
 	printf("# %ld divergences, %ld unexpected errors\n", (long) totals.divergences,
 		   (long) totals.errors);
 }
@@ -463,7 +493,10 @@ main(int argc, char **argv)
 	history_init(options.mailboxes + 1);
 	acknowledged = calloc(options.mailboxes + 2, sizeof(*acknowledged));
 	client_init(&client, "main", 0);
-	schema_create(&client, dirname(strdup(argv[0])));
+	options.directory = dirname(strdup(argv[0]));
+	schema_create(&client, options.directory);
+	if (options.servers && !options.failover)
+		standby_catch_up();
 	scenario(name, sizeof(name));
 
 	start = now();
@@ -472,14 +505,16 @@ main(int argc, char **argv)
 	answers_close();
 	if (options.broken && strcmp(options.broken, "none") != 0)
 		return report(totals.divergences > 0, name) ? 0 : 1;
-	ok = report(totals.divergences == 0 && totals.errors == 0, name);
+	/* A run in which nothing is lost, or nobody reads behind, shows nothing */
+	ok = report(totals.divergences == 0 && totals.errors == 0 && (!options.failover || totals.lost > 0) &&
+				(!options.servers || totals.behind > 0), name);
 	if (options.mode != MODE_MIXED && !options.shared && !options.broken)
 	{
 		snprintf(label, sizeof(label), "no deadlock: %s", name);
 		ok = report(totals.deadlocks == 0, label) && ok;
 	}
 	/* Triggers that cancel rows might cancel the counter's */
-	if (ok && cas_increments > 0 && !options.broken && !options.triggers)
+	if (ok && cas_increments > 0 && !options.broken && !options.triggers && !options.failover)
 	{
 		stopping = false;
 		options.crash = NULL;

@@ -20,7 +20,7 @@
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
-#define FLAGS_SIZE		40		/* text of a message's flags */
+#define FLAGS_SIZE		64		/* text of a message's flags */
 #define SQL_SIZE		8192	/* longest statement */
 
 /* --- options and totals (converge.c) ---------------------------------------- */
@@ -70,6 +70,10 @@ typedef struct Options
 	int			steps;			/* statements in a transaction, at most */
 	int			messages;		/* about how many a mailbox should have */
 	const char *crash;			/* shell command that restarts the server */
+	const char *servers;		/* directory of the script of that name: replicas
+								 * read on a standby, too */
+	bool		failover;		/* the primary is lost, and a standby goes on */
+	const char *directory;		/* of the program */
 	const char *broken;			/* the mistake of the store, or NULL */
 	const char *schema;			/* of the functions: modseq, or broken */
 	bool		has_compact;
@@ -94,6 +98,10 @@ typedef struct Totals
 	atomic_long compactions;
 	atomic_long forgotten;		/* compactions that forget what departed */
 	atomic_long crashes;
+	atomic_long failovers;
+	atomic_long generations;	/* of a primary and its standbys */
+	atomic_long lost;			/* states that another server cannot know */
+	atomic_long behind;			/* syncs that a standby lagged behind */
 	atomic_long quiet_points;
 	atomic_long divergences;
 	atomic_long errors;			/* unexpected ones */
@@ -119,6 +127,9 @@ typedef struct Client
 	char		name[12];
 	uint64_t	random;
 	bool		lost;			/* the connection broke */
+	bool		roams;			/* it may connect to the standby, too */
+	int			server;			/* that it is connected to */
+	int			connections;	/* that it has had */
 	bool		silent;			/* errors are the caller's business */
 	char		sqlstate[6];	/* of the last error, or empty */
 	char		message[512];
@@ -159,6 +170,7 @@ typedef struct Message
 typedef struct Model
 {
 	int64_t		uidvalidity;	/* 0: nothing is known yet */
+	int			server;			/* that told it */
 	int64_t		cursor;			/* HIGHESTMODSEQ up to which it is complete */
 	int64_t		uidnext;
 	int			count;
@@ -195,6 +207,17 @@ extern void answers_open(const char *path);
 extern void answers_close(void);
 extern void answers_add_changes(const Client *client, const char *kind, int account,
 								const char *since, const char *state, char *const lists[3]);
+
+/* --- servers that are lost (failover.c) -------------------------------------- */
+
+extern bool on_standby(const Client *client);
+extern bool mailbox_survived(const Client *client, int from, int mailbox,
+							 int64_t modseq);
+extern bool state_survived(const Client *client, int from, int account,
+						   int kind, const char *state);
+extern void acknowledge(const Client *client, int mailbox, int64_t modseq);
+extern void standby_catch_up(void);
+extern void *failover_main(void *arg);
 
 /* --- the parts (schema.c, statement.c, flag.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
 

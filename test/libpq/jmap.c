@@ -11,8 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "converge.h"
-#include "objects.h"
+#include "replica.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +44,9 @@ typedef struct Page
 typedef struct Replica
 {
 	Client		client;
+	bool		standby;		/* it was at one when it began this sync, */
+	bool		behind;			/* and that lagged behind */
+	Objects		draft;
 	Objects	  (*known)[KINDS];	/* by account */
 	Objects	  (*checkpoints)[KINDS][CHECKPOINTS];
 } Replica;
@@ -244,6 +246,8 @@ compare(Replica *r, int kind, int account, const Objects *known)
 		diverged(&r->client, 1, 0, "%s of account %d: the walk ends at %s, the state is %s",
 				 kinds[kind], account, known->state, PQgetvalue(result, 0, 0));
 	PQclear(result);
+	if (options.failover)
+		told_account(&r->client, kinds[kind], account, known);
 	return true;
 }
 
@@ -263,7 +267,12 @@ learn_all(Replica *r, int kind, int account, Objects *known)
 	for (int i = 0; ok && i < PQntuples(result); i++)
 		objects_put(known, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1));
 	if (ok)
+	{
 		snprintf(known->state, STATE_SIZE, "%s", PQgetvalue(state, 0, 0));
+		known->server = r->client.server;
+		if (options.failover)
+			told_account(&r->client, kinds[kind], account, known);
+	}
 	PQclear(state);
 	PQclear(result);
 	return ok;
@@ -301,8 +310,9 @@ fetch_page(Replica *r, int kind, int account, const Objects *known,
 }
 
 static void
-learn_page(Objects *known, const Page *page, const Objects *fetched)
+learn_page(Replica *r, Objects *known, const Page *page, const Objects *fetched)
 {
+	known->server = r->client.server;
 	if (known->told == NULL)
 		known->told = calloc(1, sizeof(Objects));
 	for (int i = 0; i < page->count; i++)
@@ -318,6 +328,41 @@ learn_page(Objects *known, const Page *page, const Objects *fetched)
 	strcpy(known->state, page->state);
 	if (!page->has_more)
 		objects_clear(known->told);
+}
+
+/*
+ * Is the verdict one by which nothing is learnt?  A state of a server that is
+ * lost must be known to be that; one that is not may be too old all the same,
+ * once the account has changed.  A standby may be behind.
+ */
+static bool
+is_refused(Replica *r, int kind, int account, Objects *known, const Page *page)
+{
+	bool		survived = state_survived(&r->client, known->server, account, kind,
+										  known->state);
+	bool		right = false;
+
+	if (strcmp(page->verdict, "ok") == 0)
+		right = survived;
+	else if (strcmp(page->verdict, "too_old") == 0)
+		right = (totals.forgotten > 0 || totals.failovers > 0) &&
+			strcmp(page->state, known->state) != 0;
+	else if (strcmp(page->verdict, "unknown") == 0)
+		right = !survived;
+	else if (strcmp(page->verdict, "behind") == 0)
+	{
+		right = r->behind = r->standby;
+		totals.behind++;
+	}
+	if (!right)
+		diverged(&r->client, 1, 0, "%s of account %d since %s of server %d: verdict %s on server %d, at %s",
+				 kinds[kind], account, known->state, known->server, page->verdict,
+				 r->client.server, page->state);
+	if (right && strcmp(page->verdict, "ok") == 0)
+		return false;
+	if (!r->behind)
+		objects_clear(known);
+	return true;
 }
 
 /*
@@ -337,18 +382,14 @@ walk_page(Replica *r, int kind, int account, Objects *known, int max,
 		return false;
 	totals.syncs++;
 	*more = page.has_more;
-	if (strcmp(page.verdict, "too_old") == 0 && totals.forgotten > 0 &&
-		strcmp(page.state, known->state) != 0)
-		objects_clear(known);
-	else if (strcmp(page.verdict, "ok") != 0)
-		diverged(&r->client, 1, 0, "%s of account %d since %s: verdict %s", kinds[kind],
-				 account, known->state, page.verdict);
+	if (is_refused(r, kind, account, known, &page))
+		*more = false;
 	else
 	{
 		check_page(r, kind, account, known, max, &page);
 		ok = fetch_page(r, kind, account, known, &page, exact, &fetched);
 		if (ok)
-			learn_page(known, &page, &fetched);
+			learn_page(r, known, &page, &fetched);
 	}
 	objects_release(&fetched);
 	free_page(&page);
@@ -368,6 +409,7 @@ walk(Replica *r, int kind, int account, Objects *known, bool exact)
 	for (int pages = 0; more; pages++)
 	{
 		char		before[STATE_SIZE];
+		bool		begun_here = whole;
 
 		strcpy(before, known->state);
 		if (!walk_page(r, kind, account, known, pages > MANY_PAGES ? 0 : max,
@@ -376,7 +418,8 @@ walk(Replica *r, int kind, int account, Objects *known, bool exact)
 		/* One that was left in the middle ends where it was to end then */
 		whole = exact && (whole || !more);
 		more = more || (exact && strcmp(before, known->state) != 0);
-		if (known->state[0] == '\0' || totals.divergences > 0)
+		if (known->state[0] == '\0' || r->behind || totals.divergences > 0 ||
+			(options.servers && begun_here && more && !round_over && chance(&r->client, 10)))
 			return !exact || run(&r->client, "COMMIT");
 		if (!exact && more && chance(&r->client, 20))
 			pause_briefly(&r->client, 10);
@@ -384,6 +427,17 @@ walk(Replica *r, int kind, int account, Objects *known, bool exact)
 			return true;
 	}
 	return !exact || (compare(r, kind, account, known) && run(&r->client, "COMMIT"));
+}
+
+/* In one snapshot; nothing is learnt if it fails in the middle: see replica.c */
+static bool
+walk_draft(Replica *r, int kind, int account, Objects *known)
+{
+	objects_copy(&r->draft, known);
+	if (!walk(r, kind, account, &r->draft, true))
+		return false;
+	objects_copy(known, &r->draft);
+	return true;
 }
 
 /* --- the thread ------------------------------------------------------------- */
@@ -408,6 +462,8 @@ sync_one(Replica *r, int kind, int account)
 		&r->checkpoints[account][kind][random_number(&r->client, CHECKPOINTS)];
 	bool		ok;
 
+	r->behind = false;
+	r->standby = on_standby(&r->client);
 	if (known->state[0] != '\0' && checkpoint->state[0] != '\0' &&
 		chance(&r->client, 25))
 	{
@@ -416,7 +472,8 @@ sync_one(Replica *r, int kind, int account)
 	}
 	if (known->state[0] == '\0')
 		return learn_all(r, kind, account, known);
-	ok = walk(r, kind, account, known, chance(&r->client, 50));
+	ok = options.servers ? walk_draft(r, kind, account, known) :
+		walk(r, kind, account, known, chance(&r->client, 50));
 	if (ok && known->state[0] != '\0' &&
 		(checkpoint->state[0] == '\0' || chance(&r->client, 15)))
 		objects_copy(checkpoint, known);
@@ -433,10 +490,16 @@ forget_departed(Replica *r)
 		recover(r);
 }
 
-/* All is quiet: it must come out as it is on the server */
+/* All is quiet: it must come out as it is on the primary */
 static void
 verify(Replica *r)
 {
+	r->behind = false;
+	if (options.servers)
+	{
+		r->standby = r->client.roams = false;
+		client_connect(&r->client);
+	}
 	for (int account = 0; account < options.accounts; account++)
 		for (int kind = 0; kind < KINDS; kind++)
 		{
@@ -447,12 +510,13 @@ verify(Replica *r)
 			{
 				if (r->client.lost)
 					recover(r);
-				ok = known->state[0] != '\0' ? walk(r, kind, account, known, true) :
+				ok = known->state[0] != '\0' ? walk_draft(r, kind, account, known) :
 					learn_all(r, kind, account, known);
 				if (!ok)
 					recover(r);
 			} while (!ok && totals.errors == 0);
 		}
+	r->client.roams = options.servers != NULL;
 }
 
 void *
@@ -461,6 +525,7 @@ jmap_main(void *arg)
 	Replica		replica = {0};
 
 	client_init(&replica.client, "j", (int) (intptr_t) arg);
+	replica.client.roams = options.servers != NULL;
 	replica.known = calloc(options.accounts, sizeof(*replica.known));
 	replica.checkpoints = calloc(options.accounts, sizeof(*replica.checkpoints));
 	do
@@ -471,8 +536,10 @@ jmap_main(void *arg)
 				!sync_one(&replica, random_number(&replica.client, KINDS),
 						  random_number(&replica.client, options.accounts)))
 				recover(&replica);
-			if (random_number(&replica.client, 300) == 0)
+			if (random_number(&replica.client, 300) == 0 && !on_standby(&replica.client))
 				forget_departed(&replica);
+			if (options.servers && chance(&replica.client, 2))
+				client_connect(&replica.client);
 			pause_briefly(&replica.client, 10);
 		}
 		barrier();				/* all is quiet */
@@ -482,6 +549,7 @@ jmap_main(void *arg)
 		barrier();				/* so has the main thread */
 	} while (!finished);
 	client_close(&replica.client);
+	objects_release(&replica.draft);
 	for (int account = 0; account < options.accounts; account++)
 		for (int kind = 0; kind < KINDS; kind++)
 		{

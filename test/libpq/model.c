@@ -108,6 +108,7 @@ model_copy(Model *to, const Model *from)
 		memcpy(to->messages, from->messages, from->count * sizeof(Message));
 	to->count = from->count;
 	to->uidvalidity = from->uidvalidity;
+	to->server = from->server;
 	to->cursor = from->cursor;
 	to->uidnext = from->uidnext;
 }

@@ -93,6 +93,7 @@ objects_copy(Objects *to, const Objects *from)
 {
 	objects_clear(to);
 	strcpy(to->state, from->state);
+	to->server = from->server;
 	for (int i = 0; i < from->count; i++)
 		objects_put(to, from->objects[i].id, from->objects[i].print);
 	if (from->told)

@@ -21,6 +21,7 @@ typedef struct Object
 typedef struct Objects
 {
 	char		state[STATE_SIZE];	/* empty: nothing is known yet */
+	int			server;			/* that told it */
 	int			count;
 	int			allocated;
 	Object	   *objects;		/* by id */

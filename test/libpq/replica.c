@@ -10,6 +10,11 @@
  * of that snapshot; whatever is learnt must keep the promise of order:
  * nothing at or below a HIGHESTMODSEQ that was told, no UID below a UIDNEXT.
  *
+ * Where there are several servers, what a client is told under a mod-sequence
+ * above the HIGHESTMODSEQ that it goes by may be lost without a word, or be of
+ * the future on a standby.  So all that is learnt is of one snapshot then, and
+ * of an exchange that has not failed.
+ *
  *-------------------------------------------------------------------------
  */
 #include "replica.h"
@@ -24,6 +29,7 @@ typedef struct Box
 {
 	Model		model;
 	Model		checkpoints[CHECKPOINTS];
+	int			told_server;
 	int64_t		told_uidvalidity;
 	int64_t		told_highestmodseq;
 	int64_t		told_uidnext;
@@ -33,19 +39,22 @@ typedef struct Replica
 {
 	Client		client;
 	bool		live;
+	bool		standby;		/* it was at one when it began this sync, */
+	bool		behind;			/* and that lagged behind */
 	Box		   *boxes;			/* by mailbox */
+	Model		draft;
 	Model		scratch;
 } Replica;
 
 /* --- checking --------------------------------------------------------------------- */
 
-/* Numbers never go down */
+/* Numbers never go down, but from one server to another */
 static void
 check_status(Replica *r, int mailbox, const Answer *answer)
 {
 	Box		   *box = &r->boxes[mailbox];
 
-	if (answer->uidvalidity == box->told_uidvalidity)
+	if (answer->uidvalidity == box->told_uidvalidity && r->client.server == box->told_server)
 	{
 		if (answer->highestmodseq < box->told_highestmodseq)
 			diverged(&r->client, mailbox, 0, "HIGHESTMODSEQ went from %lld to %lld",
@@ -54,6 +63,7 @@ check_status(Replica *r, int mailbox, const Answer *answer)
 			diverged(&r->client, mailbox, 0, "UIDNEXT went from %lld to %lld",
 					 (long long) box->told_uidnext, (long long) answer->uidnext);
 	}
+	box->told_server = r->client.server;
 	box->told_uidvalidity = answer->uidvalidity;
 	box->told_highestmodseq = answer->highestmodseq;
 	box->told_uidnext = answer->uidnext;
@@ -129,6 +139,7 @@ learn(Replica *r, Model *model, const Request *request, const Answer *answer,
 	model_remove_ranges(model, &answer->vanished);
 	if (advance)
 	{
+		model->server = r->client.server;
 		model->cursor = answer->highestmodseq;
 		model->uidnext = answer->uidnext;
 	}
@@ -151,6 +162,7 @@ begin_model(Replica *r, int mailbox, Model *model)
 		return false;
 	model_clear(model);
 	model->uidvalidity = atoll(PQgetvalue(result, 0, 0));
+	model->server = r->client.server;
 	PQclear(result);
 	return true;
 }
@@ -158,20 +170,79 @@ begin_model(Replica *r, int mailbox, Model *model)
 static bool exchange(Replica *r, Model *model, Request *request, bool together,
 					 bool exact, bool advance);
 
-/* UIDVALIDITY has changed: the model is void */
+/* Rather than by parts, which have no verdict */
+static bool
+is_resync(const Request *request)
+{
+	return strncmp(request->kind, "parts", 5) != 0;
+}
+
+/* The model is void */
+static bool
+from_nothing(Replica *r, Model *model, int mailbox, bool exact)
+{
+	Request		request = {.mailbox = mailbox,.kind = "resync from nothing"};
+
+	model_clear(model);
+	return exchange(r, model, &request, exact, exact, true);
+}
+
+/* So it is if UIDVALIDITY has changed */
 static bool
 start_over(Replica *r, Model *model, const Request *request,
-		   const Answer *answer)
+		   const Answer *answer, bool exact)
 {
-	Request		again = {.mailbox = request->mailbox,.kind = "resync from nothing"};
-
-	if (strncmp(request->kind, "parts", 5) != 0 &&
+	if (is_resync(request) &&
 		strcmp(answer->verdict, "uidvalidity_changed") != 0)
 		diverged(&r->client, request->mailbox, 0, "%s: verdict %s, UIDVALIDITY %lld is now %lld",
 				 request->kind, answer->verdict, (long long) model->uidvalidity,
 				 (long long) answer->uidvalidity);
-	model_clear(model);
-	return exchange(r, model, &again, false, false, true);
+	return from_nothing(r, model, request->mailbox, exact);
+}
+
+/*
+ * The standby has not got to what the model is of.  Who asks by parts sees
+ * that by himself.
+ */
+static bool
+is_behind(Replica *r, const Model *model, const Request *request,
+		  const Answer *answer)
+{
+	bool		less = r->standby && (answer->uidvalidity < model->uidvalidity ||
+									  (answer->uidvalidity == model->uidvalidity && answer->highestmodseq < request->since));
+	bool		told = strcmp(answer->verdict, "behind") == 0;
+
+	/* It may have been promoted meanwhile */
+	if ((told && !less) || (less && !told && is_resync(request) && on_standby(&r->client)))
+		diverged(&r->client, request->mailbox, 0, "%s: verdict %s, UIDVALIDITY %lld and HIGHESTMODSEQ %lld, known are %lld and %lld",
+				 request->kind, answer->verdict, (long long) answer->uidvalidity, (long long) answer->highestmodseq,
+				 (long long) model->uidvalidity, (long long) request->since);
+	r->behind = told || (less && !is_resync(request));
+	totals.behind += r->behind;
+	return r->behind;
+}
+
+/*
+ * Is what the model is of lost with the server that told it?  The client must
+ * be told so, and not otherwise.  By parts it gets all messages then.
+ */
+static bool
+is_lost(Replica *r, Model *model, Request *request, const Answer *answer)
+{
+	bool		survived = mailbox_survived(&r->client, model->server, request->mailbox, request->since);
+
+	if (!is_resync(request) && !survived)
+	{
+		model->count = 0;
+		model->uidnext = 0;
+		request->since = 0;
+		return false;
+	}
+	if (strcmp(answer->verdict, survived ? "ok" : "unknown_modseq") != 0)
+		diverged(&r->client, request->mailbox, 0, "%s: verdict %s, since %lld of server %d, HIGHESTMODSEQ %lld of server %d",
+				 request->kind, answer->verdict, (long long) request->since, model->server, (long long) answer->highestmodseq,
+				 r->client.server);
+	return !survived;
 }
 
 /*
@@ -189,8 +260,8 @@ exchange(Replica *r, Model *model, Request *request, bool together, bool exact,
 	request->since = model->cursor;
 	/* TRUNCATE does not respect snapshots that are older */
 	exact = exact && (!options.truncate || round_over);
-	ok = strncmp(request->kind, "parts", 5) == 0 ? ask_parts(&r->client, request, &answer) :
-		ask_resync(&r->client, model, request, together, &answer);
+	ok = is_resync(request) ? ask_resync(&r->client, model, request, together, &answer) :
+		ask_parts(&r->client, request, &answer);
 	if (ok && request->new_too)
 	{
 		char		condition[60];
@@ -202,18 +273,21 @@ exchange(Replica *r, Model *model, Request *request, bool together, bool exact,
 			model_set(&answer.rows, &new.messages[i]);
 		free(new.messages);
 	}
-	if (ok && answer.uidvalidity != model->uidvalidity)
-		ok = start_over(r, model, request, &answer);
+	if (ok && is_behind(r, model, request, &answer))
+		history_add(request->mailbox, &r->client, "%s since %lld: behind, HIGHESTMODSEQ %lld",
+					request->kind, (long long) request->since, (long long) answer.highestmodseq);
+	else if (ok && answer.uidvalidity != model->uidvalidity)
+		ok = start_over(r, model, request, &answer, exact);
+	else if (ok && is_lost(r, model, request, &answer))
+		ok = from_nothing(r, model, request->mailbox, exact);
 	else if (ok)
 	{
-		if (strcmp(answer.verdict, "ok") != 0)
-			diverged(&r->client, request->mailbox, 0, "%s: verdict %s, since %lld, HIGHESTMODSEQ %lld",
-					 request->kind, answer.verdict, (long long) request->since,
-					 (long long) answer.highestmodseq);
 		answers_add(&r->client, model, request, &answer, exact);
 		check_status(r, request->mailbox, &answer);
 		check_answer(r, model, request, &answer, exact);
 		learn(r, model, request, &answer, advance);
+		if (options.failover)
+			told_mailbox(&r->client, request->mailbox, model, &answer, exact && advance);
 	}
 	free_answer(&answer);
 	return ok;
@@ -280,14 +354,14 @@ sync_in_snapshot(Replica *r, int mailbox, Model *model, bool always_audit)
 		}
 	ok = exchange(r, model, &request, false, true, !partial);
 	free_request(&request);
-	if (ok && partial)
+	if (ok && partial && !r->behind)
 	{
 		/* The rest, which must fit */
 		Request		rest = {.mailbox = mailbox,.kind = "resync of the rest"};
 
 		ok = exchange(r, model, &rest, false, true, true);
 	}
-	if (ok && model->uidvalidity != 0 && (always_audit || chance(&r->client, 25)))
+	if (ok && !r->behind && model->uidvalidity != 0 && (always_audit || chance(&r->client, 25)))
 		ok = audit(r, mailbox, model, request.kind);
 	return ok;
 }
@@ -299,7 +373,7 @@ sync_live(Replica *r, int mailbox, Model *model)
 	Request		request = {.mailbox = mailbox};
 	bool		ok;
 
-	switch (random_number(&r->client, 3))
+	switch (options.servers ? 0 : random_number(&r->client, 3))
 	{
 		case 0:
 			request.kind = "resync and rows in one statement";
@@ -324,7 +398,7 @@ sync_live(Replica *r, int mailbox, Model *model)
  * must be what that has.
  */
 static bool
-sync_from_checkpoint(Replica *r, int mailbox)
+sync_from_checkpoint(Replica *r, int mailbox, Model *newest)
 {
 	Box		   *box = &r->boxes[mailbox];
 	Model	   *old = &box->checkpoints[random_number(&r->client, CHECKPOINTS)];
@@ -338,32 +412,62 @@ sync_from_checkpoint(Replica *r, int mailbox)
 	model_copy(&model, old);
 	totals.rewinds++;
 	ok = begin_snapshot(r) && sync_in_snapshot(r, mailbox, &model, false) &&
-		sync_in_snapshot(r, mailbox, &box->model, false) && run(&r->client, "COMMIT");
-	if (ok && !options.truncate &&
-		model_differs(&model, &box->model, &uid, text, sizeof(text)))
+		(r->behind || sync_in_snapshot(r, mailbox, newest, false)) && run(&r->client, "COMMIT");
+	if (ok && !options.truncate && !r->behind &&
+		model_differs(&model, newest, &uid, text, sizeof(text)))
 		diverged(&r->client, mailbox, uid, "from checkpoint %lld: %s ('server' is the same replica's newest model)",
 				 (long long) old->cursor, text);
-	if (ok)
-		model_copy(&box->model, &model);
+	if (ok && !r->behind)
+		model_copy(newest, &model);
 	free(model.messages);
 	return ok;
+}
+
+/* Who has waited until the standby is there is not told that it is behind */
+static bool
+wait_for_more(Replica *r, int mailbox, Model *model)
+{
+	PGresult   *result = query(&r->client, "SELECT modseq.wait_for('mw_mail', %d::bigint, %lld, '%d ms')",
+							   mailbox, (long long) model->cursor, (int) random_number(&r->client, 100));
+	bool		there = result && *PQgetvalue(result, 0, 0) == 't';
+
+	if (result == NULL)
+		return false;
+	PQclear(result);
+	if (!there)
+		return true;
+	if (!sync_live(r, mailbox, model))
+		return false;
+	if (r->behind)
+		diverged(&r->client, mailbox, 0, "wait_for() says that %lld is there, and resync() is behind",
+				 (long long) model->cursor);
+	return true;
 }
 
 static bool
 sync_one(Replica *r, int mailbox)
 {
 	Box		   *box = &r->boxes[mailbox];
+	Model	   *model = options.servers ? &r->draft : &box->model;
 	bool		ok;
 
 	totals.syncs++;
+	r->behind = false;
+	r->standby = on_standby(&r->client);
+	if (options.servers)
+		model_copy(&r->draft, &box->model);
 	if (!r->live && chance(&r->client, 25))
-		ok = sync_from_checkpoint(r, mailbox);
+		ok = sync_from_checkpoint(r, mailbox, model);
 	else if (r->live ? chance(&r->client, 80) : chance(&r->client, 20))
-		ok = sync_live(r, mailbox, &box->model);
+		ok = sync_live(r, mailbox, model);
 	else
 		ok = begin_snapshot(r) &&
-			sync_in_snapshot(r, mailbox, &box->model, false) &&
+			sync_in_snapshot(r, mailbox, model, false) &&
 			run(&r->client, "COMMIT");
+	if (ok && options.servers)
+		model_copy(&box->model, &r->draft);
+	if (ok && r->behind && chance(&r->client, 50))
+		ok = wait_for_more(r, mailbox, &box->model);
 	if (ok && !r->live && box->model.uidvalidity != 0)
 	{
 		Model	   *checkpoint = &box->checkpoints[random_number(&r->client, CHECKPOINTS)];
@@ -409,9 +513,11 @@ follow(Replica *r)
 
 		if (r->client.lost || !sync_one(r, mailbox))
 			recover(r);
-		if (options.has_compact && random_number(&r->client, 300) == 0)
+		if (options.has_compact && random_number(&r->client, 300) == 0 && !on_standby(&r->client))
 			compact(r);
-		if (!r->live && chance(&r->client, 2))
+		if (options.servers && chance(&r->client, 3))
+			client_connect(&r->client);
+		else if (!r->live && chance(&r->client, 2))
 		{
 			/* Offline, for up to the rest of the round */
 			double		until = now() + random_number(&r->client, 1000 * options.round) / 1000.0;
@@ -426,30 +532,38 @@ follow(Replica *r)
 	}
 }
 
-/* All is quiet: every mailbox must come out as it is on the server */
+/* All is quiet: every mailbox must come out as it is on the primary */
 static void
 verify(Replica *r)
 {
+	if (options.servers)
+	{
+		r->standby = r->client.roams = false;
+		client_connect(&r->client);
+	}
 	for (int mailbox = 1; mailbox <= options.mailboxes; mailbox++)
 	{
-		Model	   *model = &r->boxes[mailbox].model;
+		Model	   *model = &r->draft;
 		bool		ok;
 
 		do
 		{
 			if (r->client.lost)
 				recover(r);
+			model_copy(model, &r->boxes[mailbox].model);
 			ok = (chance(&r->client, 50) || sync_live(r, mailbox, model)) &&
 				begin_snapshot(r) && sync_in_snapshot(r, mailbox, model, true) &&
 				run(&r->client, "COMMIT");
 			if (!ok)
 				recover(r);
 		} while (!ok && totals.errors == 0);
+		model_copy(&r->boxes[mailbox].model, model);
 		totals.syncs++;
 		if (!options.broken && model->cursor < acknowledged[mailbox])
 			diverged(&r->client, mailbox, 0, "HIGHESTMODSEQ %lld, but a commit under %ld was confirmed",
 					 (long long) model->cursor, (long) acknowledged[mailbox]);
 	}
+	r->client.roams = options.servers != NULL;
 }
 
 void *
@@ -459,6 +573,7 @@ replica_main(void *arg)
 	int			number = (int) (intptr_t) arg;
 
 	client_init(&replica.client, "r", number);
+	replica.client.roams = options.servers != NULL;
 	replica.live = number % 2 == 0;
 	replica.boxes = calloc(options.mailboxes + 1, sizeof(Box));
 	do
@@ -479,5 +594,6 @@ replica_main(void *arg)
 	}
 	free(replica.boxes);
 	free(replica.scratch.messages);
+	free(replica.draft.messages);
 	return NULL;
 }

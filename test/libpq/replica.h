@@ -10,6 +10,7 @@
 #define REPLICA_H
 
 #include "converge.h"
+#include "objects.h"
 
 /* What the server said, with the rows of what changed */
 typedef struct Answer
@@ -39,6 +40,17 @@ typedef struct Request
 extern void answers_add(const Client *client, const Model *model,
 						const Request *request, const Answer *answer,
 						bool one_snapshot);
+/* --- all that was told (told.c) --- */
+
+#define HASH_BEGIN		UINT64_C(14695981039346656037)
+
+extern uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size);
+extern void told_mailbox(Client *client, int mailbox, const Model *model,
+						 const Answer *answer, bool whole);
+extern void told_account(Client *client, const char *kind, int account,
+						 const Objects *known);
+extern long told_count(void);
+
 extern void free_answer(Answer *answer);
 extern void free_request(Request *request);
 extern bool read_rows(Client *client, int mailbox, const char *condition,

@@ -23,8 +23,8 @@ must(Client *client, const char *sql)
 }
 
 /* The flags of message m as one text, by sets: order and duplicates are gone */
-const char *
-flags_expression(void)
+static const char *
+flags_alone(void)
 {
 #define COLUMNS "concat('S' || CASE WHEN m.seen THEN 1 ELSE 0 END, ' b', coalesce(m.bits, 0), ' '," \
 	" (SELECT string_agg(DISTINCT k, '' ORDER BY k) FROM pg_catalog.unnest(m.kw) AS k))"
@@ -48,6 +48,19 @@ flags_expression(void)
 	if (options.flag_table)
 		return options.tenants ? OF_TENANT : TABLE;
 	return COLUMNS;
+}
+
+/* And with it what tells it apart from all others, where servers are lost */
+const char *
+flags_expression(void)
+{
+	static char text[600];
+
+	if (!options.failover)
+		return flags_alone();
+	if (text[0] == '\0')
+		snprintf(text, sizeof(text), "concat(%s, '#', m.identity)", flags_alone());
+	return text;
 }
 
 /* Which messages clients know of */
@@ -165,10 +178,11 @@ create_tables(Client *client)
 	must(client, "CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text, acct integer) WITH (fillfactor = 50)");
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail ("
 			 "id bigint DEFAULT pg_catalog.nextval('mw_mail_id')%s,"
-			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s%s)",
+			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s%s%s)",
 			 options.tenants && !options.shared ? " / 4" : "", to_mailbox,
 			 message, tenant,
 			 options.accounts ? ", thread bigint NOT NULL DEFAULT pg_catalog.random() * 30" : "",
+			 options.failover ? ", identity text DEFAULT left(pg_catalog.gen_random_uuid()::text, 13)" : "",
 			 options.flag_columns ? ", seen boolean, bits integer, kw text[]" : "",
 			 gone[options.soft_delete], options.partitioned ?
 			 ", part integer NOT NULL DEFAULT pg_catalog.random() * 3,"
@@ -306,7 +320,7 @@ schema_create(Client *client, const char *directory)
 		must(client, returned_schema());
 	if (options.triggers)
 		create_triggers(client);
-	if (options.crash)
+	if (options.crash || options.failover)
 		linger_at_commit(client);
 	if (!run(client, "INSERT INTO mw_mailbox (id, name, acct)"
 			 " SELECT i, 'box ' || i, i %% %d FROM generate_series(1, %d) AS i",

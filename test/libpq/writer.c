@@ -195,8 +195,9 @@ one_statement(Writer *w, int mailbox, bool single, bool as_block)
 				 " WHERE m.mailbox_id = %d AND m.uid = u.u", w->picked, mailbox);
 		memset(&law, 0, sizeof(law));
 	}
+	/* The first change on another server leaves numbers out */
 	check = law.known && w->nlocked > 0 && !options.broken && !options.triggers &&
-		chance(&w->client, 25);
+		!options.failover && chance(&w->client, 25);
 	if (check && !read_counters(w, mailbox, &before))
 		return false;
 	if (as_block)
@@ -285,7 +286,8 @@ conditional_store(Writer *w, int mailbox)
 		if (strcmp(verdict, "modified") == 0)
 			totals.conflicts++;
 		if (strcmp(verdict, "expunged") != 0 &&
-			unchanged != (atoll(PQgetvalue(result, i, 1)) <= since))
+			unchanged != (atoll(PQgetvalue(result, i, 1)) <= since) &&
+			(unchanged || !options.failover))	/* since may be lost */
 			diverged(&w->client, mailbox, atoll(PQgetvalue(result, i, 0)),
 					 "unchanged_since %lld says %s of modseq %s", (long long) since,
 					 verdict, PQgetvalue(result, i, 1));
@@ -388,20 +390,9 @@ step(Writer *w)
 	return nap(w);
 }
 
-/* What a confirmed commit said must be true for ever */
-static void
-acknowledge(int mailbox, int64_t highestmodseq)
-{
-	long		old = acknowledged[mailbox];
-
-	while (old < highestmodseq &&
-		   !atomic_compare_exchange_weak(&acknowledged[mailbox], &old, highestmodseq))
-		;
-}
-
 /*
  * In two phases.  What is prepared stays so when the server goes away, and is
- * ended after that; or it turns out that it never was prepared.
+ * ended after that, as its name says; or it turns out that it never was prepared.
  */
 static bool
 commit_prepared(Writer *w)
@@ -410,7 +401,7 @@ commit_prepared(Writer *w)
 	char		name[128];
 
 	/* All databases of a cluster share these names */
-	snprintf(name, sizeof(name), "%s-%s", PQdb(w->client.conn), w->client.name);
+	snprintf(name, sizeof(name), "%s-%s-%s", PQdb(w->client.conn), w->client.name, ok ? "commit" : "rollback");
 	totals.prepared++;
 	if (!run(&w->client, "PREPARE TRANSACTION '%s'", name) && !w->client.lost)
 		return false;
@@ -438,7 +429,7 @@ commit(Writer *w)
 	for (int i = 0; i < w->nlocked; i++)
 		if (!read_counters(w, w->locked[i], &counters[i]))
 			return false;
-	if (options.crash)
+	if (options.crash || options.failover)
 	{
 		PGresult   *result = query(&w->client, "SELECT pg_current_xact_id_if_assigned()");
 
@@ -448,10 +439,10 @@ commit(Writer *w)
 		PQclear(result);
 	}
 	ok = run(&w->client, "COMMIT");
-	if (!ok && w->client.lost && options.crash && xid[0] != '\0')
+	if (!ok && w->client.lost && xid[0] != '\0')
 		ok = commit_in_doubt(&w->client, xid);
 	for (int i = 0; ok && i < w->nlocked && !options.broken; i++)
-		acknowledge(w->locked[i], counters[i].highestmodseq);
+		acknowledge(&w->client, w->locked[i], counters[i].highestmodseq);
 	return ok;
 }
 

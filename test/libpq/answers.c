@@ -27,7 +27,7 @@ answers_open(const char *path)
 	}
 }
 
-/* The same of an account's answer, with its lists of ids as the server gave them */
+/* Those of an account, with its lists of ids as the server gave them */
 void
 answers_add_changes(const Client *client, const char *kind, int account,
 					const char *since, const char *state, char *const lists[3])
@@ -36,12 +36,12 @@ answers_add_changes(const Client *client, const char *kind, int account,
 
 	if (answers == NULL)
 		return;
-	if ((size_t) snprintf(line, sizeof(line), "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", client->name, kind, account,
+	if ((size_t) snprintf(line, sizeof(line), "%s\t\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", client->name, kind, account,
 						  since, state, lists[0], lists[1], lists[2]) < sizeof(line))
 		fputs(line, answers);
 }
 
-/* Fields between tabs, as the oracle has them */
+/* Fields between tabs, as the oracle has them; a session is of the standby */
 void
 answers_add(const Client *client, const Model *model, const Request *request,
 			const Answer *answer, bool one_snapshot)
@@ -52,6 +52,7 @@ answers_add(const Client *client, const Model *model, const Request *request,
 	char	   *changed;
 	char	   *vanished;
 	Request		own = {0};
+	char		session[32] = "";
 
 	if (answers == NULL || (!one_snapshot && strncmp(request->kind, "parts", 5) == 0))
 		return;
@@ -60,8 +61,10 @@ answers_add(const Client *client, const Model *model, const Request *request,
 	changed = ranges_text(&answer->changed);
 	vanished = ranges_text(&answer->vanished);
 	out = open_memstream(&line, &size);
-	fprintf(out, "%s, %s\t%d\t%lld\t%lld\t%lld\t%lld\t%s\t%s\t%s\t%s\t", client->name,
-			request->kind, request->mailbox, (long long) model->uidvalidity,
+	if (on_standby(client))
+		snprintf(session, sizeof(session), "%s.%d", client->name, client->connections);
+	fprintf(out, "%s, %s\t%s\t%d\t%lld\t%lld\t%lld\t%lld\t%s\t%s\t%s\t%s\t", client->name,
+			request->kind, session, request->mailbox, (long long) model->uidvalidity,
 			(long long) request->since, (long long) answer->uidnext,
 			(long long) answer->highestmodseq, request->known ? request->known : "all",
 			own.known ? own.known : "", changed, vanished);

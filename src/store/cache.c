@@ -257,8 +257,8 @@ not_attached(Relation rel)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table \"%s\" is not attached to modseq",
-					RelationGetRelationName(rel)),
+			 errmsg("table %s is not attached to modseq",
+					relation_name(RelationGetRelid(rel))),
 			 message != NULL ?
 			 errhint("A store is named by its message table, which is %s here.",
 					 message) :
@@ -343,8 +343,8 @@ check_role(Relation rel, TableRole role, Store *store)
 		  list_member_oid(get_partition_ancestors(table), wanted)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" does not belong to the store that its trigger names",
-						RelationGetRelationName(rel)),
+				 errmsg("table %s does not belong to the store that its trigger names",
+						relation_name(table)),
 				 errhint("Drop the trigger, or call modseq.attach() for %s again.",
 						 store->table[TABLE_MESSAGE].name)));
 }
@@ -373,8 +373,8 @@ named_message_table(Relation rel, Trigger *trigger)
 
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("trigger \"%s\" of table \"%s\" belongs to no message table",
-						name, RelationGetRelationName(rel)),
+				 errmsg("trigger \"%s\" of table %s belongs to no message table",
+						name, relation_name(RelationGetRelid(rel))),
 				 table == NULL ? 0 :
 				 errdetail("Table %s does not exist.", table),
 				 errhint("Call modseq.attach() again for the message table that table %s goes with. If that was dropped, call modseq.detach('%s').",
@@ -428,8 +428,8 @@ shape_get(Relation rel, TableRole role, Trigger *trigger)
 		rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("partition \"%s\" of a store is unlogged now",
-						RelationGetRelationName(rel)),
+				 errmsg("partition %s of a store is unlogged now",
+						relation_name(key.relid)),
 				 errdetail("Its rows would be lost in a crash without a client ever being told."),
 				 errhint("Use ALTER TABLE %s SET LOGGED.",
 						 relation_name(key.relid))));

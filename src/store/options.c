@@ -38,8 +38,8 @@ store_out_of_date(Oid message_relid, const char *detail, const char *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("modseq's configuration of table \"%s\" is out of date",
-					get_rel_name(message_relid)),
+			 errmsg("modseq's configuration of table %s is out of date",
+					relation_name(message_relid)),
 			 errdetail(detail, name),
 			 errhint("Call modseq.attach() for this table again.")));
 }

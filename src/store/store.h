@@ -13,9 +13,9 @@
  *	watch.c		which tables a cached Store depends on
  *	flags.c		whether a flag, or another column, changed; what is set
  *	key.c		reading rows: mailbox keys, numbers, the soft-delete column
- *	options.c	the configuration that attach() wrote
  *	catalog.c	what the system catalogs say of a table
  *	shard.c		Citus: the tables that belong to a shard
+ *	options.c	the configuration that attach() wrote
  *	find.c		from a table to the stores that name it
  *	shape.c		where rows have what we read and write
  *	column.c	from the name of a column to what the table has under it

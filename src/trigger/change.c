@@ -89,9 +89,9 @@ trigger_data(FunctionCallInfo fcinfo, TriggerFunction function)
 		data->tg_trigger->tgdeferrable)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" of table \"%s\" must be fired %s",
+				 errmsg("trigger \"%s\" of table %s must be fired %s",
 						data->tg_trigger->tgname,
-						RelationGetRelationName(data->tg_relation),
+						relation_name(RelationGetRelid(data->tg_relation)),
 						kind->clause),
 				 data->tg_trigger->tgdeferrable ?
 				 errdetail("It must not be deferrable.") : 0,

@@ -184,8 +184,8 @@ partition_before_detach(AlterTableStmt *alter, PartitionCmd *detach)
 	else if (OidIsValid(relid) && partition_role(relid) != TABLE_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("partition \"%s\" of a store cannot be detached concurrently",
-						detach->name->relname),
+				 errmsg("partition %s of a store cannot be detached concurrently",
+						relation_name(relid)),
 				 errdetail("What leaves with it could not be told in the same transaction."),
 				 errhint("Leave out CONCURRENTLY.")));
 }

@@ -118,7 +118,7 @@ SET LOCAL session_replication_role = replica;		-- it would be refused
 ALTER TABLE mail DROP COLUMN seen;
 RESET session_replication_role;
 SELECT since(18, 'ALTER TABLE mail ADD seen boolean GENERATED ALWAYS AS (status <> 0)', 'SELECT 1', '');
-SELECT since(18, 'UPDATE mail SET status = 1', 'SELECT 1', '55000 modseq''s configuration of table "mail" is out of date');
+SELECT since(18, 'UPDATE mail SET status = 1', 'SELECT 1', '55000 modseq''s configuration of table t_newer_postgresql.mail is out of date');
 SELECT since(18, $$SELECT modseq.attach('mail', 'mailbox', 'mail_flag')$$, 'SELECT 1', '0A000 column "seen" of table t_newer_postgresql.mail is a generated or identity column');
 ROLLBACK;
 DROP TABLE mail, mail_vanished, mail_mailbox, mail_flag, mailbox;

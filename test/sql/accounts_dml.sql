@@ -254,6 +254,25 @@ SELECT created, updated, destroyed FROM modseq.thread_changes('message', 1, :'th
 SELECT * FROM modseq.check('message');
 DROP SCHEMA accounts_undeleted CASCADE;
 
+-- A message that has followed its mailbox in the same transaction is in another Thread then, by a trigger after ours
+CREATE SCHEMA accounts_followed;
+SET search_path = accounts_followed;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL REFERENCES mailbox ON UPDATE CASCADE, topic int, thread int);
+CREATE FUNCTION thread() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.thread := NEW.topic / 10; RETURN NEW; END $$;
+CREATE TRIGGER zzz BEFORE INSERT OR UPDATE ON message FOR EACH ROW EXECUTE FUNCTION thread();
+SELECT modseq.attach('message', 'mailbox', account => '{owner}', thread => 'thread', message_flags => '{}');
+INSERT INTO mailbox VALUES (1, 1);
+INSERT INTO message VALUES (1, 1, 10), (2, 1, 20);
+BEGIN;
+UPDATE mailbox SET id = 2;
+UPDATE message SET topic = 30 WHERE id = 1;
+COMMIT;
+SELECT id, thread, modseq, created_modseq FROM message ORDER BY id;
+SELECT modseq, emails, threads, created FROM message_departed ORDER BY modseq;
+SELECT * FROM modseq.check('message');
+DROP SCHEMA accounts_followed CASCADE;
+
 -- An Email that has come and gone by the very statement was not there before
 CREATE SCHEMA accounts_twice;
 SET search_path = accounts_twice;

@@ -4,73 +4,16 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Cwd;
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 use ModseqTest;
+use ModseqTest::Move;
 
-my $tool = getcwd . "/test/tools/modseq-move";
-my $source = new_server('source', "max_prepared_transactions = 5\n");
-my $target = new_server('target', '');
+my ($source, $target) = move_servers('');
 
 $_->start foreach $source, $target;
-
-my $dbname = 'postgres';
-
-sub command_for
-{
-	my ($from, $to, @options) = @_;
-
-	return ($tool, @options, $from->connstr($dbname), $to->connstr($dbname));
-}
-
-# Move, and return what was said; whether it went well is told by an exit code, or a signal
-sub move
-{
-	my ($what, $key, $store, %options) = @_;
-	my ($from, $to) = ($options{from} // $source, $options{to} // $target);
-	my ($out, $err) = ('', '');
-	local $ENV{MODSEQ_MOVE_KILL} = $options{kill} // '';
-
-	IPC::Run::run([ command_for($from, $to, "--$what", $key, @{ $options{options} // [] }), $store ],
-		'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	return ($? & 127 ? "signal " . ($? & 127) : $? >> 8, $err);
-}
-
-sub moves
-{
-	my ($what, $key, $store, %options) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my ($code, $said) = move($what, $key, $store, %options);
-
-	is($code, 0, "$store: $what $key moves") or diag $said;
-	return $said;
-}
-
-sub refuses
-{
-	my ($what, $key, $store, $why, %options) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my ($code, $said) = move($what, $key, $store, %options);
-
-	is($code, 1, "$store: refuses $what $key");
-	like($said, $why, "$store: $why");
-	like($said, qr/Nothing has moved/, 'and has moved nothing');
-	return;
-}
-
-sub alone
-{
-	foreach my $node ($source, $target)
-	{
-		$node->poll_query_until('postgres',
-			"SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'modseq-move'")
-		  or die 'a backend stays';
-	}
-	return;
-}
 
 #
 # A mailbox, while others are written to, and it is
@@ -370,42 +313,9 @@ sound($_, 'there and back') foreach $source, $target;
 # All kinds of store
 #
 
-my %stores = (
-	'In its row' => <<'SQL',
-CREATE TABLE "In a row" ("Acc't" text COLLATE "C", "Na{m}e" text, uidvalidity bigint, uidnext bigint, highestmodseq bigint,
-	twice int GENERATED ALWAYS AS (uidnext * 2) STORED, PRIMARY KEY ("Acc't", "Na{m}e"));
-CREATE TABLE "In its row" ("Acc't" text COLLATE "C", "Na{m}e" text, id bigint, seen boolean, expunged_at timestamptz,
-	FOREIGN KEY ("Acc't", "Na{m}e") REFERENCES "In a row" ON UPDATE CASCADE ON DELETE CASCADE) PARTITION BY HASH ("Acc't");
-CREATE TABLE "In 0" PARTITION OF "In its row" FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-CREATE TABLE "In 1" PARTITION OF "In its row" FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-CREATE TABLE "In flags" ("Acc't" text, "Na{m}e" text, uid bigint, flag text);
-SELECT modseq.attach('"In its row"', '"In a row"', '"In flags"', counters => 'mailbox', message_expunged => 'expunged_at',
-	flag_mailbox => '{Acc''t,"Na{m}e"}', flag_uid => 'uid', changes => 'log');
-SQL
-	mixed => <<'SQL',
-CREATE DOMAIN name_of AS varchar(40);
-CREATE TABLE mixed_box (id uuid PRIMARY KEY, "Owner" name_of, realm int, name text);
-CREATE TABLE mixed (id uuid PRIMARY KEY, thread int, box uuid NOT NULL REFERENCES mixed_box ON DELETE CASCADE, flags jsonb);
-CREATE TABLE mixed_flag (id uuid REFERENCES mixed ON DELETE CASCADE, flag text);
-SELECT modseq.attach('mixed', 'mixed_box', 'mixed_flag', account => '{Owner,realm}', thread => 'thread',
-	mailbox_properties => '{name}', message_flags => '{flags}');
-SQL
-	one => <<'SQL',
-CREATE TABLE one_source (path text PRIMARY KEY, parent text);
-CREATE TABLE one_box (path text PRIMARY KEY, uidvalidity bigint, uidnext bigint, highestmodseq bigint);
-CREATE TABLE one (path text NOT NULL, email int, seen boolean);
-SELECT modseq.attach('one', 'one_box', mailbox_source => 'one_source', account => '{}', email => 'email');
-SQL
-	shared => <<'SQL',
-CREATE TABLE shared_box (id int PRIMARY KEY);
-CREATE TABLE shared (box_id int REFERENCES shared_box, id int);
-CREATE TABLE shared_flag (id int, flag text, PRIMARY KEY (id, flag));
-SELECT modseq.attach('shared', 'shared_box', 'shared_flag', message_key => '{id}', flag_message => '{id}');
-SQL
-);
-foreach my $store (sort keys %stores)
+foreach my $store (sort keys %kinds)
 {
-	$_->safe_psql('postgres', $stores{$store}) foreach $source, $target;
+	$_->safe_psql('postgres', $kinds{$store}) foreach $source, $target;
 }
 $source->safe_psql('postgres', <<'SQL');
 INSERT INTO "In a row" SELECT a, n FROM unnest('{"é{b}",NULL}'::text[]) AS u, coalesce(u, 'NULL') AS a, unnest('{"In,x",Sent}'::text[]) AS n;
@@ -424,8 +334,6 @@ INSERT INTO shared SELECT b, i FROM generate_series(1, 2) AS b, generate_series(
 INSERT INTO shared VALUES (3, 9);
 INSERT INTO shared_flag VALUES (9, 'x');
 SQL
-
-sub value { my ($node, $sql) = @_; return $node->safe_psql('postgres', $sql); }
 
 my $digest = q{SELECT modseq.digest('"In its row"', '{"é{b}","In,x"}'), modseq.status('"In its row"', '{"é{b}","In,x"}')};
 my $changes = q{SELECT modseq.resync('"In its row"', '{"é{b}","In,x"}', uidvalidity, 2) FROM modseq.status('"In its row"', '{"é{b}","In,x"}')};
@@ -638,7 +546,7 @@ is(value($target, 'SELECT count(*) FROM "m%d" JOIN "b%d" b ON b.id = box_id'), s
 # Bytes that are in no encoding
 #
 
-$dbname = 'bytes';
+move_in('bytes');
 foreach my $node ($source, $target)
 {
 	$node->safe_psql('postgres', "CREATE DATABASE bytes TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'");

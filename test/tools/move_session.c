@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * move_session.c
- *	  The two sessions of modseq-move, and what it says to its user.
+ *	  The sessions of modseq-move, and what it says to its user.
  *
  * Nothing is freed but results: it ends soon.
  *
@@ -30,8 +30,11 @@ static const char settings[] =
 " SELECT set_config('synchronous_commit', 'on', false)"
 " WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
+#define MAX_TRIES	100
+
 Side		source = {.name = "source"};
 Side		target = {.name = "target"};
+Side		reader = {.name = "source"};
 
 bool		undecided;
 jmp_buf		start_over;
@@ -53,7 +56,20 @@ die(const char *format,...)
 	exit(1);
 }
 
-/* What printf() would print, allocated.  Nothing is freed: it ends soon. */
+/* Others go first */
+void
+start_again(Side *side, const char *why)
+{
+	static int	tries = 0;
+
+	if (++tries == MAX_TRIES)
+		die("%s: %s, %d times\n%s", side->name, why, tries,
+			PQerrorMessage(side->conn));
+	fprintf(stderr, "  %s; starting over\n", why);
+	longjmp(side->retry != NULL ? *side->retry : start_over, 1);
+}
+
+/* What printf() would print, allocated */
 char *
 text(const char *format,...)
 {
@@ -65,6 +81,29 @@ text(const char *format,...)
 		abort();
 	va_end(args);
 	return result;
+}
+
+void *
+allocate(void *old, size_t size)
+{
+	void	   *result = realloc(old, size);
+
+	if (result == NULL)
+		die("out of memory");
+	return result;
+}
+
+void
+append(Buffer *buffer, const char *data, size_t n)
+{
+	if (buffer->n + n + 1 > buffer->size)
+	{
+		buffer->size = 2 * (buffer->n + n) + 1024;
+		buffer->data = allocate(buffer->data, buffer->size);
+	}
+	memcpy(buffer->data + buffer->n, data, n);
+	buffer->n += n;
+	buffer->data[buffer->n] = '\0';
 }
 
 /* What is done next.  A test has it killed there. */
@@ -94,7 +133,7 @@ check_result(Side *side, const PGresult *result)
 		default:
 			if (!undecided && state != NULL &&
 				(strncmp(state, "40", 2) == 0 || strcmp(state, "55P03") == 0))
-				longjmp(start_over, 1);
+				start_again(side, "a writer has some of it");
 			die("%s: %s", side->name, PQerrorMessage(side->conn));
 	}
 }
@@ -177,6 +216,59 @@ literal(const char *value)
 	return PQescapeLiteral(source.conn, value, strlen(value));
 }
 
+/* Hands on each line that COPY ... TO STDOUT brings; it ends with a newline */
+void
+copy_out(Side *side, const char *sql,
+		 void (*take) (void *arg, const char *line, int size), void *arg)
+{
+	char	   *line;
+	int			size;
+
+	PQclear(run(side, sql));
+	while ((size = PQgetCopyData(side->conn, &line, 0)) > 0)
+	{
+		take(arg, line, size);
+		PQfreemem(line);
+	}
+	check_result(side, PQgetResult(side->conn));
+	while (PQgetResult(side->conn) != NULL)
+		;
+}
+
+/* Lines for COPY ... FROM STDIN, which has begun */
+void
+put_rows(Side *side, const char *rows, size_t size)
+{
+	while (size > 0)
+	{
+		int			part = size < 1 << 20 ? size : 1 << 20;
+
+		if (PQputCopyData(side->conn, rows, part) != 1)
+			die("%s: %s", side->name, PQerrorMessage(side->conn));
+		rows += part;
+		size -= part;
+	}
+}
+
+void
+end_copy_in(Side *side)
+{
+	if (PQputCopyEnd(side->conn, NULL) != 1)
+		die("%s: %s", side->name, PQerrorMessage(side->conn));
+	check_result(side, PQgetResult(side->conn));
+	while (PQgetResult(side->conn) != NULL)
+		;
+}
+
+/* The whole of it */
+void
+copy_in(Side *side, const char *sql, const Buffer *rows)
+{
+	PQclear(run(side, sql));
+	put_rows(side, rows->data, rows->n);
+	end_copy_in(side);
+}
+
 /* NOTICEs are about what we do on purpose */
 static void
 ignore(void *arg, const char *message)
@@ -192,7 +284,6 @@ open_side(Side *side)
 		die("%s: %s", side->name, PQerrorMessage(side->conn));
 	PQsetNoticeProcessor(side->conn, ignore, NULL);
 	command(side, settings);
-
 	/* Bytes that the source knows no encoding of go as they are */
 	if (strcmp(PQparameterStatus(source.conn, "server_encoding"),
 			   "SQL_ASCII") == 0 &&

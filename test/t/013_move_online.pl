@@ -292,5 +292,61 @@ foreach my $case (
 }
 is(value($source, q{SELECT count(*) FROM "In flags" f WHERE f."Acc't" = 'é{b}' AND f."Na{m}e" = 'In,x'}), '2', 'flags by UID');
 
+#
+# Another incarnation
+#
+
+# It begins just before the lock; the mailbox takes a number of it first
+foreach my $option ('online', 'offline')
+{
+	my $writer = session($source, 'writer');
+	my $err = '';
+	my $incarnation;
+
+	$writer->query_safe("BEGIN; SELECT FROM mail_mailbox WHERE id = $box FOR KEY SHARE");
+	my $run = IPC::Run::start([ command_for($source, $target, ('--online') x ($option eq 'online'), '--mailbox', $box), 'mail' ],
+		'<', \undef, '2>', \$err);
+	wait_until_waits($source, 'modseq-move', 'transactionid');
+	$incarnation = value($source, 'SELECT modseq.recovered()');
+	$writer->query_safe('COMMIT');
+	$run->finish;
+	like($err, qr/another incarnation has begun; starting over\n.*moved$/s, "$option: another incarnation");
+	cmp_ok(highest($target, $box), '>', $incarnation, "$option: the mailbox is beyond it");
+	hang_up($writer);
+	$box++;
+}
+sound($_, 'incarnation') foreach $source, $target;
+
+#
+# What is remembered of mailboxes that are gone goes on in the source's incarnation
+#
+
+$_->safe_psql('postgres', <<'SQL') foreach $source, $target;
+CREATE TABLE shelf (id bigint PRIMARY KEY, owner text NOT NULL);
+CREATE TABLE shelved (id bigint PRIMARY KEY, shelf bigint NOT NULL, seen boolean);
+SELECT modseq.attach('shelved', 'shelf', account => '{owner}');
+SQL
+$source->safe_psql('postgres', <<'SQL');
+INSERT INTO shelf VALUES (1, 'a'), (2, 'a');
+INSERT INTO shelved VALUES (1, 1), (2, 1), (3, 2);
+UPDATE shelved SET seen = true WHERE id = 2;
+DELETE FROM shelf WHERE id = 1;
+SQL
+{
+	my ($uidvalidity, $uidnext, $highest) = split /\|/, value($source, <<'SQL');
+SELECT uidvalidity, uidnext, highestmodseq FROM shelved_mailbox WHERE id = 1
+SQL
+	my $incarnation = value($source, 'SELECT modseq.recovered()');
+
+	moves('account', 'a', 'shelved', options => ['--online']);
+	value($target, "INSERT INTO shelf VALUES (1, 'a')");
+	is(value($target, <<"SQL"), 't|unknown_modseq|ok', 'remembered: what was lost is unknown');
+SELECT s.highestmodseq > $incarnation, l.verdict, k.verdict FROM modseq.status('shelved', 1) AS s,
+	modseq.resync('shelved', 1, $uidvalidity, $highest + 1) AS l, modseq.resync('shelved', 1, $uidvalidity, $highest) AS k
+SQL
+	cmp_ok(value($target, "INSERT INTO shelved VALUES (4, 1) RETURNING uid"), '>', $uidnext + 9999, 'remembered: UIDs are left out');
+	is(value($_, "SELECT * FROM modseq.check('shelved')"), '', 'remembered: sound') foreach $source, $target;
+}
+
 $_->stop foreach $source, $target;
 done_testing();

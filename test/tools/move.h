@@ -109,7 +109,8 @@ extern char *state_sql;			/* mailboxes, their counters and digests */
 extern char *check_sql;			/* what is wrong with them */
 extern char *shared_sql;		/* are messages in others, too? */
 extern char *enter_sql;			/* mailboxes enter the incarnation */
-extern char *enter_rest_sql;	/* and so does the account */
+extern char *enter_rest_sql;	/* and so do the account, and what is gone */
+extern char *behind_sql;		/* is any of that in one before? */
 extern char *gid_start;			/* how prepared transactions of it are called */
 
 extern void make_plan(void);

@@ -88,6 +88,8 @@ lock(void)
 								  rows_of(&parts[i]), parts[i].order,
 								  parts[i].alias));
 	}
+	if (is_so(&source, behind_sql))
+		start_again(&source, "another incarnation has begun");
 	command(&source, patience_text);
 	for (int i = 0; i < n_parts; i++)
 	{

@@ -24,6 +24,7 @@ char	   *check_sql;
 char	   *shared_sql;
 char	   *enter_sql;
 char	   *enter_rest_sql;
+char	   *behind_sql;
 char	   *gid_start;
 
 /* The key, as a row in FROM */
@@ -53,6 +54,7 @@ make_plan(void)
 	shared_sql = field(result, 2, 0);
 	enter_sql = field(result, 3, 0);
 	enter_rest_sql = field(result, 4, 0);
+	behind_sql = field(result, 5, 0);
 	PQclear(result);
 
 	n_parts = 0;

@@ -86,8 +86,9 @@ FROM_STORE
  * $3: the key as a row -> queries: the mailboxes with their counters and
  * digests; what is wrong with them; whether messages, or what they share, are
  * in mailboxes that do not move; what makes mailboxes take a mod-sequence of
- * this incarnation, and their account, which may have no mailbox.  Nobody asks
- * for mailboxes that are gone and remembered.
+ * this incarnation; the same, under replica, for their account, which may have
+ * no mailbox, and for mailboxes that are gone and remembered, which go on where
+ * they left off when their key comes back; whether any of these is behind.
  */
 const char	queries_text[] =
 "SELECT replace(replace(modseq_internal.expand_template(s, q.text), '@store@',"
@@ -123,13 +124,39 @@ FROM_STORE IS_CHOSEN
 "   || ' SELECT l.highestmodseq FROM unnest(ARRAY(SELECT {b.name}'"
 "   || ' FROM {mailbox} b CROSS JOIN @chosen@ WHERE NOT {b.gone} AND ' || c.b"
 "   || ' ORDER BY 1)) AS n CROSS JOIN LATERAL modseq.lock(@store@, n) AS l'),"
-" (5, CASE WHEN $2 = 'mailbox' THEN 'SELECT'"
+" (5, CASE WHEN $2 = 'mailbox' THEN 'SELECT;'"
 "   ELSE 'UPDATE {account} a SET (highestmodseq, email_modseq,'"
 "    || ' thread_modseq, mailbox_modseq, floor) ='"
 "    || ' ROW (i.n, i.n, i.n, i.n, i.n) FROM @chosen@,'"
-"    || ' (SELECT max(modseq) + 1 AS n FROM modseq.incarnation'"
+"    || ' (SELECT modseq + 1 AS n FROM modseq_internal.incarnation()'"
 "    || ' WHERE modseq > 0) AS i'"
-"    || ' WHERE {a@chosen} AND a.highestmodseq < i.n' END)) AS q (place, text)"
+"    || ' WHERE {a@chosen} AND a.highestmodseq < i.n;' END"
+"  || CASE WHEN s.counters IS NULL THEN '' ELSE"
+"    'WITH old AS MATERIALIZED (SELECT {b.key}, {b.uidnext} AS {_uid},'"
+"    || ' {b.highestmodseq} AS {_lost}, i.modseq + 1 AS {_modseq},'"
+"    || ' greatest(least(i.uid_gap, (4294967295 - {b.uidnext}) / 64,'"
+"    || CASE WHEN modseq_internal.small_uids(s) IS NULL THEN ''"
+"     ELSE ' (2147483647 - {b.uidnext}) / 64,' END"
+"    || ' 4194304), 0) AS {_gap}'"
+"    || ' FROM {mailbox} b CROSS JOIN @chosen@'"
+"    || ' CROSS JOIN modseq_internal.incarnation() AS i'"
+"    || ' WHERE i.modseq > 0 AND {b.highestmodseq} <= i.modseq'"
+"    || ' AND {b.gone} AND ' || c.b || ' FOR UPDATE OF b),'"
+"    || ' raised AS (UPDATE {mailbox} b SET {highestmodseq} = old.{_modseq},'"
+"    || ' {uidnext} = old.{_uid} + old.{_gap} - {next_minus_stored}'"
+"    || ' FROM old WHERE {b=old})'"
+"    || ' INSERT INTO {vanished} ({key}, modseq, uids, lost)'"
+"    || ' SELECT {old.key}, old.{_modseq}, modseq.uidset(int8multirange('"
+"    || 'int8range(old.{_uid}, old.{_uid} + old.{_gap}))), old.{_lost}'"
+"    || ' FROM old' END),"
+" (6, 'SELECT EXISTS (SELECT FROM {mailbox} b CROSS JOIN @chosen@'"
+"   || ' CROSS JOIN modseq_internal.incarnation() AS i WHERE i.modseq > 0'"
+"   || ' AND {b.highestmodseq} <= i.modseq AND ' || c.b || ')'"
+"   || CASE WHEN $2 = 'mailbox' THEN ''"
+"    ELSE ' OR EXISTS (SELECT FROM {account} a CROSS JOIN @chosen@'"
+"     || ' CROSS JOIN modseq_internal.incarnation() AS i WHERE i.modseq > 0'"
+"     || ' AND a.highestmodseq <= i.modseq AND {a@chosen})' END))"
+" AS q (place, text)"
 " ORDER BY q.place";
 
 /* A table -> its name and columns */

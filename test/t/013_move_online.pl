@@ -348,5 +348,32 @@ SQL
 	is(value($_, "SELECT * FROM modseq.check('shelved')"), '', 'remembered: sound') foreach $source, $target;
 }
 
+#
+# Without a superuser
+#
+
+$_->safe_psql('postgres', <<'SQL') foreach $source, $target;
+CREATE ROLE mover LOGIN;
+CREATE SCHEMA AUTHORIZATION mover;
+SET SESSION AUTHORIZATION mover;
+CREATE TABLE mover.own_box (id int PRIMARY KEY);
+CREATE TABLE mover.own (id int PRIMARY KEY, box_id int NOT NULL REFERENCES mover.own_box, flags text[]);
+SELECT modseq.attach('mover.own', 'mover.own_box');
+SQL
+value($source, <<'SQL');
+INSERT INTO mover.own_box SELECT generate_series(1, 2);
+INSERT INTO mover.own SELECT 10 * b + i, b FROM generate_series(1, 2) AS b, generate_series(1, 5) AS i;
+SQL
+refuses('mailbox', 1, 'mover.own', qr/GRANT SET ON PARAMETER session_replication_role TO mover/, user => 'mover');
+value($_, 'GRANT SET ON PARAMETER session_replication_role TO mover') foreach $source, $target;
+moves('mailbox', 1, 'mover.own', user => 'mover');
+moves('mailbox', 2, 'mover.own', user => 'mover', options => ['--online']);
+is(value($target, "SELECT count(*) FROM mover.own"), '10', 'no superuser: moved');
+is(value($_, "SELECT * FROM modseq.check('mover.own')"), '', 'no superuser: sound') foreach $source, $target;
+cmp_ok(value($target, 'SELECT modseq.next_uidvalidity()'), '>', value($source, 'SELECT last_value FROM modseq.uidvalidity_seq'),
+	'no superuser: UIDVALIDITY is above the source\'s');
+value($source, "INSERT INTO mover.own_box VALUES (3); SELECT setval('modseq.uidvalidity_seq', extract(epoch FROM now())::bigint + 10000000)");
+refuses('mailbox', 3, 'mover.own', qr/UIDVALIDITY is ahead of the target's clock/, user => 'mover');
+
 $_->stop foreach $source, $target;
 done_testing();

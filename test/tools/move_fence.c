@@ -192,7 +192,7 @@ verify(const char *state)
 /*
  * No name gets a UIDVALIDITY again that it had at the source: the target's
  * sequence is raised.  Who takes a value has a lock that ALTER SEQUENCE, which
- * changes nothing here, conflicts with.
+ * changes nothing here, conflicts with.  Who may not do that takes values.
  *
  * It is a transaction of its own, lest others wait for ours to create
  * mailboxes; and before what the user has us run in ours, which may do so, too.
@@ -204,17 +204,24 @@ void
 raise_uidvalidity(void)
 {
 	static Side other = {.name = "target"};
-	char	   *highest = ask(&source, "SELECT last_value"
-							  " FROM modseq.uidvalidity_seq");
+	char	   *highest = ask(&source, uidvalidity_text);
 
 	step("raise uidvalidity");
 	other.conninfo = target.conninfo;
 	open_side(&other);
 	command(&other, "BEGIN; SET LOCAL lock_timeout = '10s'");
-	command(&other, "ALTER SEQUENCE modseq.uidvalidity_seq OWNED BY NONE");
-	command(&other, text("SELECT setval('modseq.uidvalidity_seq', %s)"
-						 " FROM modseq.uidvalidity_seq WHERE last_value < %s",
-						 highest, highest));
+	if (is_so(&other, owns_uidvalidity_text))
+	{
+		command(&other,
+				"ALTER SEQUENCE modseq.uidvalidity_seq OWNED BY NONE");
+		command(&other, text("SELECT setval('modseq.uidvalidity_seq', %s)"
+							 " FROM modseq.uidvalidity_seq"
+							 " WHERE last_value < %s", highest, highest));
+	}
+	else if (atoll(ask(&other, text(taken_text, highest))) < atoll(highest))
+		die("the source's UIDVALIDITY is ahead of the target's clock\n"
+			"Let a superuser run at the target:"
+			" SELECT setval('modseq.uidvalidity_seq', %s)", highest);
 	command(&other, "COMMIT");
 	PQfinish(other.conn);
 	other.conn = NULL;

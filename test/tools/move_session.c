@@ -25,8 +25,8 @@ static const char settings[] =
 " SET idle_in_transaction_session_timeout = 0;"
 " SET default_transaction_isolation = 'read committed';"
 " SET default_transaction_read_only = off;"
-" SET deadlock_timeout = '50ms';"
-" SET session_replication_role = replica;"
+" SELECT set_config('deadlock_timeout', '50ms', false)"
+" WHERE has_parameter_privilege('deadlock_timeout', 'SET');"
 " SELECT set_config('synchronous_commit', 'on', false)"
 " WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
@@ -284,6 +284,14 @@ open_side(Side *side)
 		die("%s: %s", side->name, PQerrorMessage(side->conn));
 	PQsetNoticeProcessor(side->conn, ignore, NULL);
 	command(side, settings);
+	if (!is_so(side, "SELECT has_parameter_privilege("
+			   "'session_replication_role', 'SET')"))
+		die("%s: permission denied to set session_replication_role\n"
+			"Let a superuser run: "
+			"GRANT SET ON PARAMETER session_replication_role TO %s",
+			side->name, ask(side, "SELECT quote_ident(session_user)"));
+	command(side, "SET session_replication_role = replica");
+
 	/* Bytes that the source knows no encoding of go as they are */
 	if (strcmp(PQparameterStatus(source.conn, "server_encoding"),
 			   "SQL_ASCII") == 0 &&

@@ -280,3 +280,28 @@ const char	sequences_text[] =
 " JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'"
 " JOIN pg_sequence q ON q.seqrelid = s.oid"
 " JOIN pg_attribute a ON a.attrelid = m.relation AND a.attnum = d.refobjsubid";
+
+/*
+ * What no UIDVALIDITY of the source is above.  Who may not read the sequence
+ * takes a value of it.
+ */
+const char	uidvalidity_text[] =
+"SELECT CASE WHEN has_sequence_privilege(s.oid, 'SELECT')"
+"  THEN coalesce(pg_sequence_last_value(s.oid), 0)"
+"  ELSE modseq.next_uidvalidity() END"
+" FROM (SELECT 'modseq.uidvalidity_seq'::regclass AS oid) AS s";
+
+/* Without that, only a superuser raises the sequence of the target */
+const char	owns_uidvalidity_text[] =
+"SELECT pg_has_role(relowner, 'USAGE') FROM pg_class"
+" WHERE oid = 'modseq.uidvalidity_seq'::regclass";
+
+/*
+ * What the source has come to -> the highest of some values.  One does, where
+ * the clock is past that; else mailboxes have been made faster than one a
+ * second, and we are not to run away from the clock much further.
+ */
+const char	taken_text[] =
+"WITH first AS MATERIALIZED (SELECT modseq.next_uidvalidity() AS value)"
+" SELECT max(CASE WHEN i = 0 THEN value ELSE modseq.next_uidvalidity() END)"
+" FROM first, generate_series(0, least(%s - value, 100000)) AS i";

@@ -20,3 +20,6 @@ extern const char ordinary_text[];
 extern const char referring_text[];
 extern const char referred_text[];
 extern const char sequences_text[];
+extern const char uidvalidity_text[];
+extern const char owns_uidvalidity_text[];
+extern const char taken_text[];

@@ -156,6 +156,10 @@ class Tests:
         self.gives("a mailbox without a cast", [(6,)], "SELECT uidnext FROM modseq.status('mail', {0})", 1)
         self.gives("a uuid without a cast", [(1,)], "SELECT uidnext FROM modseq.status('note', {0})", FIRST)
         self.gives("a list without a cast", [(1,), (2,)], "SELECT mailbox FROM modseq.status('mail', {0})", [1, 2])
+        self.fails("no mod-sequence, without a cast", "function modseq.changed_since(unknown, integer, numeric) does not exist",
+                   "42883", "SELECT uid FROM modseq.changed_since('mail', 1, {0})", 2 ** 63)
+        self.fails("no mod-sequence", "out of range", "22003",
+                   "SELECT uid FROM modseq.changed_since('mail', 1, CAST({0} AS bigint))", 2 ** 63)
         self.fails("an empty list without a cast", 'mailbox key "{}" is an array without a type', "22P02",
                    "SELECT uidnext FROM modseq.status('mail', {0})", [])
 

@@ -18,7 +18,7 @@
 /* What lost() returns, as sql/parts/function.sql has it */
 #define LOST_COLUMNS	7
 
-PG_FUNCTION_INFO_V1(modseq_lost);
+CALLED_AT_SHARD(lost, CALL_OF_MAILBOX);
 PG_FUNCTION_INFO_V1(modseq_recovered);
 PG_FUNCTION_INFO_V1(modseq_first_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation);
@@ -54,8 +54,8 @@ put_rows(ReturnSetInfo *rsinfo, uint64 rows)
  * UIDs; writes nothing, takes no lock.  Errors: 42501, 42704 for an unknown
  * mailbox.
  */
-Datum
-modseq_lost(PG_FUNCTION_ARGS)
+static Datum
+lost_here(PG_FUNCTION_ARGS)
 {
 	Store	   *store = argument_store(fcinfo);
 	Datum	   *key = argument_one_mailbox(fcinfo, store);

@@ -6,7 +6,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use ModseqTest::Client;
@@ -23,6 +25,9 @@ our @EXPORT = qw(
   hang_up
   wait_until_waits
   sqlstate
+  installed_program
+  run_beside
+  blocks_of
 );
 
 # Test runs are told apart, and repeated, by it; it only decides what the load does when.
@@ -169,6 +174,46 @@ sub sqlstate
 		extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 
 	return $ret == 0 ? '' : $stderr =~ /(?:ERROR|FATAL):\s+(\w{5}):/ ? $1 : $stderr;
+}
+
+# Where a program is that may not be installed; Debian has some where users do not look
+sub installed_program
+{
+	my ($name) = @_;
+	my ($path) = grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), '/usr/sbin';
+
+	return $path;
+}
+
+# A program that runs beside the servers, as long as we do. Its output goes to a log of its name.
+my @beside;
+
+sub run_beside
+{
+	my ($name, @command) = @_;
+	my $log = "$PostgreSQL::Test::Utils::log_path/$name.log";
+	my $run = IPC::Run::start([ 'setpriv', '--pdeathsig', 'KILL', @command ],
+		'<', \undef, '>>', $log, '2>&1');
+
+	push @beside, $run;
+	return $run;
+}
+
+END
+{
+	my $status = $?;
+
+	$_->signal('TERM') foreach @beside;
+	eval { $_->finish; } foreach @beside;
+	$? = $status;
+}
+
+# The blocks of a document that are marked so: what readers are told is what tests run
+sub blocks_of
+{
+	my ($file, $mark) = @_;
+
+	return slurp_file($file) =~ /^```\Q$mark\E\n(.*?)^```$/msg;
 }
 
 sub seed { return $seed; }

@@ -159,9 +159,10 @@ $$;
 COMMENT ON FUNCTION modseq_internal.create_triggers IS
 	'Creates the triggers of a store.';
 
-CREATE FUNCTION modseq_internal.notice_flags(store modseq_internal.store) RETURNS void
+CREATE FUNCTION modseq_internal.notice_flags(store modseq_internal.store, named boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
+	unused text;
 	expunged name;
 BEGIN
 	IF cardinality(store.message_flags) > 0 THEN
@@ -169,6 +170,17 @@ BEGIN
 	ELSIF store.message_flags IS NULL AND store.flag IS NULL THEN
 		RAISE WARNING 'no flags are tracked' USING
 			HINT = 'Name the flag columns of the message table with message_flags, or give a flag table.';
+	END IF;
+	-- A store keeps its flag columns, and nothing else would tell of one that has come since
+	IF NOT named THEN
+		SELECT string_agg(f, ', ' ORDER BY place) INTO unused
+		FROM unnest(usual_flags(store.message)) WITH ORDINALITY AS u (f, place)
+		WHERE f <> ALL (store.message_flags || store.message_mailbox || store.message_uid || store.message_modseq)
+			AND f IS DISTINCT FROM store.message_expunged;
+		IF unused IS NOT NULL THEN
+			RAISE NOTICE 'no flag columns, though they look like it: %', unused USING
+				HINT = 'Name all flag columns with message_flags, or have them found anew by reset => ''{message_flags}''.';
+		END IF;
 	END IF;
 	IF store.message_expunged IS NULL THEN
 		FOREACH expunged IN ARRAY usual_soft_deletes(store.message) LOOP
@@ -186,7 +198,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.notice_flags IS
-	'Says which flag columns are tracked, and which column may be a soft delete that nobody has named.';
+	'Says which flag columns are tracked, and which columns may be flags, or a soft delete, that nobody has named.';
 
 -- Options may be given that the application's own keys speak against; only it can know which are right
 CREATE FUNCTION modseq_internal.warn_keys(store modseq_internal.store) RETURNS void
@@ -366,7 +378,7 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', qualified_name(c.relation), c.attribute);
 	END LOOP;
 	PERFORM create_triggers(store);
-	PERFORM notice_flags(store);
+	PERFORM notice_flags(store, named => message_flags IS NOT NULL);
 	PERFORM notice_index(store);
 	PERFORM warn_keys(store);
 END

@@ -24,6 +24,7 @@
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"

@@ -2,8 +2,8 @@
  *
  * look.c
  *	  What a client sees in one snapshot: a schedule's mailboxes, and what it
- *	  is told by resync() and email_changes() if it had one of the states that
- *	  were committed before.
+ *	  is told by resync(), email_changes() and mailbox_changes() if it had one
+ *	  of the states that were committed before.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,14 @@
 int64_t
 box_id(const Schedule *schedule, int box)
 {
-	return schedule->number * BOXES + box;
+	return schedule->number * 2 * BOXES + box;
+}
+
+/* That of the mailbox when it is renamed */
+int64_t
+renamed_id(const Schedule *schedule, int box)
+{
+	return box_id(schedule, box) + BOXES;
 }
 
 /* Others that arrive have ids of a sequence, which begins above these */
@@ -26,43 +33,65 @@ message_id(const Schedule *schedule, int box)
 	return box_id(schedule, box);
 }
 
-static int64_t
-account_id(const Schedule *schedule, int box)
+int64_t
+account_id(const Schedule *schedule, int account)
 {
-	return schedule->number * BOXES + box % settings.accounts;
+	return box_id(schedule, account);
+}
+
+/* A message's id, which is its Email's, and its flags */
+static const char *
+message_text(void)
+{
+	if (settings.shared)
+		return "msg || ' ' || (SELECT n FROM mw_msg AS s WHERE s.id = msg)";
+	if (settings.flag_table)
+		return "id || ' ' || (SELECT concat(count(*), ' ', sum(flag)) FROM mw_mail_flag WHERE mail_id = id)";
+	return "id || ' ' || n";
+}
+
+/* What has become of the objects of all accounts since a state */
+static char *
+changes_sql(const Schedule *schedule, const char *kind, int state, char *sql)
+{
+	for (int i = 0; i < settings.accounts; i++)
+		sql += sprintf(sql, " UNION ALL SELECT '%c', %d, %d, verdict, created::text, updated::text,"
+					   " destroyed::text, NULL FROM modseq.%s_changes('mw_mail', %lld::bigint, '%s')",
+					   strcmp(kind, "email") == 0 ? 'e' : 'b', i, state, kind, (long long) account_id(schedule, i),
+					   kind[0] == 'e' ? schedule->state[state].emails[i] : schedule->state[state].mailboxes[i]);
+	return sql;
 }
 
 /* The query, as a client that may have had one of so many states */
 void
 look_sql(const Schedule *schedule, int states, char *sql)
 {
-	long long	a = box_id(schedule, 0);
-	long long	b = box_id(schedule, 1);
+	char		boxes[100];
 
-	sql += sprintf(sql, "SELECT 's' AS kind, s.mailbox, s.uidvalidity, s.uidnext::text, s.highestmodseq::text,"
-				   " NULL, NULL, NULL FROM %s.status('mw_mail', ARRAY[%lld, %lld]::bigint[]) AS s"
-				   " UNION ALL SELECT 'm', mailbox_id, uid, modseq::text, id || ' ' || n, NULL, NULL, NULL"
-				   " FROM mw_mail WHERE mailbox_id IN (%lld, %lld)", settings.schema, a, b, a, b);
-	if (settings.accounts)
-		sql += sprintf(sql, " UNION ALL SELECT 'a', b.id, a.highestmodseq, s.email, NULL, NULL, NULL, NULL"
-					   " FROM mw_mailbox AS b JOIN mw_mail_account AS a USING (acct),"
-					   " LATERAL modseq.account_state('mw_mail', a.acct) AS s WHERE b.id IN (%lld, %lld)", a, b);
+	sprintf(boxes, "%lld AND %lld", (long long) box_id(schedule, 0), (long long) renamed_id(schedule, 1));
+	sql += sprintf(sql, "SELECT 's' AS kind, b.id - %lld, s.uidvalidity, s.uidnext::text, s.highestmodseq::text,"
+				   " NULL, NULL, NULL FROM mw_mailbox AS b, LATERAL %s.status('mw_mail', b.id) AS s WHERE b.id BETWEEN %s"
+				   " UNION ALL SELECT 'm', mailbox_id - %lld, uid, modseq::text, %s, NULL, NULL, NULL"
+				   " FROM mw_mail WHERE mailbox_id BETWEEN %s%s", (long long) box_id(schedule, 0), settings.schema, boxes,
+				   (long long) box_id(schedule, 0), message_text(), boxes, settings.soft ? " AND gone IS NOT TRUE" : "");
+	for (int i = 0; i < settings.accounts; i++)
+		sql += sprintf(sql, " UNION ALL SELECT 'a', %d, a.highestmodseq, s.email, s.mailbox, NULL, NULL, NULL"
+					   " FROM mw_mail_account AS a, LATERAL modseq.account_state('mw_mail', a.acct) AS s WHERE acct = %lld",
+					   i, (long long) account_id(schedule, i));
 	for (int i = 0; i < states; i++)
-		for (int box = 0; box < BOXES; box++)
-		{
-			const State *state = &schedule->state[i];
+	{
+		const State *state = &schedule->state[i];
 
-			sql += sprintf(sql, " UNION ALL SELECT 'r', %lld, %d, verdict, vanished::text, changed::text, NULL, NULL"
-						   " FROM %s.resync('mw_mail', %lld::bigint, %lld, %lld, NULL, NULL, NULL)",
-						   (long long) box_id(schedule, box), i, settings.schema,
-						   (long long) box_id(schedule, box), (long long) state->uidvalidity[box],
-						   (long long) state->box[box].cursor);
-			if (settings.accounts)
-				sql += sprintf(sql, " UNION ALL SELECT 'e', %lld, %d, verdict, created::text, updated::text,"
-							   " destroyed::text, NULL FROM modseq.email_changes('mw_mail', %lld::bigint, '%s')",
-							   (long long) box_id(schedule, box), i, (long long) account_id(schedule, box),
-							   state->emails[box]);
-		}
+		for (int box = 0; box < BOXES; box++)
+			if (state->uidvalidity[box])
+				sql += sprintf(sql, " UNION ALL SELECT 'r', b.id - %lld, %d, verdict, vanished::text, changed::text, NULL, NULL"
+							   " FROM mw_mailbox AS b, LATERAL %s.resync('mw_mail', b.id, %lld, %lld, NULL, NULL, NULL)"
+							   " WHERE b.id IN (%lld, %lld)", (long long) box_id(schedule, 0), i, settings.schema,
+							   (long long) state->uidvalidity[box], (long long) state->box[box].cursor,
+							   (long long) box_id(schedule, box), (long long) renamed_id(schedule, box));
+		sql = changes_sql(schedule, "email", i, sql);
+		sql = changes_sql(schedule, "mailbox", i, sql);
+	}
 }
 
 static void
@@ -71,15 +100,26 @@ copy(char *to, size_t size, const PGresult *result, int row, int column)
 	snprintf(to, size, "%s", PQgetvalue(result, row, column));
 }
 
+static void
+read_changes(Changes *changes, const PGresult *result, int row)
+{
+	copy(changes->verdict, sizeof(changes->verdict), result, row, 3);
+	copy(changes->created, sizeof(changes->created), result, row, 4);
+	copy(changes->updated, sizeof(changes->updated), result, row, 5);
+	copy(changes->destroyed, sizeof(changes->destroyed), result, row, 6);
+}
+
 void
 look_read(const Schedule *schedule, const PGresult *result, Look *look)
 {
+	State	   *now = &look->now;
+
 	memset(look, 0, sizeof(Look));
 	for (int i = 0; i < PQntuples(result); i++)
 	{
-		int			box = atoll(PQgetvalue(result, i, 1)) - box_id(schedule, 0);
+		int			which = atoi(PQgetvalue(result, i, 1));
+		int			box = which % BOXES;	/* or account */
 		int64_t		number = atoll(PQgetvalue(result, i, 2));
-		State	   *now = &look->now;
 		Message		message = {0};
 		Told	   *told;
 
@@ -87,6 +127,7 @@ look_read(const Schedule *schedule, const PGresult *result, Look *look)
 		{
 			case 's':
 				now->uidvalidity[box] = number;
+				now->renamed[box] = which >= BOXES;
 				now->box[box].uidnext = atoll(PQgetvalue(result, i, 3));
 				now->box[box].cursor = atoll(PQgetvalue(result, i, 4));
 				break;
@@ -99,6 +140,7 @@ look_read(const Schedule *schedule, const PGresult *result, Look *look)
 			case 'a':
 				now->account[box] = number;
 				copy(now->emails[box], sizeof(now->emails[box]), result, i, 3);
+				copy(now->mailboxes[box], sizeof(now->mailboxes[box]), result, i, 4);
 				break;
 			case 'r':
 				told = &look->told[number][box];
@@ -107,11 +149,10 @@ look_read(const Schedule *schedule, const PGresult *result, Look *look)
 				ranges_parse(&told->changed, PQgetvalue(result, i, 5));
 				break;
 			case 'e':
-				told = &look->told[number][box];
-				copy(told->emails, sizeof(told->emails), result, i, 3);
-				copy(told->created, sizeof(told->created), result, i, 4);
-				copy(told->updated, sizeof(told->updated), result, i, 5);
-				copy(told->destroyed, sizeof(told->destroyed), result, i, 6);
+				read_changes(&look->emails[number][which], result, i);
+				break;
+			case 'b':
+				read_changes(&look->mailboxes[number][which], result, i);
 				break;
 		}
 	}

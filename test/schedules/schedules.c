@@ -143,7 +143,7 @@ run_programs(int session, int sessions, int from, int size, int boxes)
 		for (int i = 0; i < sessions; i++)
 			used |= program_boxes(schedule.program[i]);
 		/* What is in one mailbox only is run as such */
-		if (size != 0 || (boxes == 2 && used != 3))
+		if (size != 0 || (boxes == 2 && used != 3) || !schedule_valid(&schedule))
 			return;
 		if (combinations++ % settings.jobs == job)
 			run_orders();
@@ -162,11 +162,12 @@ static void
 run_all(int sessions, int boxes, int size)
 {
 	char		program[MAX_STEPS + 1];
+	const char *letters = settings.letters ? settings.letters : boxes == 1 ? "LIFCDPQR" : "LIiFfCcDdMmPQR";
 
 	programs = malloc(MAX_PROGRAMS * sizeof(*programs));
 	schedule.sessions = sessions;
 	for (int steps = 2; steps <= size - 2 * (sessions - 1); steps++)
-		add_programs(program, 0, steps, boxes == 1 ? "LIFCDPQR" : "LIiFfCcDdMmPQR");
+		add_programs(program, 0, steps, letters);
 	strcpy(programs[program_count++], "=RRK");
 	for (int total = 2 * sessions; total <= size; total++)
 		run_programs(0, sessions, 0, total, boxes);
@@ -212,8 +213,10 @@ run_random(void)
 		int			boxes = 1 + pick(2);
 
 		schedule.sessions = 2 + pick(2);
-		for (int i = 0; i < schedule.sessions; i++)
-			program_random(schedule.program[i], boxes, 2 + pick(6));
+		do
+			for (int i = 0; i < schedule.sessions; i++)
+				program_random(schedule.program[i], boxes, 2 + pick(6));
+		while (!schedule_valid(&schedule));
 		run_next(choose_random);
 	}
 }
@@ -255,6 +258,11 @@ usage(void)
 		   "  --counters mailbox   the counters are in the mailbox's row\n"
 		   "  --accounts N         mailboxes have accounts: 1 for both, or 2\n"
 		   "  --log                changes are logged\n"
+		   "  --soft               messages are deleted by a column\n"
+		   "  --flags table        flags are rows of a table\n"
+		   "  --flags shared       messages may be in several mailboxes\n"
+		   "  --partitioned        messages are in two partitions\n"
+		   "  --letters LETTERS    the steps that programs have\n"
 		   "  --broken MISTAKE     a store with a mistake (test/libpq/broken.sql): one must fail\n"
 		   "  --jobs N             processes; 2 if it is not given\n"
 		   "  --verbose            print each step\n"
@@ -276,6 +284,8 @@ parse_options(int argc, char **argv)
 		{"counters", required_argument, NULL, 'c'}, {"accounts", required_argument, NULL, 'n'},
 		{"savepoints", no_argument, NULL, 'p'},
 		{"log", no_argument, NULL, 'l'}, {"broken", required_argument, NULL, 'b'},
+		{"soft", no_argument, NULL, 'S'}, {"flags", required_argument, NULL, 'F'},
+		{"partitioned", no_argument, NULL, 'P'}, {"letters", required_argument, NULL, 'L'},
 		{"jobs", required_argument, NULL, 'j'}, {"verbose", no_argument, NULL, 'v'}, {0}
 	};
 	int			option;
@@ -309,6 +319,19 @@ parse_options(int argc, char **argv)
 			case 'l':
 				settings.log = true;
 				break;
+			case 'S':
+				settings.soft = true;
+				break;
+			case 'F':
+				settings.flag_table = strcmp(optarg, "table") == 0;
+				settings.shared = strcmp(optarg, "shared") == 0;
+				break;
+			case 'P':
+				settings.partitioned = true;
+				break;
+			case 'L':
+				settings.letters = optarg;
+				break;
 			case 'b':
 				settings.broken = optarg;
 				settings.schema = "broken";
@@ -328,7 +351,7 @@ parse_options(int argc, char **argv)
 
 /* One of the processes */
 static void
-work(void)
+work(const char *directory)
 {
 	int			sessions,
 				boxes,
@@ -336,6 +359,8 @@ work(void)
 
 	random_state = seed * 1000 + job;
 	deadline = now() + settings.seconds;
+	choose_database(job);
+	create_store(directory);
 	driver_start();
 	if (given)
 		run_given(given);
@@ -365,11 +390,10 @@ main(int argc, char **argv)
 
 	parse_options(argc, argv);
 	must_fail = settings.broken && strcmp(settings.broken, "none") != 0;
-	create_store(dirname(strdup(argv[0])));
 	fflush(stdout);
 	for (job = 0; job < settings.jobs; job++)
 		if (fork() == 0)
-			work();
+			work(dirname(strdup(argv[0])));
 	while (wait(&status) > 0)
 		if (WIFEXITED(status) && WEXITSTATUS(status) < 2)
 			failed |= WEXITSTATUS(status);

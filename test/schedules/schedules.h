@@ -27,7 +27,12 @@ typedef struct Settings
 {
 	bool		in_mailbox;		/* the counters, rather than beside it */
 	bool		log;			/* changes, instead of an index */
+	bool		soft;			/* messages are deleted by a column */
+	bool		flag_table;		/* flags are rows of a table */
+	bool		shared;			/* messages may be in several mailboxes */
+	bool		partitioned;	/* a partition for what arrives in a mailbox */
 	int			accounts;		/* of a schedule's mailboxes: 0 to 2 */
+	const char *letters;		/* of programs, if they are given */
 	const char *broken;			/* a mistake of broken.sql, or NULL */
 	const char *schema;			/* of the functions: modseq, or broken */
 	int			jobs;
@@ -41,11 +46,22 @@ extern Settings settings;
 
 typedef struct State
 {
-	int64_t		uidvalidity[BOXES];
+	int64_t		uidvalidity[BOXES]; /* 0: there is no such mailbox */
+	bool		renamed[BOXES];
 	Model		box[BOXES];		/* flags: id of the message, and its flags */
-	int64_t		account[BOXES]; /* mod-sequence of the mailbox's account */
-	char		emails[BOXES][80];	/* that account's state of Emails */
+	int64_t		account[BOXES]; /* mod-sequence, by account */
+	char		emails[BOXES][80];	/* the account's state of Emails */
+	char		mailboxes[BOXES][80];	/* and of Mailboxes */
 } State;
+
+/* What an account is told that had an earlier state */
+typedef struct Changes
+{
+	char		verdict[24];
+	char		created[400];	/* ids: "{1,2}" */
+	char		updated[400];
+	char		destroyed[400];
+} Changes;
 
 /* What a client that had an earlier state is told */
 typedef struct Told
@@ -53,16 +69,14 @@ typedef struct Told
 	char		verdict[24];
 	Ranges		vanished;
 	Ranges		changed;
-	char		emails[24];		/* the verdict on its account's Emails */
-	char		created[400];	/* their ids: "{1,2}" */
-	char		updated[400];
-	char		destroyed[400];
 } Told;
 
 typedef struct Look
 {
 	State		now;
 	Told		told[MAX_STATES][BOXES];	/* by the state that it had */
+	Changes		emails[MAX_STATES][BOXES];	/* and by account */
+	Changes		mailboxes[MAX_STATES][BOXES];
 } Look;
 
 typedef struct Schedule
@@ -75,11 +89,15 @@ typedef struct Schedule
 	int			states;
 	State		state[MAX_STATES];	/* after each commit; the first is the
 									 * start */
+	bool		unseen;			/* there was a commit since the last of them,
+								 * but a table was locked against readers */
 	int64_t		owner[BOXES][MAX_UIDS]; /* which message had the UID */
 	bool		failed;
 } Schedule;
 
 extern int64_t box_id(const Schedule *schedule, int box);
+extern int64_t renamed_id(const Schedule *schedule, int box);
+extern int64_t account_id(const Schedule *schedule, int account);
 extern int64_t message_id(const Schedule *schedule, int box);
 extern void look_sql(const Schedule *schedule, int states, char *sql);
 extern void look_read(const Schedule *schedule, const PGresult *result,
@@ -87,7 +105,7 @@ extern void look_read(const Schedule *schedule, const PGresult *result,
 extern void look_free(Look *look);
 extern void state_free(State *state);
 
-/* --- the rules (judge.c) ------------------------------------------------------ */
+/* --- the rules (judge.c, account.c) --------------------------------------------- */
 
 extern void failure(Schedule *schedule, const char *format,...)
 			__attribute__((format(printf, 2, 3)));
@@ -95,20 +113,27 @@ extern void judge_told(Schedule *schedule, const Look *look, int states);
 extern void judge_same(Schedule *schedule, const Look *look, int state,
 					   const char *who);
 extern void judge_commit(Schedule *schedule, const Look *look);
-extern void judge_store(Schedule *schedule, int box);
+extern bool store_right(const Schedule *schedule, int box);
+extern bool in_state_right(const Schedule *schedule, int account);
+extern void judge_accounts(Schedule *schedule, const Look *look, int state);
 
 /* --- programs (program.c) ------------------------------------------------------ */
 
 extern bool program_valid(const char *program);
 extern bool program_repeatable(const char *program);
 extern int	program_boxes(const char *program);
+extern bool schedule_has(const Schedule *schedule, const char *letters);
+extern bool schedule_valid(const Schedule *schedule);
+extern const char *program_letters(int boxes);
 extern bool may_deadlock(const Schedule *schedule);
+extern bool may_fail(const Schedule *schedule, int session, const char *sqlstate);
 extern void step_sql(const Schedule *schedule, int session, int step,
 					 char *sql);
 extern void program_random(char *program, int boxes, int steps);
 
 /* --- the server and the tables (store.c) ------------------------------------------------------ */
 
+extern void choose_database(int job);
 extern PGconn *connect_server(void);
 extern PGresult *run_sql(PGconn *server, const char *sql);
 extern void create_store(const char *directory);

@@ -12,11 +12,11 @@
  * it.  SHARE ROW EXCLUSIVE closes it: when we have that, they are through, and
  * nobody else gets in.
  *
- * But we come to the gate with the table locked, by PostgreSQL or as it is about
- * to lock it, and who is through may want the table.  And who names a partition
- * or a flag table has that, and then wants through the gate.  So neither is
- * waited for while the other is held: what cannot be had at once is waited for
- * with the other one given up.
+ * But we come to the gate with the table locked, by PostgreSQL or as it is
+ * about to lock it, and who is through may want the table.  And who names a
+ * partition or a flag table has that, and then wants through the gate.  So
+ * neither is waited for while the other is held: what cannot be had at once is
+ * waited for with the other one given up.
  *
  * What a TRUNCATE has locked may be given up only if nobody has read it since:
  * a trigger of the application's that saves the rows would miss some.  And all
@@ -138,9 +138,9 @@ gate_close(const Store *store, const List *relids)
 static bool
 has_other_trigger(Relation rel)
 {
-	Oid			ours[] = {our_function("trigger_truncate"), our_function("trigger_truncate_flag")};
-	TriggerDesc *trigdesc = rel->trigdesc;	/* after the look-ups, which may
-											 * rebuild it */
+	Oid			ours = our_function("trigger_truncate");
+	Oid			ours_flag = our_function("trigger_truncate_flag");
+	TriggerDesc *trigdesc = rel->trigdesc;	/* which these may rebuild */
 
 	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
 	{
@@ -149,7 +149,7 @@ has_other_trigger(Relation rel)
 		if (TRIGGER_FOR_BEFORE(trigger->tgtype) &&
 			TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
 			trigger->tgenabled != TRIGGER_DISABLED &&
-			trigger->tgfoid != ours[0] && trigger->tgfoid != ours[1])
+			trigger->tgfoid != ours && trigger->tgfoid != ours_flag)
 			return true;
 	}
 	return false;
@@ -173,7 +173,8 @@ may_be_given_up(const Store *store, Oid relid)
 	rel = relation_open(relid, NoLock);
 	trigger = relation_find_trigger(rel, function);
 	result = trigger != NULL && !has_other_trigger(rel) &&
-		shape_get(rel, role, trigger)->store->message_relid == store->message_relid;
+		shape_get(rel, role, trigger)->store->message_relid ==
+		store->message_relid;
 	relation_close(rel, NoLock);
 	return result;
 }
@@ -215,10 +216,11 @@ locked_to_truncate(const Store *store)
 void
 gate_close_truncate(const Store *store)
 {
+	Oid			gate = store->message_relid;
 	List	   *relids;
 
-	if (ConditionalLockRelationOid(store->message_relid, ShareRowExclusiveLock) ||
-		has_holders(store->message_relid, RowExclusiveLock))
+	if (ConditionalLockRelationOid(gate, ShareRowExclusiveLock) ||
+		has_holders(gate, RowExclusiveLock))
 		return;
 	relids = locked_to_truncate(store);
 	if (relids != NIL)

@@ -273,6 +273,33 @@ SELECT modseq, emails, threads, created FROM message_departed ORDER BY modseq;
 SELECT * FROM modseq.check('message');
 DROP SCHEMA accounts_followed CASCADE;
 
+-- A mailbox that gets another key has left none of what follows it, nor what another mailbox with its key has by then
+CREATE SCHEMA accounts_back;
+SET search_path = accounts_back;
+CREATE TABLE mailbox (id int PRIMARY KEY, owner int NOT NULL, meanwhile text);
+CREATE TABLE message (id int PRIMARY KEY, mailbox_id int NOT NULL, thread int);
+SELECT modseq.attach('message', 'mailbox', account => '{owner}', thread => 'thread', message_flags => '{}');
+CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE message SET mailbox_id = NEW.id WHERE mailbox_id = OLD.id;
+	IF NEW.meanwhile = 'back' THEN
+		UPDATE mailbox SET id = OLD.id, meanwhile = NULL WHERE id = NEW.id;
+	ELSIF NEW.meanwhile = 'anew' THEN
+		INSERT INTO mailbox VALUES (OLD.id, 1);
+		INSERT INTO message VALUES (OLD.id, OLD.id, 1);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER zz_follow AFTER UPDATE OF id ON mailbox FOR EACH ROW EXECUTE FUNCTION follow();
+INSERT INTO mailbox VALUES (10, 1), (20, 1);
+INSERT INTO message VALUES (1, 10, 1), (2, 20, 1);
+UPDATE mailbox SET id = 11, meanwhile = 'back' WHERE id = 10;
+UPDATE mailbox SET id = 21, meanwhile = 'anew' WHERE id = 20;
+SELECT id, mailbox_id, uid, modseq, created_modseq FROM message ORDER BY id;
+SELECT modseq, emails, created, mailboxes, mailboxes_created FROM message_departed ORDER BY modseq;
+SELECT * FROM modseq.check('message');
+DROP SCHEMA accounts_back CASCADE;
+
 -- An Email that has come and gone by the very statement was not there before
 CREATE SCHEMA accounts_twice;
 SET search_path = accounts_twice;

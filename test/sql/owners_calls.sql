@@ -64,6 +64,8 @@ INSERT INTO values_of (type, value) VALUES
 	('uuid', NULL), ('uuid', '00000000-0000-0000-0000-000000000000'),
 	('uuid[]', NULL), ('uuid[]', '{}'), ('uuid[]', '{NULL}'), ('uuid[]', '{00000000-0000-0000-0000-000000000000}'),
 	('boolean', NULL), ('boolean', 'true'), ('boolean', 'false'),
+	('jsonb', NULL), ('jsonb', 'null'), ('jsonb', '{}'), ('jsonb', '[]'), ('jsonb', '{"message": "victim.mail", "mailbox": "pg_class"}'),
+	('jsonb', '[["victim.mail", "x", "trigger_assign"], [1], {}]'),
 	('oid', NULL), ('oid', '0'), ('oid', '1'), ('oid', '4294967295'),
 	('integer', NULL), ('integer', '0'), ('integer', '-2147483648'), ('integer', '2147483647'),
 	('modseq.uidset', NULL), ('modseq.uidset', ''), ('modseq.uidset', '1:4294967295'), ('modseq.uidset', '1,3,5'),

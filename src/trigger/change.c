@@ -54,8 +54,8 @@ refuse_truncate(Relation rel)
 	if (table_distribution(RelationGetRelid(rel), &distribution))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" of a distributed store cannot be truncated",
-						RelationGetRelationName(rel)),
+				 errmsg("table %s of a distributed store cannot be truncated",
+						relation_name(RelationGetRelid(rel))),
 				 errdetail("What goes could not be told to clients."),
 				 errhint("Use DELETE.")));
 }

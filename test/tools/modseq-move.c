@@ -76,7 +76,7 @@ ask_user(const char *why, const char *gid)
 static bool
 resolve(void)
 {
-	char	   *gid = ask(&source, text(prepared_text, literal(gid_start)));
+	char	   *gid = ask(&source, fmt(prepared_text, literal(gid_start)));
 	char	   *space = gid != NULL ? strrchr(gid, ' ') : NULL;
 	char	   *identity;
 	char	   *status = NULL;
@@ -95,8 +95,8 @@ resolve(void)
 		if (tries == 10)
 			fprintf(stderr, "  waiting for the target's transaction %s\n",
 					space + 1);
-		status = ask(&target, text("SELECT pg_xact_status(%s)",
-								   literal(space + 1)));
+		status = ask(&target, fmt("SELECT pg_xact_status(%s)",
+								  literal(space + 1)));
 		if (status == NULL || strcmp(status, "in progress") != 0)
 			break;
 		usleep(100000);
@@ -107,12 +107,12 @@ resolve(void)
 	if (strcmp(status, "committed") == 0)
 	{
 		step("finish");
-		command(&source, text("COMMIT PREPARED %s", literal(gid)));
+		command(&source, fmt("COMMIT PREPARED %s", literal(gid)));
 		undecided = false;
 		return true;
 	}
 	step("undo");
-	command(&source, text("ROLLBACK PREPARED %s", literal(gid)));
+	command(&source, fmt("ROLLBACK PREPARED %s", literal(gid)));
 	undecided = false;
 	return false;
 }
@@ -127,8 +127,8 @@ run_for_user(Side *side, const char *sql)
 	char	   *number = ask(side, number_text);
 
 	command(side, ordinary_text);
-	command(side, text("DO %s", literal(text("BEGIN EXECUTE %s; END",
-											 literal(sql)))));
+	command(side, fmt("DO %s", literal(fmt("BEGIN EXECUTE %s; END",
+										   literal(sql)))));
 	if (strcmp(ask(side, number_text), number) != 0)
 		die("%s: the transaction is another one now", side->name);
 }
@@ -141,7 +141,7 @@ commit_both(const char *gid)
 
 	step("prepare");
 	undecided = true;
-	result = PQexec(source.conn, text("PREPARE TRANSACTION %s", literal(gid)));
+	result = PQexec(source.conn, fmt("PREPARE TRANSACTION %s", literal(gid)));
 	undecided = PQstatus(source.conn) != CONNECTION_OK;
 	check_result(&source, result);
 	if (strcmp(PQcmdStatus(result), "PREPARE TRANSACTION") != 0)
@@ -172,11 +172,11 @@ move(void)
 	open_side(&target);
 	step("begin");
 	make_plan();
-	number = text("hashtextextended(%s, 0)", literal(gid_start));
-	if (!is_so(&source, text("SELECT pg_try_advisory_lock(%s)", number)))
+	number = fmt("hashtextextended(%s, 0)", literal(gid_start));
+	if (!is_so(&source, fmt("SELECT pg_try_advisory_lock(%s)", number)))
 	{
 		fprintf(stderr, "  another modseq-move has it; waiting\n");
-		command(&source, text("SELECT pg_advisory_lock(%s)", number));
+		command(&source, fmt("SELECT pg_advisory_lock(%s)", number));
 	}
 	if (resolve())
 		return true;
@@ -200,15 +200,15 @@ move(void)
 		state = lines_of(run(&source, state_sql));
 	for (int i = 0; i < n_parts; i++)
 	{
-		step(text("move %s", parts[i].table));
+		step(fmt("move %s", parts[i].table));
 		if (online)
 			move_changes(i);
 		else
 			move_rows(i);
 	}
 	verify(online ? end_state() : state);
-	gid = text("%s%s %s", gid_start, ask(&target, identity_text),
-			   ask(&target, number_text));
+	gid = fmt("%s%s %s", gid_start, ask(&target, identity_text),
+			  ask(&target, number_text));
 	raise_uidvalidity();
 	if (source_sql != NULL)
 		run_for_user(&source, source_sql);

@@ -52,7 +52,7 @@ typedef struct Buffer
 extern void die(const char *format,...)
 			__attribute__((format(printf, 1, 2), noreturn));
 extern void start_again(Side *side, const char *why) __attribute__((noreturn));
-extern char *text(const char *format,...)
+extern char *fmt(const char *format,...)
 			__attribute__((format(printf, 1, 2)));
 extern void append(Buffer *buffer, const char *data, size_t n);
 extern void *allocate(void *old, size_t size);

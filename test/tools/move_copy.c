@@ -59,16 +59,16 @@ static void
 put_chunk(Reading *reading)
 {
 	Part	   *part = &parts[reading->place];
-	char	   *stage = text("pg_temp.modseq_move_%d", reading->place);
+	char	   *stage = fmt("pg_temp.modseq_move_%d", reading->place);
 	PGresult   *result;
 
 	if (reading->n_chunk == 0)
 		return;
-	copy_in(&target, text("COPY %s FROM STDIN", stage), &reading->rows);
-	result = run(&target, text("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
-							   " SELECT %s FROM %s ORDER BY modseq_move_row"
-							   " RETURNING tableoid, ctid", part->table,
-							   part->columns, part->columns, stage));
+	copy_in(&target, fmt("COPY %s FROM STDIN", stage), &reading->rows);
+	result = run(&target, fmt("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
+							  " SELECT %s FROM %s ORDER BY modseq_move_row"
+							  " RETURNING tableoid, ctid", part->table,
+							  part->columns, part->columns, stage));
 	if (PQntuples(result) != reading->n_chunk)
 		die("target: %d rows of table %s were to be inserted, and %d were",
 			reading->n_chunk, part->table, PQntuples(result));
@@ -81,7 +81,7 @@ put_chunk(Reading *reading)
 			   &version->at_item);
 	}
 	PQclear(result);
-	command(&target, text("TRUNCATE %s", stage));
+	command(&target, fmt("TRUNCATE %s", stage));
 	reading->n_chunk = 0;
 	reading->rows.n = 0;
 }
@@ -156,7 +156,7 @@ for_each_table(Side *side, const Versions *versions, bool gone,
 			continue;
 		if (n > 0 && (version == NULL || its != table || n == CHUNK_ROWS))
 		{
-			act(reading, ask(side, text("SELECT %u::regclass", table)),
+			act(reading, ask(side, fmt("SELECT %u::regclass", table)),
 				ctids.data, n);
 			all += n;
 			n = 0;
@@ -177,9 +177,9 @@ for_each_table(Side *side, const Versions *versions, bool gone,
 static void
 delete_copies(Reading *reading, const char *table, const char *ctids, long n)
 {
-	PGresult   *result = run(&target, text("DELETE FROM %s WHERE ctid ="
-										   " ANY ('{%s}'::tid[])", table,
-										   ctids));
+	PGresult   *result = run(&target, fmt("DELETE FROM %s WHERE ctid ="
+										  " ANY ('{%s}'::tid[])", table,
+										  ctids));
 
 	if (atol(PQcmdTuples(result)) != n)
 		die("target: %ld rows of table %s were to be deleted, and %s were", n,
@@ -217,9 +217,9 @@ static void
 read_rows(Reading *reading, const char *table, const char *ctids, long n)
 {
 	end_state();
-	copy_out(&reader, text("COPY (SELECT %s, %s FROM %s AS t WHERE t.ctid ="
-						   " ANY ('{%s}'::tid[])) TO STDOUT", version_of("t"),
-						   parts[reading->place].columns, table, ctids),
+	copy_out(&reader, fmt("COPY (SELECT %s, %s FROM %s AS t WHERE t.ctid ="
+						  " ANY ('{%s}'::tid[])) TO STDOUT", version_of("t"),
+						  parts[reading->place].columns, table, ctids),
 			 take_row, reading);
 }
 
@@ -257,7 +257,7 @@ copy_all(int place)
 	static Reading reading;
 	Part	   *part = &parts[place];
 
-	step(text("copy %s", part->table));
+	step(fmt("copy %s", part->table));
 	forget_versions(&copies[place]);
 	reading.place = place;
 	reading.now = &copies[place];
@@ -265,12 +265,12 @@ copy_all(int place)
 	reading.n = 0;
 	reading.n_chunk = 0;
 	reading.rows.n = 0;
-	command(&target, text("CREATE TEMP TABLE modseq_move_%d AS"
-						  " SELECT 0::bigint AS modseq_move_row, %s FROM %s"
-						  " WITH NO DATA", place, part->columns, part->table));
-	copy_out(&reader, text("COPY (SELECT %s, %s %s) TO STDOUT",
-						   version_of(part->alias), part->columns,
-						   rows_of(part)), take_row, &reading);
+	command(&target, fmt("CREATE TEMP TABLE modseq_move_%d AS"
+						 " SELECT 0::bigint AS modseq_move_row, %s FROM %s"
+						 " WITH NO DATA", place, part->columns, part->table));
+	copy_out(&reader, fmt("COPY (SELECT %s, %s %s) TO STDOUT",
+						  version_of(part->alias), part->columns,
+						  rows_of(part)), take_row, &reading);
 	put_chunk(&reading);
 	fprintf(stderr, "  %ld rows in all\n", reading.n);
 }
@@ -299,9 +299,9 @@ copy_online(void)
 		n = 0;
 		command(&reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 		for (int j = 0; j < n_parts; j++)
-			n += catch_up(j, &reader, text("COPY (SELECT %s %s) TO STDOUT",
-										   version_of(parts[j].alias),
-										   rows_of(&parts[j])));
+			n += catch_up(j, &reader, fmt("COPY (SELECT %s %s) TO STDOUT",
+										  version_of(parts[j].alias),
+										  rows_of(&parts[j])));
 		command(&reader, "COMMIT");
 		fprintf(stderr, "  %ld rows\n", n);
 		if (n <= FEW_CHANGES || n > before / 2)
@@ -316,8 +316,8 @@ move_changes(int place)
 {
 	Part	   *part = &parts[place];
 	long		n = catch_up(place, &source,
-							 text("COPY (DELETE %s RETURNING %s) TO STDOUT",
-								  rows_of(part), version_of(part->alias)));
+							 fmt("COPY (DELETE %s RETURNING %s) TO STDOUT",
+								 rows_of(part), version_of(part->alias)));
 
 	part->rows = copies[place].n;
 	for (long i = 0; i < part->rows; i++)

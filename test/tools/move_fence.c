@@ -26,9 +26,9 @@ static void
 lock_rows(Part *part)
 {
 	part->is_locked = true;
-	command(&source, text("SELECT count(*) FROM"
-						  " (SELECT %s FOR UPDATE OF %s) AS l",
-						  rows_of(part), part->alias));
+	command(&source, fmt("SELECT count(*) FROM"
+						 " (SELECT %s FOR UPDATE OF %s) AS l",
+						 rows_of(part), part->alias));
 }
 
 /*
@@ -84,9 +84,9 @@ lock(void)
 	for (int i = 0; i < n_parts; i++)
 	{
 		if (parts[i].order != NULL)
-			command(&source, text("SELECT %s%s FOR UPDATE OF %s",
-								  rows_of(&parts[i]), parts[i].order,
-								  parts[i].alias));
+			command(&source, fmt("SELECT %s%s FOR UPDATE OF %s",
+								 rows_of(&parts[i]), parts[i].order,
+								 parts[i].alias));
 	}
 	if (is_so(&source, behind_sql))
 		start_again(&source, "another incarnation has begun");
@@ -101,8 +101,8 @@ lock(void)
 	for (int i = 0; i < n_parts; i++)
 	{
 		if (parts[i].is_with)
-			parts[i].found = atol(ask(&source, text("SELECT count(*) %s",
-													rows_of(&parts[i]))));
+			parts[i].found = atol(ask(&source, fmt("SELECT count(*) %s",
+												   rows_of(&parts[i]))));
 	}
 	if (is_so(&source, shared_sql))
 		die("messages are in other mailboxes, too, that do not move");
@@ -138,11 +138,11 @@ move_rows(int place)
 {
 	Part	   *part = &parts[place];
 
-	PQclear(run(&target, text("COPY %s (%s) FROM STDIN", part->table,
-							  part->columns)));
+	PQclear(run(&target, fmt("COPY %s (%s) FROM STDIN", part->table,
+							 part->columns)));
 	part->rows = 0;
-	copy_out(&source, text("COPY (DELETE %s RETURNING %s) TO STDOUT",
-						   rows_of(part), part->columns), pass_on, part);
+	copy_out(&source, fmt("COPY (DELETE %s RETURNING %s) TO STDOUT",
+						  rows_of(part), part->columns), pass_on, part);
 	end_copy_in(&target);
 	fprintf(stderr, "  %ld rows in all\n", part->rows);
 }
@@ -162,7 +162,7 @@ verify(const char *state)
 			die("table %s had %ld rows to move, and %ld when others were gone\n"
 				"Give its --with before those that its condition reads.",
 				parts[i].table, parts[i].found, parts[i].rows);
-		there = ask(&target, text("SELECT count(*) %s", rows_of(&parts[i])));
+		there = ask(&target, fmt("SELECT count(*) %s", rows_of(&parts[i])));
 		if (atol(there) != parts[i].rows)
 			die("table %s of the target has %s rows of %s %s, and not %ld",
 				parts[i].table, there, kind, key, parts[i].rows);
@@ -214,11 +214,11 @@ raise_uidvalidity(void)
 	{
 		command(&other,
 				"ALTER SEQUENCE modseq.uidvalidity_seq OWNED BY NONE");
-		command(&other, text("SELECT setval('modseq.uidvalidity_seq', %s)"
-							 " FROM modseq.uidvalidity_seq"
-							 " WHERE last_value < %s", highest, highest));
+		command(&other, fmt("SELECT setval('modseq.uidvalidity_seq', %s)"
+							" FROM modseq.uidvalidity_seq"
+							" WHERE last_value < %s", highest, highest));
 	}
-	else if (atoll(ask(&other, text(taken_text, highest))) < atoll(highest))
+	else if (atoll(ask(&other, fmt(taken_text, highest))) < atoll(highest))
 		die("the source's UIDVALIDITY is ahead of the target's clock\n"
 			"Let a superuser run at the target:"
 			" SELECT setval('modseq.uidvalidity_seq', %s)", highest);

@@ -45,8 +45,8 @@ make_plan(void)
 		die("%s", problem);
 	chosen = field(result, 0, 2);
 	PQclear(result);
-	gid_start = ask(&source, text(gid_text, literal(store), literal(kind),
-								  chosen));
+	gid_start = ask(&source, fmt(gid_text, literal(store), literal(kind),
+								 chosen));
 
 	result = run_with(&source, queries_text, store, kind, chosen);
 	state_sql = field(result, 0, 0);
@@ -69,7 +69,7 @@ make_plan(void)
 						  strndup(with[i], colon - with[i]), NULL, NULL);
 		part->table = field(result, 0, 0);
 		part->alias = "t";
-		part->cond = text("(%s)", colon + 1);
+		part->cond = fmt("(%s)", colon + 1);
 		part->columns = field(result, 0, 1);
 		part->is_with = true;
 		PQclear(result);
@@ -91,13 +91,13 @@ make_plan(void)
 char *
 rows_of(const Part *part)
 {
-	return text("FROM %s AS %s WHERE %s", part->table, part->alias, part->cond);
+	return fmt("FROM %s AS %s WHERE %s", part->table, part->alias, part->cond);
 }
 
 static bool
 has_rows(Side *side, const Part *part)
 {
-	return is_so(side, text("SELECT EXISTS (SELECT %s)", rows_of(part)));
+	return is_so(side, fmt("SELECT EXISTS (SELECT %s)", rows_of(part)));
 }
 
 /* Is the mailbox there, or the account, which may have no mailbox? */
@@ -155,10 +155,10 @@ moved(void)
 	char	   *rows = "";
 
 	for (int i = 0; i < n_parts; i++)
-		rows = text("%s%s(%d, %s, %s, %s, %s)", rows, i > 0 ? ", " : "",
-					i, literal(parts[i].table), literal(parts[i].alias),
-					literal(parts[i].cond),
-					parts[i].is_with ? "false" : "true");
-	return ask(&source, text("SELECT jsonb_agg(m) FROM (VALUES %s) AS m"
-							 " (place, relation, alias, cond, own)", rows));
+		rows = fmt("%s%s(%d, %s, %s, %s, %s)", rows, i > 0 ? ", " : "",
+				   i, literal(parts[i].table), literal(parts[i].alias),
+				   literal(parts[i].cond),
+				   parts[i].is_with ? "false" : "true");
+	return ask(&source, fmt("SELECT jsonb_agg(m) FROM (VALUES %s) AS m"
+							" (place, relation, alias, cond, own)", rows));
 }

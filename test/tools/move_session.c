@@ -71,7 +71,7 @@ start_again(Side *side, const char *why)
 
 /* What printf() would print, allocated */
 char *
-text(const char *format,...)
+fmt(const char *format,...)
 {
 	va_list		args;
 	char	   *result;
@@ -203,8 +203,8 @@ lines_of(PGresult *result)
 	for (int i = 0; i < PQntuples(result); i++)
 	{
 		for (int j = 0; j < PQnfields(result); j++)
-			lines = text("%s%s%s", lines, PQgetvalue(result, i, j),
-						 j + 1 < PQnfields(result) ? " " : "\n");
+			lines = fmt("%s%s%s", lines, PQgetvalue(result, i, j),
+						j + 1 < PQnfields(result) ? " " : "\n");
 	}
 	PQclear(result);
 	return lines;

@@ -17,8 +17,8 @@
 char *
 version_of(const char *alias)
 {
-	return text("%1$s.tableoid, pg_relation_filenode(%1$s.tableoid),"
-				" %1$s.ctid, %1$s.xmin", alias);
+	return fmt("%1$s.tableoid, pg_relation_filenode(%1$s.tableoid),"
+			   " %1$s.ctid, %1$s.xmin", alias);
 }
 
 /* From the first columns of a line of COPY; the others follow */

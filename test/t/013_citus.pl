@@ -386,7 +386,7 @@ SQL
 		my $nodes = sql($coordinator,
 			"SELECT (array_agg(nodeid ORDER BY random()))[1:2] FROM pg_dist_node WHERE groupid <> 0");
 		my ($ret, $out, $err) = $coordinator->psql('postgres',
-			"SELECT citus_split_shard_by_split_points($id, ARRAY['$middle'], '$nodes'::int[], 'force_logical')");
+			"SELECT citus_split_shard_by_split_points($id, ARRAY['$middle'], '$nodes'::int[], 'block_writes')");
 		is($ret, 0, "round $round: split") or diag($err);
 	}
 	else

@@ -99,7 +99,7 @@ relation_file(Oid relid)
 char *
 relation_name(Oid relid)
 {
-	const char *schema = get_namespace_name(get_rel_namespace(relid));
+	const char *schema = get_namespace_name_or_temp(get_rel_namespace(relid));
 
 	return quote_qualified_identifier(schema, get_rel_name(relid));
 }

@@ -27,7 +27,6 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp A
 DECLARE
 	tables CONSTANT regclass[] := array_remove(ARRAY[store.message, store.mailbox, store.mailbox_source, store.flag], NULL);
 	dist CONSTANT name := distribution_column(store.mailbox);
-	whole CONSTANT record := distribution(store.message);
 	t record;
 BEGIN
 	IF NOT EXISTS (SELECT FROM unnest(tables) AS u (relation) WHERE is_distributed(relation)) THEN

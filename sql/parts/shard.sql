@@ -48,7 +48,7 @@ DECLARE
 	dist CONSTANT name := distribution_column(store.message);
 	type CONSTANT regtype := column_type(store.message, dist);
 	all_shards bigint[];
-	known bigint[] := '{}';
+	known bigint[] := '{}'::bigint[];
 	source text;
 BEGIN
 	EXECUTE 'SELECT array_agg(shardid) FROM pg_dist_shard WHERE logicalrelid = $1' INTO all_shards USING store.message;

@@ -8,9 +8,15 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN
-		SELECT tgname, qualified_name(tgrelid) AS relation
+		SELECT tgname, qualified_name(tgrelid) AS relation, tgtype & 32 <> 0 AND is_distributed(tgrelid) AS left_at_shards
 		FROM our_triggers(ARRAY(SELECT with_partitions(VARIADIC tables)))
 	LOOP
+		-- Citus gives a shard that moves, or is split, the triggers that TRUNCATE fires, too; but it does not drop them.
+		-- Those that INSERT fires it does.
+		IF t.left_at_shards THEN
+			EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE INSERT ON %s EXECUTE FUNCTION modseq.trigger_open()',
+				t.tgname, t.relation);
+		END IF;
 		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.relation);
 	END LOOP;
 END

@@ -214,19 +214,21 @@ is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'and attach repa
 
 sub place_of
 {
-	my ($account) = @_;
+	my ($account, $table) = @_;
 
+	$table //= 'mw.mail';
 	return sql($coordinator, "SELECT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)"
-		. " WHERE shardid = get_shard_id_for_distribution_column('mw.mail', $account)");
+		. " WHERE shardid = get_shard_id_for_distribution_column('$table', $account)");
 }
 
 sub move_of
 {
-	my ($account, $mode) = @_;
-	my ($to) = grep { $_->port != place_of($account) } @workers;
-	my ($from) = grep { $_->port == place_of($account) } ($coordinator, @workers);
+	my ($account, $mode, $table, $to) = @_;
+	($to) = grep { $_->port != place_of($account, $table) } @workers unless $to;
+	my ($from) = grep { $_->port == place_of($account, $table) } ($coordinator, @workers);
 
-	return "SELECT citus_move_shard_placement(get_shard_id_for_distribution_column('mw.mail', $account), "
+	$table //= 'mw.mail';
+	return "SELECT citus_move_shard_placement(get_shard_id_for_distribution_column('$table', $account), "
 	  . "'@{[ $from->host ]}', @{[ $from->port ]}, '@{[ $to->host ]}', @{[ $to->port ]}, '$mode')";
 }
 
@@ -426,6 +428,127 @@ SQL
 is(sql($workers[1], "SELECT uidnext, highestmodseq FROM modseq.status('tenant.mail', 1)"), '3|2', 'a schema that is a tenant');
 is(sql($workers[0], "SELECT * FROM modseq.check('tenant.mail')"), '', 'check of it');
 
+# --- accounts, for JMAP, and what lost servers may have given; from each node
+
+sql($coordinator, <<'SQL');
+CREATE SCHEMA jw;
+CREATE TABLE jw.box (account bigint, id bigint, name text, PRIMARY KEY (account, id));
+CREATE TABLE jw.mail (
+	account bigint, id bigint, box_id bigint NOT NULL, email bigint NOT NULL, thread bigint NOT NULL,
+	flags text[] NOT NULL DEFAULT '{}', PRIMARY KEY (account, id));
+SELECT create_distributed_table('jw.box', 'account');
+SELECT create_distributed_table('jw.mail', 'account', colocate_with => 'jw.box');
+ALTER TABLE jw.mail ADD FOREIGN KEY (account, box_id) REFERENCES jw.box ON DELETE CASCADE;
+INSERT INTO jw.box SELECT a, i, 'box ' || i FROM generate_series(1, 8) AS a, generate_series(1, 2) AS i;
+INSERT INTO jw.mail SELECT a, i, 1 + i % 2, i, i % 3 FROM generate_series(1, 8) AS a, generate_series(1, 6) AS i;
+SQL
+my $jmap = q(SELECT modseq.attach('jw.mail', 'jw.box', account => '{account}', email => 'email', thread => 'thread',
+	mailbox_properties => '{name}'));
+sql($coordinator, $jmap);
+is(sql($coordinator, "SELECT account_table, departed FROM modseq.stores WHERE message = 'jw.mail'::regclass"),
+	'jw.mail_account|jw.mail_departed', 'a store with accounts');
+is(sql($coordinator, "SELECT * FROM modseq.check('jw.mail')"), '', 'accounts: check finds nothing');
+
+# What the three kinds of changes give since states
+sub jmap_changes
+{
+	my ($node, $account, $since) = @_;
+
+	return join ' / ', map {
+		sql($node, "SELECT verdict, created, updated, destroyed FROM modseq.${_}_changes('jw.mail', $account, '$since->{$_}')")
+	} qw(email thread mailbox);
+}
+
+sub jmap_state
+{
+	my ($node, $account) = @_;
+
+	return decode_json(sql($node, "SELECT row_to_json(s) FROM modseq.account_state('jw.mail', $account) AS s"));
+}
+
+my $email = 100;
+foreach my $node ($coordinator, @workers)
+{
+	foreach my $account (1 .. 4)
+	{
+		my $name = $node->name . ", account $account";
+		my $since = jmap_state($node, $account);
+		my ($new, $old) = ($email++, $node == $coordinator ? 1 : $email - 5);
+
+		sql($node, <<"SQL");
+INSERT INTO jw.mail VALUES ($account, $new, 1, $new, $new);
+UPDATE jw.mail SET flags = flags || '{x$new}' WHERE account = $account AND email = 2;
+INSERT INTO jw.box VALUES ($account, $new, 'new');
+DELETE FROM jw.mail WHERE account = $account AND id = $old;
+UPDATE jw.box SET name = 'renamed $new' WHERE account = $account AND id = 2;
+SQL
+		my $thread = $node == $coordinator ? "{1}|{}" : "{}|{$old}";
+		isnt(jmap_state($node, $account)->{$_}, $since->{$_}, "$name: state of $_") foreach qw(email thread mailbox);
+		is(jmap_changes($node, $account, $since),
+			"ok|{$new}|{2}|{$old} / ok|{$new}|$thread / ok|{\"{$account,$new}\"}|{\"{$account,1}\",\"{$account,2}\"}|{}",
+			"$name: changes");
+		is(sql($node, <<"SQL"), "t\nt", "$name: account_lock, ifInState and a store");
+BEGIN;
+SELECT email = '@{[ jmap_state($node, $account)->{email} ]}' FROM modseq.account_lock('jw.mail', $account);
+UPDATE jw.mail SET flags = '{locked$new}' WHERE account = $account AND email = 3;
+SELECT email <> '@{[ jmap_state($node, $account)->{email} ]}' FROM modseq.account_state('jw.mail', $account);
+COMMIT;
+SQL
+		is(sql($node, "SELECT modseq.account_wait_for('jw.mail', $account, '@{[ jmap_state($node, $account)->{email} ]}', '0')"),
+			't', "$name: account_wait_for");
+		is(sql($node, "SELECT count(*) FROM modseq.lost('jw.mail', '{$account,1}')"), 0, "$name: lost, of what is not");
+	}
+	is(sql($node, "SELECT count(*) FROM modseq.account_lock('jw.mail', '{{1}}'::text[])"), 1, $node->name . ': a list of accounts');
+	is(sqlstate($node, "SELECT modseq.account_lock('jw.mail', ARRAY[1,2,3,4,5,6,7,8]::bigint[])"), '0A000',
+		$node->name . ': accounts of several shards');
+	is(sqlstate($node, "SELECT modseq.account_state('jw.mail', 99)"), '42704', $node->name . ': no such account');
+	is(sql($node, "SELECT * FROM modseq.check('jw.mail')"), '', $node->name . ': check of accounts');
+	cmp_ok(sql($node, "SELECT modseq.compact('jw.mail', '0', '0')"), '>=', 0, $node->name . ': compact');
+}
+my $known = jmap_state($coordinator, 1);
+sql($coordinator, $jmap);
+is_deeply(jmap_state($coordinator, 1), $known, 'states after a second attach');
+
+# A server goes on without what it has lost: it alone knows, and who asks at another is told
+my ($lost_at) = grep { $_->port == place_of(1, 'jw.mail') } ($coordinator, @workers);
+sql($lost_at, 'SELECT modseq.recovered()');
+is(sql($_, "SELECT last_modseq IS NULL FROM modseq.lost('jw.mail', '{1,1}')"), 't', 'may be lost, from ' . $_->name)
+  foreach $coordinator, @workers;
+sql($coordinator, "UPDATE jw.mail SET flags = '{after}' WHERE account = 1; INSERT INTO jw.mail VALUES (1, 998, 1, 998, 998)");
+is(sql($_, "SELECT last_modseq > first_modseq, incarnation IS NOT NULL, started IS NOT NULL FROM modseq.lost('jw.mail', '{1,1}')"),
+	't|t|t', 'is lost, from ' . $_->name)
+  foreach $coordinator, @workers;
+is(sql($coordinator, "SELECT verdict FROM modseq.email_changes('jw.mail', 1, '$known->{email}')"), 'too_old',
+	'a state from before it');
+$known = jmap_state($coordinator, 1);
+is(sql($_, "SELECT * FROM modseq.check('jw.mail')"), '', $_->name . ': check after it') foreach $coordinator, @workers;
+sql($coordinator, move_of(1, 'block_writes', 'jw.mail'));
+is(sql($_, "SELECT last_modseq > first_modseq, incarnation IS NOT NULL FROM modseq.lost('jw.mail', '{1,1}')"),
+	't|f', 'is lost after a move, from ' . $_->name)
+  foreach $coordinator, @workers;
+is_deeply(jmap_state($_, 1), $known, 'states after a move, from ' . $_->name) foreach $coordinator, @workers;
+sql($coordinator, "INSERT INTO jw.mail VALUES (1, 999, 1, 999, 999)");
+is(jmap_changes($_, 1, $known), 'ok|{999}|{}|{} / ok|{999}|{}|{} / ok|{}|{"{1,1}"}|{}', 'changes after a move, from ' . $_->name)
+  foreach $coordinator, @workers;
+is(sql($_, "SELECT * FROM modseq.check('jw.mail')"), '', $_->name . ': check after a move') foreach $coordinator, @workers;
+
+# A shard that comes to such a server counts on above what that has lost, too. IMAP's clients go on.
+my ($other) = grep { place_of($_, 'jw.mail') != $lost_at->port } 2 .. 8;
+my ($uidvalidity, $uidnext, $highest) = split /\|/,
+  sql($coordinator, "SELECT uidvalidity, uidnext, highestmodseq FROM modseq.status('jw.mail', '{$other,1}')");
+sql($coordinator, move_of($other, 'block_writes', 'jw.mail', $lost_at));
+sql($coordinator, "INSERT INTO jw.mail VALUES ($other, 1000, 1, 1000, 1000)");
+my $uid = sql($coordinator, "SELECT uid FROM jw.mail WHERE account = $other AND id = 1000");
+cmp_ok($uid, '>', $uidnext, 'UIDs are left out');
+foreach my $node ($coordinator, @workers)
+{
+	is(sql($node, <<"SQL"), 'ok|t|t', 'a shard that comes to a server that has lost something, from ' . $node->name);
+SELECT verdict, highestmodseq > 1000000, changed::text = '$uid'
+FROM modseq.resync('jw.mail', '{$other,1}', $uidvalidity, $highest)
+SQL
+	is(sql($node, "SELECT * FROM modseq.check('jw.mail')"), '', 'and its check, from ' . $node->name);
+}
+
 # --- the end of stores. Shards that have moved, or were split, have triggers that new ones lack
 
 sub left_at
@@ -452,12 +575,12 @@ SQL
 
 sql($coordinator, 'CALL citus_cleanup_orphaned_resources()');	# what shards have left behind when they moved
 sql($coordinator, "SELECT modseq.detach($store, true)");
-is(sql($coordinator, "SELECT count(*) FROM modseq.stores"), '1', 'detached');
+is(sql($coordinator, "SELECT count(*) FROM modseq.stores"), '2', 'detached');
 is(left_at($_, 'mw') . added_at($_, 'mw'), '', 'nothing is left at ' . $_->name) foreach $coordinator, @workers;
 sql($coordinator, 'DELETE FROM mw.mail; TRUNCATE mw.mail_flag, mw.mail');
 sql($coordinator, 'DROP EXTENSION modseq CASCADE');
-is(left_at($_, 'mw,tenant'), '', 'no trigger of other stores at ' . $_->name) foreach $coordinator, @workers;
-sql($coordinator, 'INSERT INTO tenant.mail VALUES (3, 1, false)');
+is(left_at($_, 'mw,jw,tenant'), '', 'no trigger of other stores at ' . $_->name) foreach $coordinator, @workers;
+sql($coordinator, 'INSERT INTO jw.mail SELECT a, 5000, 1, 5000, 5000 FROM generate_series(1, 8) AS a');
 
 $_->stop foreach values %node;
 done_testing();

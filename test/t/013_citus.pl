@@ -536,8 +536,11 @@ is(sql($_, "SELECT * FROM modseq.check('jw.mail')"), '', $_->name . ': check aft
 my ($other) = grep { place_of($_, 'jw.mail') != $lost_at->port } 2 .. 8;
 my ($uidvalidity, $uidnext, $highest) = split /\|/,
   sql($coordinator, "SELECT uidvalidity, uidnext, highestmodseq FROM modseq.status('jw.mail', '{$other,1}')");
+$known = jmap_state($coordinator, $other);
 sql($coordinator, move_of($other, 'block_writes', 'jw.mail', $lost_at));
 sql($coordinator, "INSERT INTO jw.mail VALUES ($other, 1000, 1, 1000, 1000)");
+is(sql($coordinator, "SELECT verdict FROM modseq.email_changes('jw.mail', $other, '$known->{email}')"), 'too_old',
+	'but not those of JMAP');
 my $uid = sql($coordinator, "SELECT uid FROM jw.mail WHERE account = $other AND id = 1000");
 cmp_ok($uid, '>', $uidnext, 'UIDs are left out');
 foreach my $node ($coordinator, @workers)

@@ -199,8 +199,14 @@ mailbox_merge_work(Work *from, Work *to)
 	to->revived = to->revived || from->revived;
 	to->altered = to->altered || from->altered;
 	to->least = Max(to->least, from->least);
-	to->left = list_concat(to->left, from->left);
-	from->left = NIL;
+	if (from->left != NIL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(level_memory());
+
+		to->left = list_concat(to->left, from->left);
+		from->left = NIL;
+		MemoryContextSwitchTo(old);
+	}
 	departures_move(&from->departed, &to->departed);
 	departures_move(&from->late, &to->late);
 	mailbox_move_uids(&from->begun, &to->begun);

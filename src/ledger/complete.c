@@ -271,7 +271,7 @@ write_changes(Store *store, Mailbox *mailbox)
 
 	/* While it is known which of them are new there */
 	if (work->left != NIL)
-		departed_add_deserted(store, mailbox);
+		deserted_settle(store, mailbox);
 	/* It is sure to take a value; what that leaves out is settled below */
 	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
 		counter_enter(store, mailbox);
@@ -443,7 +443,7 @@ statement_renamed(Mailbox *mailbox)
 	UidBuilder *vanished = &work->waiting.vanished;
 
 	if (uidset_builder_is_empty(vanished) && work->waiting.lost == 0 &&
-		!work->used && work->landed == 0 &&
+		!work->used && work->landed == 0 && work->left == NIL &&
 		uidset_builder_is_empty(&work->unused) &&
 		uidset_builder_is_empty(&work->logged))
 		return;

@@ -134,46 +134,6 @@ departed_add_left(Store *store, Mailbox *mailbox, const Datum *key)
 /* --- mailboxes that are renamed, where messages need not follow --------- */
 
 /*
- * departed_leave_key: the mailbox has another key than that; whether messages
- * follow is seen when the statement is complete
- */
-void
-departed_leave_key(Store *store, Mailbox *mailbox, const Datum *key)
-{
-	MemoryContext old = MemoryContextSwitchTo(level_memory());
-	Work	   *work = mailbox_work(mailbox);
-
-	work->left = lappend(work->left, key_copy(store, key));
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * departed_add_deserted: those that have not followed are in no mailbox now
- *
- * Where another one has the key, it has them.
- */
-void
-departed_add_deserted(Store *store, Mailbox *mailbox)
-{
-	Work	   *work = mailbox_work(mailbox);
-	List	   *left = work->left;
-	ListCell   *lc;
-
-	work->left = NIL;
-	foreach(lc, left)
-	{
-		const Datum *key = lfirst(lc);
-
-		if (mailbox_has_key(store, mailbox, key) ||
-			mailbox_find(store, key) != mailbox)
-			continue;
-		departed_add_left(store, mailbox, key);
-		mailbox_counters(mailbox)->deserted = true;
-	}
-	list_free(left);
-}
-
-/*
  * departed_already: has a message that was there under that key, when the
  * statement in progress began, departed before?
  *

@@ -24,6 +24,7 @@
  *	vanished.c	the table of vanished UIDs
  *	changes.c	the log of changes, which is in it
  *	unused.c	UIDs below UIDNEXT that no message has had
+ *	deserted.c	messages that a renamed mailbox has left behind
  *	row.c		what became of rows of the mailbox table
  *	crossing.c	rows that go from one partition to another, or come with one
  *	shared.c	a message arrives while its flags change: who waits for whom
@@ -127,7 +128,8 @@ typedef enum AccountState
  *	late			completion, as waiting					a rename
  *	begun			row triggers, an undeleted mailbox		stamping
  *	appeared		rows that went in						settling
- *	went, left		the mailbox row's triggers				being handed
+ *	left			a rename								deserted_settle()
+ *	went			the mailbox row's triggers				being handed
  *	made, altered,	the same								settling
  *	revived
  *	least			a HIGHESTMODSEQ that is not of ours		settling
@@ -212,13 +214,13 @@ typedef struct Work
 								 * renamed */
 	UidBuilder	missing;		/* vanished, unless messages that are still to
 								 * follow have them */
+	List	   *left;			/* keys that it had, where messages may be */
 
 	/* Where there are accounts; an account has value, used and listed, too */
 	int			changed;		/* bits: of what states something changed */
 	struct Departures *departed;	/* NULL: none */
 	struct Departures *late;	/* the same, of a mailbox whose new key we are
 								 * still to hear of */
-	List	   *left;			/* keys that it had, where messages may be */
 	UidBuilder	begun;			/* of owed.stamped: they need created_modseq,
 								 * too */
 	UidBuilder	appeared;		/* messages of Emails that may be new to the
@@ -392,6 +394,7 @@ extern void source_add(Store *store, const Datum *key);
 extern void source_remove(Store *store, Datum *key);
 extern void source_look(Store *store, Datum *key);
 extern bool source_is_remembered(Store *store, const Datum *key);
+extern bool source_meets_messages(Store *store, const Datum *keys);
 extern bool source_rename(Store *store, Datum *keys, bool counted);
 extern void source_check_gone(Store *store, const Datum *key);
 extern void source_clear(Store *store);
@@ -551,9 +554,6 @@ extern void departed_add_mailbox(Store *store, Mailbox *mailbox,
 								 const Datum *key, int64 created);
 extern void departed_add_left(Store *store, Mailbox *mailbox,
 							  const Datum *key);
-extern void departed_leave_key(Store *store, Mailbox *mailbox,
-							   const Datum *key);
-extern void departed_add_deserted(Store *store, Mailbox *mailbox);
 extern bool departed_already(Store *store, Mailbox *mailbox, const Datum *key);
 extern bool departed_was_guessed(Store *store, Mailbox *mailbox,
 								 const Datum *key, int64 uid,
@@ -628,7 +628,7 @@ pg_noreturn extern void uid_is_used(Store *store, Mailbox *mailbox, int64 uid);
 extern UidVerdict uid_accept(Store *store, Mailbox *mailbox, int64 uid,
 							 bool inserting, bool expunged);
 extern bool uid_was_given(Mailbox *mailbox, int64 uid);
-extern int64 uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
+extern int64 uid_find_live(Store *store, const Datum *key, UidBuilder *set,
 						   UidBuilder *live);
 
 /* --- unused.c ---------------------------------------------------------- */
@@ -636,6 +636,12 @@ extern int64 uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
 extern void unused_add(Mailbox *mailbox, int64 from, int64 to);
 extern bool unused_is_due(Mailbox *mailbox);
 extern void unused_settle(Store *store, Mailbox *mailbox);
+
+/* --- deserted.c -------------------------------------------------------- */
+
+extern void deserted_leave_key(Store *store, Mailbox *mailbox,
+							   const Datum *key);
+extern void deserted_settle(Store *store, Mailbox *mailbox);
 
 /* --- returned.c -------------------------------------------------------- */
 

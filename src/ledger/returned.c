@@ -57,7 +57,7 @@ returned_settle(Store *store, Mailbox *mailbox)
 
 	/* The others were not inserted, were deleted again, or are expunged */
 	uidset_builder_init(&live);
-	twice = uid_find_live(store, mailbox, &work->returning, &live);
+	twice = uid_find_live(store, mailbox_key(mailbox), &work->returning, &live);
 	if (twice != 0)
 		uid_is_used(store, mailbox, twice);
 	uidset_builder_free(&work->returning);
@@ -104,7 +104,7 @@ returned_settle_arrivals(Store *store, Mailbox *mailbox)
 	if (!uidset_builder_is_empty(&both))
 	{
 		uidset_builder_init(&live);
-		uid_find_live(store, mailbox, &both, &live);
+		uid_find_live(store, mailbox_key(mailbox), &both, &live);
 		difference(&work->owed.vanished, &live, &vanished);
 		uidset_builder_reset(&work->owed.vanished);
 		mailbox_move_uids(&vanished, &work->owed.vanished);

@@ -208,7 +208,9 @@ rename_mailbox(Store *store, const Datum *from, const Datum *to,
 	}
 	else
 	{
-		counter_check_vacant(store, to, true, PG_INT64_MAX);
+		/* Of a key that it had before, the messages are its own */
+		if (found == NULL || found != mailbox)
+			counter_check_vacant(store, to, true, PG_INT64_MAX);
 		mailbox = mailbox_take(store, to, mailbox);
 	}
 	mailbox_counters(mailbox)->reserved = PG_INT64_MAX;

@@ -250,14 +250,54 @@ source_is_remembered(Store *store, const Datum *key)
 }
 
 /*
+ * source_meets_messages: a mailbox is to get the key that is behind its own;
+ * are there messages, which a mailbox has left there when it was renamed?
+ *
+ * In this transaction it may have been the same: then they are its own.
+ */
+bool
+source_meets_messages(Store *store, const Datum *keys)
+{
+	const Datum *to = keys + store->nkeys;
+	Mailbox    *former;
+
+	if (!store->remembers)
+		return false;
+	former = mailbox_find(store, to);
+	return (former == NULL || former != mailbox_find(store, keys)) &&
+		source_has_messages(store, to, PG_INT64_MAX);
+}
+
+/* The numbers that the messages under the key have, to be raised over */
+static void
+read_last_message(Store *store, Datum *key, Datum *params)
+{
+	SPI_connect();
+	plan_execute(store, PLAN_LAST_MESSAGE, key, PLAN_AS_OWNER);
+	for (int i = 0; i < 2; i++)
+	{
+		bool		isnull;
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, i + 1,
+										  &isnull);
+		int64		number = isnull ? 0 : DatumGetInt64(value);
+
+		/* The first is a UID, above which UIDNEXT is */
+		params[i] = Int64GetDatum(i > 0 ? Max(number, MODSEQ_UNUSED) :
+								  Min(number, UIDSET_MAX_UID) + 1);
+	}
+	SPI_finish();
+}
+
+/*
  * source_rename: it has another key now, which is behind the old one
  *
- * If messages of a mailbox that is gone are under that key, then they are in
- * this one now, under UIDs that it may have used itself: so it counts on above
- * both, and gets a new UIDVALIDITY.  If this transaction has made the row, or
- * written it before, then there are counters, or they are still under another
- * key.  False if there is still to be a row under the new key: it had none, or
- * a remembered one.
+ * If messages of a mailbox that is gone, or has left them, are under that key,
+ * then they are in this one now, under UIDs that it may have used itself: so it
+ * counts on above both, and gets a new UIDVALIDITY.  If this transaction has
+ * made the row, or written it before, then there are counters, or they are
+ * still under another key.  False if there is still to be a row under the new
+ * key: it had none, or a remembered one.
  */
 bool
 source_rename(Store *store, Datum *keys, bool counted)
@@ -265,25 +305,35 @@ source_rename(Store *store, Datum *keys, bool counted)
 	Datum	   *to = keys + store->nkeys;
 	Datum		params[MODSEQ_MAX_PARAMS];
 	bool		renewed = false;
+	bool		meets = false;
 	uint64		rows;
 
 	if (plan_run(store, PLAN_READ_MAILBOX, to) > 0)
 	{
-		memcpy(params, to, sizeof(Datum) * store->nkeys);
 		renewed = store->counters != NULL &&
 			replace_remembered(store, to, params + store->nkeys);
 		check_row(store, to, renewed ? ROW_NONE : ROW_THERE);
 		if (!renewed)
 			renamed_early(store, to);
 	}
+	else
+		meets = source_meets_messages(store, keys);
 	rows = plan_run(store, PLAN_RENAME_MAILBOX, keys);
 	check_row(store, keys, ROW_NONE);
 	if (rows > 0)
 		check_row(store, to, ROW_THERE);
 	else if (counted)
 		renamed_early(store, to);
+	if (meets && rows > 0)
+	{
+		read_last_message(store, to, params + store->nkeys);
+		renewed = true;
+	}
 	if (renewed)
+	{
+		memcpy(params, to, sizeof(Datum) * store->nkeys);
 		renew(store, params);
+	}
 	return rows > 0 && !source_is_remembered(store, to);
 }
 

@@ -234,14 +234,14 @@ uid_was_given(Mailbox *mailbox, int64 uid)
 }
 
 /*
- * uid_find_live: which UIDs of a set are those of live messages, as the table
- * has them now
+ * uid_find_live: which UIDs of a set are those of live messages under that key,
+ * as the table has them now
  *
  * Adds them to *live, which it finishes.  Returns one that two messages have,
  * where no index forbids it, or 0.
  */
 int64
-uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
+uid_find_live(Store *store, const Datum *key, UidBuilder *set,
 			  UidBuilder *live)
 {
 	Datum		params[MODSEQ_MAX_PARAMS];
@@ -249,7 +249,7 @@ uid_find_live(Store *store, Mailbox *mailbox, UidBuilder *set,
 	int64		last = 0;
 	int64		twice = 0;
 
-	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = PointerGetDatum(uidset_from_builder(set));
 	SPI_connect();
 	rows = plan_execute(store, PLAN_LIVE_MESSAGES, params, PLAN_AS_OWNER);

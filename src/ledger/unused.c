@@ -133,7 +133,7 @@ unused_settle(Store *store, Mailbox *mailbox)
 	uidset_builder_init(&recalled);
 	take_questions(mailbox, &open, &late);
 	uidset_union(open.ranges, open.n, late.ranges, late.n, &asked);
-	uid_find_live(store, mailbox, &asked, &live);
+	uid_find_live(store, mailbox_key(mailbox), &asked, &live);
 	uidset_intersection(late.ranges, late.n, live.ranges, live.n, &recalled);
 	if (!uidset_builder_is_empty(&recalled))
 		vanished_recall(store, mailbox, &recalled);

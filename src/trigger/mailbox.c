@@ -213,8 +213,6 @@ mailbox_ends(const RowChange *change, Mailbox *mailbox, const Datum *key,
 	mailbox_work(mailbox)->went = went;
 	mailbox_work(mailbox)->made = false;
 	mailbox_work(mailbox)->revived = false;
-	if (!went && store_keeps_messages(store))
-		departed_leave_key(store, mailbox, key);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);
 }
@@ -381,6 +379,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 		if (store->outlives)
 			vanished_drop_remembered(store, to);
 		vanished_rename(store, from, mailbox_key(mailbox), untaken);
+		if (!old.gone && !new.gone && store_keeps_messages(store))
+			deserted_leave_key(store, mailbox, from);
 		statement_renamed(mailbox);
 	}
 	if (store->has_accounts)
@@ -499,9 +499,9 @@ rename_counters(Store *store, Datum *keys, bool counted)
 {
 	const Datum *to = keys + store->nkeys;
 
-	return rename_directly(store, keys, to) ?
-		!source_is_remembered(store, to) :
-		source_rename(store, keys, counted);
+	if (!source_meets_messages(store, keys) && rename_directly(store, keys, to))
+		return !source_is_remembered(store, to);
+	return source_rename(store, keys, counted);
 }
 
 /*

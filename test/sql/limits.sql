@@ -69,9 +69,14 @@ SELECT failure($$SELECT modseq.reset_uidvalidity('mail', 1)$$);
 DELETE FROM box WHERE id = 1;
 INSERT INTO box VALUES (1);
 :shown
+-- One that is renamed, and leaves messages, needs a mod-sequence
+SELECT failure($$UPDATE box SET id = 4 WHERE id = 1$$);
 -- One that takes the key of one that has gone, and has left messages, needs a new UIDVALIDITY
 DELETE FROM box WHERE id = 2;
-SELECT failure($$UPDATE box SET id = 2 WHERE id = 1$$);
+UPDATE mail_mailbox SET uidvalidity = 4294967295 WHERE id = 3;
+SELECT failure($$UPDATE box SET id = 2 WHERE id = 3$$);
+DELETE FROM box WHERE id = 3;
+INSERT INTO box VALUES (3);
 UPDATE mail_mailbox SET uidvalidity = 4294967294 WHERE id = 3;
 UPDATE box SET id = 2 WHERE id = 3;
 SELECT id, uidvalidity, uidnext, highestmodseq, gone_at FROM mail_mailbox ORDER BY id;

@@ -41,6 +41,7 @@
 #include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/lsyscache.h"
 
 /* Then we wait like anybody else, and PostgreSQL ends it if it is a deadlock */

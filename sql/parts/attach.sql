@@ -365,16 +365,17 @@ BEGIN
 		AND store.departed IS NOT DISTINCT FROM replaced.departed;
 	IF is_distributed(message) THEN
 		PERFORM distribute_tables(store);
-		undo := disable_triggers(array_remove(
-			ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
-		PERFORM adopt_shards(store, replaced, added, new_store, same_accounts);
 	ELSE
 		IF add_mailboxes(store) THEN
 			same_accounts := false;
 		END IF;
 		PERFORM refuse_messages(store);
-		undo := disable_triggers(array_remove(
-			ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
+	END IF;
+	undo := disable_triggers(array_remove(
+		ARRAY[store.message, counter_table(store), store.vanished, store.account_table, store.departed], NULL));
+	IF is_distributed(message) THEN
+		PERFORM adopt_shards(store, replaced, added, new_store, same_accounts);
+	ELSE
 		PERFORM move_counters(store, before);
 		PERFORM adopt_rows(store, replaced, added, new_store, same_accounts);
 	END IF;

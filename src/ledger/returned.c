@@ -33,6 +33,18 @@ difference(UidBuilder *a, UidBuilder *b, UidBuilder *result)
 	uidset_builder_finish(result);
 }
 
+/* These are live, and so have not vanished in this statement */
+static void
+spare_live(Work *work, UidBuilder *live)
+{
+	UidBuilder	vanished;
+
+	difference(&work->owed.vanished, live, &vanished);
+	uidset_builder_reset(&work->owed.vanished);
+	mailbox_move_uids(&vanished, &work->owed.vanished);
+	uidset_builder_free(live);
+}
+
 /*
  * returned_settle: the messages in work->returning are back, or it is an error
  *
@@ -49,7 +61,6 @@ returned_settle(Store *store, Mailbox *mailbox)
 	UidBuilder	written;
 	UidBuilder	rest;
 	UidBuilder	unknown;
-	UidBuilder	vanished;
 
 	uidset_builder_finish(&work->returning);
 	if (!counter_is_locked(mailbox))
@@ -73,10 +84,7 @@ returned_settle(Store *store, Mailbox *mailbox)
 	}
 	uidset_builder_free(&rest);
 
-	difference(&work->owed.vanished, &live, &vanished);
-	uidset_builder_reset(&work->owed.vanished);
-	mailbox_move_uids(&vanished, &work->owed.vanished);
-	uidset_builder_free(&live);
+	spare_live(work, &live);
 }
 
 /*
@@ -92,7 +100,6 @@ returned_settle_arrivals(Store *store, Mailbox *mailbox)
 	Work	   *work = mailbox_work(mailbox);
 	UidBuilder	both;
 	UidBuilder	live;
-	UidBuilder	vanished;
 
 	uidset_builder_init(&both);
 	uidset_builder_finish(&work->arrivals);
@@ -105,10 +112,7 @@ returned_settle_arrivals(Store *store, Mailbox *mailbox)
 	{
 		uidset_builder_init(&live);
 		uid_find_live(store, mailbox_key(mailbox), &both, &live);
-		difference(&work->owed.vanished, &live, &vanished);
-		uidset_builder_reset(&work->owed.vanished);
-		mailbox_move_uids(&vanished, &work->owed.vanished);
-		uidset_builder_free(&live);
+		spare_live(work, &live);
 	}
 	uidset_builder_free(&both);
 }

@@ -68,9 +68,12 @@ next_loss(int from, int *server)
 	return result;
 }
 
-/* Does the server that the client is at have all up to that, which another one told? */
-bool
-mailbox_survived(const Client *client, int from, int mailbox, int64_t modseq)
+/*
+ * Does the server that the client is at have all up to that, which another one told? Of a mailbox, or of what an
+ * account says of one kind.
+ */
+static bool
+survived(const Client *client, int from, int number, int kind, int64_t modseq)
 {
 	int			server = client->server;
 	const Life *life;
@@ -82,10 +85,16 @@ mailbox_survived(const Client *client, int from, int mailbox, int64_t modseq)
 		usleep(1000);
 	pthread_mutex_lock(&mutex);
 	while (ok && (life = next_loss(from, &server)) != NULL)
-		ok = modseq <= life->mailboxes[mailbox];
+		ok = modseq <= (kind < 0 ? life->mailboxes[number] : life->accounts[number][kind]);
 	pthread_mutex_unlock(&mutex);
 	totals.lost += !ok;
 	return ok;
+}
+
+bool
+mailbox_survived(const Client *client, int from, int mailbox, int64_t modseq)
+{
+	return survived(client, from, mailbox, -1, modseq);
 }
 
 /* The mod-sequence that a state goes up to: see src/function/token.c */
@@ -101,20 +110,7 @@ state_number(const char *state)
 bool
 state_survived(const Client *client, int from, int account, int kind, const char *state)
 {
-	int			server = client->server;
-	const Life *life;
-	bool		ok = true;
-
-	if (!options.failover)
-		return true;
-	while (promoting == client->server)
-		usleep(1000);
-	pthread_mutex_lock(&mutex);
-	while (ok && (life = next_loss(from, &server)) != NULL)
-		ok = state_number(state) <= life->accounts[account][kind];
-	pthread_mutex_unlock(&mutex);
-	totals.lost += !ok;
-	return ok;
+	return !options.failover || survived(client, from, account, kind, state_number(state));
 }
 
 /* What a confirmed commit said must be true for ever, or until its server is lost */

@@ -24,22 +24,6 @@ PG_FUNCTION_INFO_V1(modseq_first_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation_changed);
 
-/* Rows of SPI_tuptable are rows of the result */
-static void
-put_rows(ReturnSetInfo *rsinfo, uint64 rows)
-{
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		values[LOST_COLUMNS];
-		bool		nulls[LOST_COLUMNS];
-
-		for (int j = 0; j < LOST_COLUMNS; j++)
-			values[j] = SPI_getbinval(SPI_tuptable->vals[i],
-									  SPI_tuptable->tupdesc, j + 1, &nulls[j]);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-}
-
 /*
  * modseq.lost(store, mailbox) -> (first_modseq, last_modseq, uids, incarnation,
  *		system_identifier, timeline, started), ascending
@@ -61,6 +45,7 @@ lost_here(PG_FUNCTION_ARGS)
 	Datum	   *key = argument_one_mailbox(fcinfo, store);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		params[MODSEQ_MAX_PARAMS];
+	uint64		rows;
 	Status		status;
 
 	argument_check_may_read(store);
@@ -68,8 +53,9 @@ lost_here(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	memcpy(params, key, sizeof(Datum) * store->nkeys);
 	SPI_connect();
-	put_rows(rsinfo, plan_execute(store, PLAN_READ_LOST, params,
-								  PLAN_READ_AS_OWNER));
+	rows = plan_execute(store, PLAN_READ_LOST, params, PLAN_READ_AS_OWNER);
+	for (uint64 i = 0; i < rows; i++)
+		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();
 	if (!status_may_lag() && status.highestmodseq < MODSEQ_MAX &&
 		incarnation_may_follow(status.highestmodseq))

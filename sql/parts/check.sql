@@ -341,7 +341,7 @@ BEGIN
 	END IF;
 	EXECUTE expand_template(store,
 		'SELECT count(*), max({b.highestmodseq}) FROM {mailbox} b WHERE {b.highestmodseq} > $1')
-		INTO n, highest USING next_incarnation();
+		INTO n, highest USING next_incarnation((SELECT coalesce(max(i.modseq), 0) FROM modseq.incarnation i));
 	IF n > 0 THEN
 		RAISE NOTICE 'mailboxes of table % whose HIGHESTMODSEQ is ahead of the clock: %', qualified_name(store.message), n USING
 			DETAIL = 'A server that goes on without the last commits would not know that it must count from a higher number on.',

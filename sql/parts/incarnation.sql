@@ -40,17 +40,11 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_incarnation';
 COMMENT ON FUNCTION modseq_internal.incarnation IS
 	'The incarnation that hands out numbers now: what they are above, and what UIDs are left out. Begins it, if nobody has.';
 
--- As new_incarnation() in C, but for what is random
-CREATE FUNCTION modseq_internal.next_incarnation() RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT greatest(
-		(extract(epoch FROM clock_timestamp())::bigint - 1577836800) << 20,
-		least(max(i.modseq), 9223372036854775807 - (1::bigint << 33)) + (1::bigint << 32),
-		1::bigint << 40)
-	FROM modseq.incarnation i
-$$;
+CREATE FUNCTION modseq_internal.next_incarnation(highest bigint) RETURNS bigint
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'modseq_next_incarnation';
 COMMENT ON FUNCTION modseq_internal.next_incarnation IS
-	'The lowest number that an incarnation can have that would begin now. Mailboxes that have counted further would not know of it.';
+	'The lowest number that an incarnation can have that would begin now, after one with that number. Mailboxes that have counted '
+	'further would not know of it.';
 
 CREATE FUNCTION modseq.recovered(above bigint DEFAULT 0) RETURNS bigint
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_recovered';

@@ -22,6 +22,7 @@ CALLED_AT_SHARD(lost, CALL_OF_MAILBOX);
 PG_FUNCTION_INFO_V1(modseq_recovered);
 PG_FUNCTION_INFO_V1(modseq_first_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation);
+PG_FUNCTION_INFO_V1(modseq_next_incarnation);
 PG_FUNCTION_INFO_V1(modseq_incarnation_changed);
 
 /*
@@ -87,6 +88,18 @@ modseq_recovered(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("modseq.recovered()");
 	argument_not_null(fcinfo, 0, "above");
 	PG_RETURN_INT64(incarnation_begin(PG_GETARG_INT64(0)));
+}
+
+/*
+ * modseq_internal.next_incarnation(highest bigint) -> bigint
+ *
+ * The lowest number that an incarnation can have which would begin now, where
+ * the highest one so far is that.  Begins none.
+ */
+Datum
+modseq_next_incarnation(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(incarnation_next(PG_GETARG_INT64(0)));
 }
 
 /* modseq_internal.first_incarnation(): for CREATE EXTENSION, which drops it */

@@ -165,6 +165,24 @@ random_number(int64 below)
 	return (int64) (bits % (uint64) below);
 }
 
+/* What the clock says, in a number: see SECOND_BITS */
+static int64
+clock_number(void)
+{
+	int64		now = Max(GetCurrentTimestamp() -
+						  DAYS_2000_TO_2020 * USECS_PER_DAY, 0);
+
+	return (now / USECS_PER_SEC << SECOND_BITS) + now % USECS_PER_SEC;
+}
+
+/* The least that one may have which follows that number, whatever the clock */
+static int64
+number_above(int64 highest)
+{
+	return Max(Min(highest, MODSEQ_MAX - 2 * INCARNATION_STEP) +
+			   INCARNATION_STEP, LEAST_JUMP);
+}
+
 /*
  * A number that no mailbox can have reached: all that there is counts from the
  * clock of its day on, by ones.  So does what is not here: of two standbys that
@@ -175,15 +193,11 @@ random_number(int64 below)
 static Incarnation
 new_incarnation(int64 highest)
 {
-	int64		now = Max(GetCurrentTimestamp() -
-						  DAYS_2000_TO_2020 * USECS_PER_DAY, 0);
-	int64		clock = (now / USECS_PER_SEC << SECOND_BITS) +
-		now % USECS_PER_SEC;
-	int64		least = Max(Min(highest, MODSEQ_MAX - 2 * INCARNATION_STEP) +
-							INCARNATION_STEP, LEAST_JUMP);
+	int64		clock = clock_number();
 	Incarnation result;
 
-	result.modseq = Max(clock, least + clock % INCARNATION_STEP);
+	result.modseq = Max(clock, number_above(highest) +
+						clock % INCARNATION_STEP);
 	result.uid_gap = LEAST_UID_GAP +
 		random_number(MOST_UID_GAP - LEAST_UID_GAP);
 	return result;
@@ -315,6 +329,16 @@ bool
 incarnation_may_follow(int64 highestmodseq)
 {
 	return !learn(false) || highestmodseq <= current.modseq;
+}
+
+/*
+ * incarnation_next: the lowest number that one can have which would begin now,
+ * where the highest one so far is that
+ */
+int64
+incarnation_next(int64 highest)
+{
+	return Max(clock_number(), number_above(highest));
 }
 
 /* incarnation_begin: another one begins, above that; returns its number */

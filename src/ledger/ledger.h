@@ -284,6 +284,7 @@ typedef struct Incarnation
 extern const Incarnation *incarnation_current(void);
 extern bool incarnation_is_not_first(void);
 extern bool incarnation_may_follow(int64 highestmodseq);
+extern int64 incarnation_next(int64 highest);
 extern int64 incarnation_begin(int64 above);
 extern void incarnation_first(void);
 extern void incarnation_changed(Oid relid);

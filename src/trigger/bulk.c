@@ -5,7 +5,8 @@
  *
  * No row trigger fires for these rows, so they are read: before they go, or
  * when they have come.  PostgreSQL reads them, and gives us a row a mailbox,
- * with the set of its UIDs.
+ * with the set of its UIDs.  Of a table that Citus distributes there are none
+ * here: it does the same with each shard, where that is.
  *
  * Locks: the table is locked against writers by then, so that what is read is
  * all there is.  Reading takes a new snapshot, also in REPEATABLE READ, where

@@ -308,9 +308,10 @@ step_sql(const Schedule *schedule, int session, int step, char *sql)
 			if (has(program, WITH_TABLE))
 				sprintf(sql, "LOCK TABLE mw_mail IN %s MODE", has(program, "Hh") ||
 						!(settings.partitioned || settings.flag_table) ? "ACCESS EXCLUSIVE" : "SHARE ROW EXCLUSIVE");
+			/* Rule "lock order": in whatever order each session names them */
 			else if (boxes == 3)
 				sprintf(sql, "SELECT %s.lock('mw_mail', '{%lld, %lld}'::bigint[])", settings.schema,
-						(long long) box_id(schedule, 1), (long long) box_id(schedule, 0));
+						(long long) box_id(schedule, session & 1), (long long) box_id(schedule, ~session & 1));
 			else
 				sprintf(sql, "SELECT %s.lock('mw_mail', '{%lld}'::bigint[])", settings.schema,
 						(long long) box_id(schedule, boxes == 2));

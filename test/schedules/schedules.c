@@ -233,15 +233,18 @@ choose_given(Schedule *schedule, const bool *can)
 	return choose_random(schedule, can);
 }
 
-/* PROGRAM|PROGRAM:ORDER, as a failure prints it */
+/* PROGRAM|PROGRAM:ORDER, as a failure prints it; or PROGRAM|PROGRAM in all orders */
 static void
 run_given(char *text)
 {
-	given_order = strchr(text, ':') ? strchr(text, ':') + 1 : "";
+	given_order = strchr(text, ':') ? strchr(text, ':') + 1 : NULL;
 	for (char *program = strtok(strtok(text, ":"), "|"); program && schedule.sessions < MAX_SESSIONS;
 		 program = strtok(NULL, "|"))
 		snprintf(schedule.program[schedule.sessions++], MAX_STEPS + 1, "%s", program);
-	run_next(choose_given);
+	if (given_order)
+		run_next(choose_given);
+	else
+		run_orders();
 }
 
 /* --- the program ------------------------------------------------------------------------ */
@@ -254,7 +257,7 @@ usage(void)
 		   "  --savepoints         what is undone and what follows, beside each single statement\n"
 		   "  --random SECONDS     random ones, of up to 7 steps a session\n"
 		   "  --seed N             of these\n"
-		   "  --schedule TEXT      one, as a failure prints it\n"
+		   "  --schedule TEXT      one, as a failure prints it; without an order, in all orders\n"
 		   "  --counters mailbox   the counters are in the mailbox's row\n"
 		   "  --accounts N         mailboxes have accounts: 1 for both, or 2\n"
 		   "  --log                changes are logged\n"
@@ -308,7 +311,7 @@ parse_options(int argc, char **argv)
 			case 'g':
 				given = optarg;
 				settings.jobs = 1;
-				settings.verbose = true;
+				settings.verbose = strchr(given, ':') != NULL;
 				break;
 			case 'c':
 				settings.in_mailbox = strcmp(optarg, "mailbox") == 0;

@@ -44,10 +44,15 @@ DECLARE
 		'mailboxes can be given, an array lists them (a text[] of a key of several columns in two dimensions), '
 		'and the column mailbox says which one a row is for, in the order given; status() leaves out those that '
 		'do not exist or may not be seen, lock() takes the locks in ascending order of key.';
+	untyped CONSTANT text := ' The list is the text of an array, such as {1,2}, as drivers send one without its type; a key of '
+		'several columns is a row of it. The answer says which one a row is for by a text[] with the values of its key.';
 	f record;
 	p record;
 	t text;
 	subject text;
+	plural text;
+	columns text;
+	many_attributes text;
 	takes_many boolean;
 BEGIN
 	FOR f IN SELECT * FROM (VALUES
@@ -169,6 +174,8 @@ BEGIN
 		) AS v (name, arguments, result, attributes, description)
 	LOOP
 		subject := CASE WHEN f.name ~ 'account|changes' THEN 'account' ELSE 'mailbox' END;
+		columns := CASE subject WHEN 'mailbox' THEN status_columns ELSE state_columns END;
+		many_attributes := replace(f.attributes, 'ROWS 1', 'ROWS 10');
 		takes_many := f.name IN ('status', 'lock', 'account_lock');
 		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
 			-- text[] may list several, so there the answer says which
@@ -177,22 +184,30 @@ BEGIN
 				'LANGUAGE C %s AS ''MODULE_PATHNAME'', %L',
 				f.name, subject, t, f.arguments, f.result, f.attributes, 'modseq_' || f.name);
 		END LOOP;
-		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-			CONTINUE WHEN NOT takes_many;
+		-- Those that are called _many take lists alone, also one without a type
+		plural := subject || CASE subject WHEN 'mailbox' THEN 'es' ELSE 's' END;
+		FOR p IN
+			SELECT name, type, CASE type WHEN 'text' THEN 'text[]' ELSE type END AS label
+			FROM unnest(ARRAY[f.name, f.name || '_many']) AS name, unnest(ARRAY['bigint', 'uuid', 'text']) AS type
+			WHERE takes_many
+		LOOP
 			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, %s %s[]) RETURNS TABLE (%s %s, %s) '
 				'LANGUAGE C %s AS ''MODULE_PATHNAME'', %L',
-				f.name, subject || CASE subject WHEN 'mailbox' THEN 'es' ELSE 's' END, t,
-				subject, CASE t WHEN 'text' THEN 'text[]' ELSE t END,
-				CASE subject WHEN 'mailbox' THEN status_columns ELSE state_columns END,
-				replace(f.attributes, 'ROWS 1', 'ROWS 10'), 'modseq_' || f.name);
+				p.name, plural, p.type, subject, p.label, columns, many_attributes, 'modseq_' || f.name);
 		END LOOP;
+		IF takes_many THEN
+			EXECUTE format('CREATE FUNCTION modseq.%I(store regclass, %s text) RETURNS TABLE (%s text[], %s) '
+				'LANGUAGE sql %s BEGIN ATOMIC SELECT * FROM modseq.%I(store, %2$s::pg_catalog.text[]); END',
+				f.name || '_many', plural, subject, columns, many_attributes, f.name);
+		END IF;
 		FOR p IN
 			SELECT oid::regprocedure AS signature
 			FROM pg_proc
-			WHERE pronamespace = 'modseq'::regnamespace AND proname = f.name
+			WHERE pronamespace = 'modseq'::regnamespace AND proname IN (f.name, f.name || '_many')
 		LOOP
 			EXECUTE format('COMMENT ON FUNCTION %s IS %L', p.signature,
 				f.description || CASE
+					WHEN p.signature::text ~ '_many.*,text\)' THEN untyped
 					WHEN subject = 'account' AND p.signature::text ~ ',[a-z]+\[\]\)' AND takes_many THEN many_accounts
 					WHEN subject = 'account' THEN one_account
 					WHEN p.signature::text ~ '\[\]' THEN many

@@ -86,6 +86,18 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'modseq_
 COMMENT ON FUNCTION modseq.int8multirange(modseq.uidset) IS
 	'The UIDs of a set as a multirange of bigint, whose ranges exclude their upper end: [4,7) is 4:6.';
 
+-- For drivers that have no multiranges
+CREATE FUNCTION modseq.uidset(uids bigint[]) RETURNS modseq.uidset
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'modseq_uidset_from_array';
+COMMENT ON FUNCTION modseq.uidset(bigint[]) IS
+	'The set of the elements of an array, in any order, also repeated ones. Error 22003 if one is not a UID, 1 to '
+	'4294967295, 22004 if one is null.';
+
+CREATE FUNCTION modseq.to_array(uids modseq.uidset) RETURNS bigint[]
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'modseq_uidset_to_array';
+COMMENT ON FUNCTION modseq.to_array(modseq.uidset) IS
+	'The UIDs of a set, ascending, an element each. Error 54000 if they are more than some 134 millions.';
+
 CREATE CAST (bigint AS modseq.uidset)
 	WITH FUNCTION modseq.uidset(bigint);
 COMMENT ON CAST (bigint AS modseq.uidset) IS
@@ -101,6 +113,16 @@ CREATE CAST (modseq.uidset AS int8multirange)
 	WITH FUNCTION modseq.int8multirange(modseq.uidset) AS ASSIGNMENT;
 COMMENT ON CAST (modseq.uidset AS int8multirange) IS
 	'The UIDs of a set as a multirange, whose ranges exclude their upper end.';
+
+CREATE CAST (bigint[] AS modseq.uidset)
+	WITH FUNCTION modseq.uidset(bigint[]) AS ASSIGNMENT;
+COMMENT ON CAST (bigint[] AS modseq.uidset) IS
+	'The set of the elements of an array. Error 22003 if one is not a UID, 1 to 4294967295, 22004 if one is null.';
+
+CREATE CAST (modseq.uidset AS bigint[])
+	WITH FUNCTION modseq.to_array(modseq.uidset) AS ASSIGNMENT;
+COMMENT ON CAST (modseq.uidset AS bigint[]) IS
+	'The UIDs of a set, ascending, an element each. Error 54000 if they are more than some 134 millions.';
 
 -- uidset: what is in it
 

@@ -210,7 +210,7 @@ refuse_untyped_list(const Named *named, const char *literal)
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("%s key \"%s\" is an array without a type",
 					named->name, literal),
-			 errhint("Where the function takes a list, give that its type, as in $1::%s[].",
+			 errhint("Where the function takes a list, give that its type, as in $1::%s[], or call it by its name with _many.",
 					 type == UUIDOID ? "uuid" : "bigint")));
 }
 

@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/multirangetypes.h"
@@ -323,6 +324,63 @@ modseq_uidset_to_multirange(PG_FUNCTION_ARGS)
 	PG_RETURN_MULTIRANGE_P(make_multirange(INT8MULTIRANGEOID,
 										   typcache->rngtype,
 										   n, int8ranges));
+}
+
+PG_FUNCTION_INFO_V1(modseq_uidset_from_array);
+Datum
+modseq_uidset_from_array(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	UidBuilder	builder;
+	Datum	   *uids;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+					  TYPALIGN_DOUBLE, &uids, &nulls, &n);
+	uidset_builder_init(&builder);
+	for (int i = 0; i < n; i++)
+	{
+		uint32		uid;
+
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("array with nulls cannot be converted to type %s",
+							TYPE_NAME),
+					 errhint("Leave them out, as array_remove(array, NULL) does.")));
+		uid = uidset_checked_uid(DatumGetInt64(uids[i]));
+		uidset_builder_add(&builder, uid, uid);
+	}
+
+	PG_RETURN_UIDSET_P(uidset_from_builder(&builder));
+}
+
+PG_FUNCTION_INFO_V1(modseq_uidset_to_array);
+Datum
+modseq_uidset_to_array(PG_FUNCTION_ARGS)
+{
+	UidSet	   *set = PG_GETARG_UIDSET_P(0);
+	const UidRange *ranges = uidset_ranges(set);
+	int			nranges = uidset_nranges(set);
+	int64		cardinality = uidset_cardinality(ranges, nranges);
+	Datum	   *uids;
+	int			n = 0;
+
+	/* The array has a header, which is far less than a hundred elements */
+	if (cardinality > (int64) (MaxAllocSize / sizeof(Datum)) - 100)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("set of %lld UIDs is too large for an array",
+						(long long) cardinality),
+				 errhint("modseq.ranges() returns its ranges, a row each.")));
+	uids = palloc(Max(cardinality, 1) * sizeof(Datum));
+	for (int i = 0; i < nranges; i++)
+		for (int64 uid = ranges[i].lo; uid <= ranges[i].hi; uid++)
+			uids[n++] = Int64GetDatum(uid);
+
+	PG_RETURN_ARRAYTYPE_P(construct_array(uids, n, INT8OID, sizeof(int64),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 

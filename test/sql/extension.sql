@@ -65,6 +65,7 @@ ORDER BY m.name COLLATE "C";
 SELECT p.oid::regprocedure AS unsafe
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace::regnamespace::text IN ('modseq', 'modseq_internal') AND l.lanname IN ('sql', 'plpgsql')
+	AND p.prosqlbody IS NULL
 	AND NOT coalesce('search_path=pg_catalog, modseq_internal, pg_temp' = ANY (p.proconfig), false);
 DROP VIEW member;
 

@@ -15,7 +15,7 @@ SET search_path = t_keys;
 SELECT p.proname, array_agg(DISTINCT format_type(p.proargtypes[1], NULL) COLLATE "C") AS mailbox
 FROM pg_proc p
 WHERE p.pronamespace = 'modseq'::regnamespace
-	AND p.proname IN ('status', 'lock', 'touch', 'changed_since', 'vanished_since', 'unchanged_since', 'resync',
+	AND p.proname IN ('status', 'status_many', 'lock', 'lock_many', 'account_lock_many', 'touch', 'changed_since', 'vanished_since', 'unchanged_since', 'resync',
 					  'reset_uidvalidity')
 GROUP BY 1 ORDER BY 1;
 
@@ -47,6 +47,17 @@ SELECT modseq.vanished_since('mail', '{1}'::text[], 0);
 SELECT mailbox, pg_typeof(mailbox), uidnext FROM modseq.status('mail', ARRAY[2, 1]);
 SELECT mailbox, pg_typeof(mailbox), uidnext FROM modseq.status('mail', ARRAY['2', '1']);
 SELECT mailbox, pg_typeof(mailbox), uidnext FROM modseq.lock('mail', '{2,1}'::text[]);
+-- By the name that takes lists alone, also without a type
+SELECT mailbox, pg_typeof(mailbox), uidnext FROM modseq.status_many('mail', ARRAY[2, 1]);
+SELECT mailbox, pg_typeof(mailbox), uidnext FROM modseq.status_many('mail', '{2,1}');
+SELECT mailbox, pg_typeof(mailbox), uidnext FROM modseq.lock_many('mail', '{2,1}');
+SELECT * FROM modseq.lock_many('mail', '{}');
+PREPARE many AS SELECT mailbox, uidnext FROM modseq.lock_many('mail', $1);
+EXECUTE many ('{1,2}');
+DEALLOCATE many;
+SELECT * FROM modseq.status_many('mail', '1');
+SELECT * FROM modseq.lock_many('mail', '{1,2,9}');
+SELECT * FROM modseq.lock_many('mail', NULL);
 -- Parameters that a driver sends without a type
 PREPARE p1 AS SELECT * FROM modseq.status('mail', $1);
 PREPARE p2 AS SELECT * FROM modseq.changed_since('mail', $1, $2);

@@ -127,15 +127,20 @@ DROP TABLE copied;
 SELECT 7::bigint::uidset, uidset(7), '{[1,1],[4,7),(8,10)}'::int8multirange::uidset,
 	   '{}'::int8multirange::uidset, '1,4:6,4294967295'::uidset::int8multirange,
 	   ''::uidset::int8multirange;
-CREATE TABLE assigned (uids uidset, multirange int8multirange);
-INSERT INTO assigned VALUES ('{[1,3]}'::int8multirange, '1:3'::uidset) RETURNING *;
+SELECT '{7,3,4,3}'::bigint[]::uidset, '{}'::bigint[]::uidset, '{{1,2},{4294967295,1}}'::bigint[]::uidset,
+	   '1,4:6,4294967295'::uidset::bigint[], ''::uidset::bigint[];
+CREATE TABLE assigned (uids uidset, multirange int8multirange, uid_list bigint[]);
+INSERT INTO assigned VALUES ('{[1,3]}'::int8multirange, '1:3'::uidset, '1:3'::uidset) RETURNING *;
+INSERT INTO assigned (uids) VALUES (ARRAY[3::bigint]) RETURNING uids;
 INSERT INTO assigned (uids) VALUES (3::bigint);
 DROP TABLE assigned;
 
 \pset format unaligned
 \pset tuples_only on
 SELECT format(E'%s\n  %s', command, failure('SELECT ' || command))
-FROM unnest(ARRAY['0::bigint::uidset', '''{[0,3]}''::int8multirange::uidset',
+FROM unnest(ARRAY['0::bigint::uidset', '''{1,0}''::bigint[]::uidset', '''{1,NULL}''::bigint[]::uidset',
+				  '''1:134217629''::uidset::bigint[]',
+				  '''{[0,3]}''::int8multirange::uidset',
 				  '''{[1,4294967296]}''::int8multirange::uidset',
 				  '''{[5,)}''::int8multirange::uidset',
 				  '''{(,5]}''::int8multirange::uidset',

@@ -15,7 +15,13 @@ EXTENSION = modseq
 MODULE_big = modseq
 OBJS = $(patsubst $(TOP)/%.c,%.o,$(wildcard $(TOP)/src/*.c $(TOP)/src/*/*.c))
 PG_CPPFLAGS = -I$(TOP)/src
-DATA_built = sql/modseq--1.0.sql
+
+# The script of this version, and one that updates each version before it: see sql/update/update.awk
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(TOP)/modseq.control)
+SCRIPT = sql/modseq--$(EXTVERSION).sql
+UPDATES = $(patsubst $(TOP)/sql/update/modseq--%.sql,sql/modseq--%--$(EXTVERSION).sql, \
+	$(wildcard $(TOP)/sql/update/modseq--*.sql))
+DATA_built = $(SCRIPT) $(UPDATES)
 $(shell mkdir -p $(sort $(dir $(OBJS) $(DATA_built))))
 
 # The parts of the script, in the order in which they need each other. They are in a folder of their own because
@@ -41,8 +47,13 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 
-$(DATA_built): $(SQL_PARTS:%=sql/parts/%.sql)
+$(SCRIPT): $(SQL_PARTS:%=sql/parts/%.sql)
 	cat $^ >$@
+
+$(UPDATES): sql/modseq--%--$(EXTVERSION).sql: sql/update/update.awk sql/update/modseq--%.sql \
+		sql/update/%--$(EXTVERSION).sql $(SCRIPT)
+	awk -f $< file=old $(word 2,$^) file=by_hand $(word 3,$^) file=new $(word 4,$^) >$@.new
+	mv $@.new $@
 
 # A program for administrators, beside pg_dump
 MOVE = test/tools/modseq-move

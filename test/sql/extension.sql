@@ -71,7 +71,8 @@ DROP VIEW member;
 
 -- Its script is not for psql
 \getenv builddir PG_ABS_BUILDDIR
-\set file :builddir '/sql/modseq--1.0.sql'
+SELECT extversion AS version FROM pg_extension WHERE extname = 'modseq' \gset
+\set file :builddir '/sql/modseq--' :version '.sql'
 \set ECHO none
 \i :file
 \set ECHO all

@@ -34,7 +34,7 @@ aspect (object, aspect, value) AS (
 	SELECT object, 'privileges at first', p.privtype::text || ' ' || p.objsubid || ' ' || p.initprivs::text
 	FROM member m JOIN pg_init_privs p ON p.classoid = m.classid AND p.objoid = m.objid
 	UNION ALL
-	SELECT 'the extension', 'dumped', c.n || ' ' || c.t::regclass || ' ' || e.extcondition[c.n]
+	SELECT 'the extension', 'dumped', c.t::regclass || ' ' || e.extcondition[c.n]
 	FROM pg_extension e, unnest(e.extconfig) WITH ORDINALITY AS c (t, n)
 	WHERE e.extname = 'modseq'
 	UNION ALL

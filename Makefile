@@ -4,6 +4,7 @@
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
+#   make dist             modseq-VERSION.zip of what is committed, as PGXN takes it
 #   make soak SECONDS=N   writers, crashes and clients that must converge, random schedules and ALTERs, for about so long
 #   make coverage         which lines and branches the regression and isolation tests reach; FILE=src/... shows one's
 #   make bench            how dear it is, beside SQL by hand; QUICK=1 takes five minutes; BENCH="append 1" is one row
@@ -71,6 +72,19 @@ uninstall-move:
 	rm -f '$(DESTDIR)$(bindir)/$(notdir $(MOVE))'
 .PHONY: install-move uninstall-move
 
+# For users, in a folder of its own: names such as attach.md are others', too. DOCS would put it beside them.
+MANUAL = $(docdir)/extension/modseq
+MANUAL_FILES = $(filter-out %/design.md %/testing.md,$(wildcard $(TOP)/docs/*.md))
+install: install-manual
+install-manual:
+	$(MKDIR_P) '$(DESTDIR)$(MANUAL)/images'
+	$(INSTALL_DATA) $(MANUAL_FILES) '$(DESTDIR)$(MANUAL)/'
+	$(INSTALL_DATA) $(wildcard $(TOP)/docs/images/*) '$(DESTDIR)$(MANUAL)/images/'
+uninstall: uninstall-manual
+uninstall-manual:
+	rm -rf '$(DESTDIR)$(MANUAL)'
+.PHONY: install-manual uninstall-manual
+
 # A test reads the script, and pg_regress compares with what is in expected/ where it puts the results. Others
 # load a module.
 TEST_MODULE = test/module/in_c
@@ -85,12 +99,17 @@ $(TEST_MODULE)$(DLSUFFIX): $(TEST_MODULE).o
 link-expected:
 	@[ -e expected ] || ln -s $(TOP)/expected expected
 
-.PHONY: test versions demo soak bench coverage
+.PHONY: test versions dist demo soak bench coverage
 test:
 	@test/run
 
 versions:
 	@test/versions
+
+dist:
+	@test/meta
+	git -C $(TOP) archive --format=zip --prefix=$(DIST)/ --output=$(CURDIR)/$(DIST).zip HEAD
+DIST = modseq-$(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(TOP)/META.json)
 
 # The convergence test for as long as asked, with a fourth of that time for owners who alter their stores, and an
 # eighth for schedules

@@ -5,6 +5,7 @@
 #   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make dist             modseq-VERSION.zip of what is committed, as PGXN takes it
+#   make deb              Debian packages for the same versions, in chroots, which then test them
 #   make soak SECONDS=N   writers, crashes and clients that must converge, random schedules and ALTERs, for about so long
 #   make coverage         which lines and branches the regression and isolation tests reach; FILE=src/... shows one's
 #   make bench            how dear it is, beside SQL by hand; QUICK=1 takes five minutes; BENCH="append 1" is one row
@@ -99,7 +100,7 @@ $(TEST_MODULE)$(DLSUFFIX): $(TEST_MODULE).o
 link-expected:
 	@[ -e expected ] || ln -s $(TOP)/expected expected
 
-.PHONY: test versions dist demo soak bench coverage
+.PHONY: test versions dist deb demo soak bench coverage
 test:
 	@test/run
 
@@ -110,6 +111,9 @@ dist:
 	@test/meta
 	git -C $(TOP) archive --format=zip --prefix=$(DIST)/ --output=$(CURDIR)/$(DIST).zip HEAD
 DIST = modseq-$(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(TOP)/META.json)
+
+deb:
+	@test/versions --deb
 
 # The convergence test for as long as asked, with a fourth of that time for owners who alter their stores, and an
 # eighth for schedules

@@ -51,6 +51,57 @@ raw_has_text(const char *raw, const char *folded)
 	return found;
 }
 
+/* Is it in an address, or in its name, or among the members of a group? */
+static bool
+addresses_have(InternetAddressList *list, const char *folded)
+{
+	bool		found = false;
+
+	for (int i = 0; !found && i < internet_address_list_length(list); i++)
+	{
+		InternetAddress *address = internet_address_list_get_address(list, i);
+		const char *name = internet_address_get_name(address);
+
+		if (INTERNET_ADDRESS_IS_GROUP(address))
+			found = (name && has_text(name, folded)) ||
+				addresses_have(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(address)), folded);
+		else
+		{
+			const char *mailbox = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address));
+			char	   *text = g_strdup_printf("%s <%s>", name ? name : "", mailbox ? mailbox : "");
+
+			found = has_text(text, folded);
+			g_free(text);
+		}
+	}
+	return found;
+}
+
+/*
+ * The addresses of a header, as its ENVELOPE has them (RFC 3501 section
+ * 6.4.4): without comments, folds and blanks that stand inside of one.
+ */
+static bool
+header_has_address(const char *name, const char *raw, const char *folded)
+{
+	static const char *const fields[] = {
+		"From", "Sender", "Reply-To", "To", "Cc", "Bcc",
+		"Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Bcc"
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+		if (g_ascii_strcasecmp(name, fields[i]) == 0)
+		{
+			InternetAddressList *list = internet_address_list_parse(NULL, raw);
+			bool		found = list && addresses_have(list, folded);
+
+			if (list)
+				g_object_unref(list);
+			return found;
+		}
+	return false;
+}
+
 /* Is it in a header of that name, or of any name if that is NULL? */
 static bool
 headers_have(GMimeObject *object, const char *name, const char *folded)
@@ -65,6 +116,7 @@ headers_have(GMimeObject *object, const char *name, const char *folded)
 		if (name && g_ascii_strcasecmp(g_mime_header_get_name(header), name) != 0)
 			continue;
 		if (*folded == '\0' || (raw && raw_has_text(raw, folded)) ||
+			(raw && header_has_address(g_mime_header_get_name(header), raw, folded)) ||
 			(name == NULL && has_text(g_mime_header_get_name(header), folded)))
 			return true;
 	}

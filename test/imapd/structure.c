@@ -82,7 +82,7 @@ append_addresses(GString *out, InternetAddressList *list)
 		}
 		else
 		{
-			const char *mailbox = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address));
+			const char *mailbox = internet_address_mailbox_get_idn_addr(INTERNET_ADDRESS_MAILBOX(address));
 			const char *at = mailbox ? strrchr(mailbox, '@') : NULL;
 			char	   *local = mailbox ? g_strndup(mailbox, at ? (size_t) (at - mailbox) : strlen(mailbox)) : NULL;
 

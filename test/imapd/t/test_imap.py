@@ -386,6 +386,31 @@ class Basic(unittest.TestCase):
         self.assertEqual(set(self.a.ok("FETCH 1:* (UID)").fetches()), {2, 5})
         self.a.ok("STATUS %s (MESSAGES)" % box).one("MESSAGES 2")
 
+    def test_search_addresses(self):
+        """As the ENVELOPE has them: without what comments and folds put into the middle (RFC 5322 section 3.4)."""
+        box = new_mailbox(self.a)
+        addresses = ["alice@(work) example.org", "\"A\" (comment) <alice@example.org>", "alice(a (nested) one)@example.org",
+                     "alice\r\n @(a\r\n fold) example . org", "A Group: bob@x, alice(c)@(d)example.org;",
+                     "=?utf-8?q?Caf=C3=A9?= <alice@example(\\)).org>", "<@route:alice@ example.org>", "alice at example.org"]
+        fields = ["From", "To", "Cc", "Bcc"]
+        for address in addresses:
+            self.a.append(box, "".join("%s: %s\r\n" % (field, address) for field in fields) + "Subject: x\r\n\r\nx\r\n")
+        self.a.append(box, "Subject: alice@(work) example.org\r\n\r\nx\r\n")
+        self.a.ok("SELECT " + box)
+        for key in fields + ["HEADER From", "TEXT"]:
+            for text in ("alice@example.org", "ALICE@Example.ORG", "ce@exam"):
+                self.assertEqual(self.a.ok("SEARCH %s %s" % (key, text)).untagged, ["SEARCH 1 2 3 4 5 6 7"], (key, text))
+        for key in fields:
+            self.assertEqual(self.a.ok("SEARCH %s nested" % key).untagged, ["SEARCH 3"])
+            self.assertEqual(self.a.ok("SEARCH %s \"a group\"" % key).untagged, ["SEARCH 5"])
+            self.assertEqual(self.a.ok("SEARCH %s bob@x" % key).untagged, ["SEARCH 5"])
+            name = "caf\u00e9 <alice@example.org".encode()
+            self.assertEqual(self.a.ok("SEARCH %s {%d+}\r\n%s" % (key, len(name), name.decode("latin1"))).untagged, ["SEARCH 6"])
+            self.assertEqual(self.a.ok("SEARCH NOT %s alice@example.org" % key).untagged, ["SEARCH 8 9"])
+        self.assertEqual(self.a.ok("SEARCH SUBJECT alice@example.org").untagged, ["SEARCH"])
+        for n in range(1, 8):
+            self.assertIn('"alice" "example.org"', self.a.ok("FETCH %d ENVELOPE" % n).untagged[0])
+
     def test_search(self):
         box = new_mailbox(self.a)
         self.a.append(box, MIME, "\\Seen", "01-Feb-2020 03:04:05 +0000")

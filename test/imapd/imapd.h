@@ -296,6 +296,23 @@ extern bool mailbox_can_be(const char *name);
 extern bool mailbox_find(Session *session, const char *name, int64_t *id);
 extern bool command_set(Session *session, const char *text, bool uid, Uids *uids);
 
+/* batch.c: messages that go into a mailbox by one INSERT */
+typedef struct Batch
+{
+	int			count;
+	GPtrArray  *flags;			/* of each an array literal, */
+	GPtrArray  *dates;			/* internal date, "" for now, */
+	GPtrArray  *ids;			/* and what makes its thread */
+	GPtrArray  *subjects;
+	GByteArray *octets;			/* a bytea[] in binary */
+} Batch;
+
+extern void batch_init(Batch *batch);
+extern void batch_free(Batch *batch);
+extern void batch_add(Batch *batch, const char *data, size_t length,
+					  const char *flags, const char *date);
+extern void batch_queue(Batch *batch, Db *db, int64_t box);
+
 /* import.c: what the command line asks for instead of serving */
 extern int	import_messages(const char *user, const char *mailbox,
 							const char *format, const char *path);

@@ -3,8 +3,10 @@
  * import.c
  *	  --create-user, and --import of a maildir or mbox.
  *
- * Messages go in a hundred to a transaction, so that a mailbox that is in use
- * is not locked for long; lines get the ends that IMAP wants.
+ * Some hundred messages go in by one INSERT and in one transaction, so that a
+ * mailbox that is in use is not locked for long.  Between transactions the
+ * backend is idle, if only for a moment: else it would never report what it
+ * has written, and autovacuum never come.  Lines get the ends that IMAP wants.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,13 +18,16 @@
 
 #include "imapd.h"
 
-#define BATCH	100
+/* So many messages, or octets, are a transaction. */
+#define BATCH_MESSAGES	500
+#define BATCH_OCTETS	(4 * 1024 * 1024)
 
 typedef struct Import
 {
 	Db			db;
 	int64_t		user_id;
 	int64_t		box;
+	Batch		batch;			/* read, but not written yet */
 	int64_t		messages;
 	uint64_t	done;			/* octets, of */
 	uint64_t	total;
@@ -68,27 +73,40 @@ with_crlf(const char *data, size_t length)
 	return text;
 }
 
+/* Writes what has been read.  COMMIT ends the round trip. */
+static bool
+write_batch(Import *import)
+{
+	Db		   *db = &import->db;
+	bool		done;
+
+	if (import->batch.count == 0)
+		return true;
+	db_queue(db, SQL_BEGIN, "");
+	db_queue(db, SQL_LOCK, "i", import->box);
+	batch_queue(&import->batch, db, import->box);
+	db_queue(db, SQL_COMMIT, "");
+	done = run(db);
+	if (done)
+		import->messages += import->batch.count;
+	batch_free(&import->batch);
+	batch_init(&import->batch);
+	show_progress(import, false);
+	return done;
+}
+
 static bool
 add_message(Import *import, const char *data, size_t length, const char *flags, const char *date)
 {
-	Db		   *db = &import->db;
 	GString    *text = with_crlf(data, length);
-	ThreadKey	key = thread_key(text->str, text->len);
-	bool		done;
+	bool		done = true;
 
-	if (import->messages % BATCH == 0)
-	{
-		if (import->messages > 0)
-			db_queue(db, SQL_COMMIT, "");
-		db_queue(db, SQL_BEGIN, "");
-		db_queue(db, SQL_LOCK, "i", import->box);
-	}
-	db_queue(db, SQL_APPEND, "issbss", import->box, flags, date, text->str, text->len, key.ids, key.subject);
-	done = run(db);
-	thread_key_free(&key);
+	if (import->batch.octets->len + text->len > BATCH_OCTETS)
+		done = write_batch(import);
+	batch_add(&import->batch, text->str, text->len, flags, date);
 	g_string_free(text, true);
-	import->messages++;
-	show_progress(import, false);
+	if (import->batch.count == BATCH_MESSAGES)
+		done = done && write_batch(import);
 	return done;
 }
 
@@ -308,14 +326,13 @@ import_messages(const char *user, const char *mailbox, const char *format, const
 	}
 	if (!db_connect(&import.db, options.conninfo))
 		return 1;
+	batch_init(&import.batch);
 	done = open_target(&import, user, mailbox) &&
-		(mbox ? import_mbox(&import, path) : import_maildir(&import, path));
+		(mbox ? import_mbox(&import, path) : import_maildir(&import, path)) &&
+		write_batch(&import);
 	if (done && import.messages > 0)
-	{
-		db_queue(&import.db, SQL_COMMIT, "");
-		done = run(&import.db);
 		show_progress(&import, true);
-	}
+	batch_free(&import.batch);
 	db_disconnect(&import.db);
 	if (done)
 		printf("imapd: imported %" PRId64 " messages\n", import.messages);

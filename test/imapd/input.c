@@ -5,8 +5,8 @@
  *
  * A command is kept as it came, each literal in its place behind the line
  * that announces it; parse.c finds it there.  How long it may be depends on
- * whether the client has logged in, and on the command: only APPEND may bring
- * a large literal.
+ * whether the client has logged in, and on the command: the messages of an
+ * APPEND may be large, together no larger than one message may be.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 
 #include "imapd.h"
 
-/* Lines and literals of a command together, but for the message of an APPEND */
+/* Lines and literals of a command together, but for the messages of an APPEND */
 #define MAX_COMMAND			(1024 * 1024)
 #define MAX_EARLY_COMMAND	65536	/* before login; an ID may have 30 values of 1024 octets */
 
@@ -181,7 +181,7 @@ input_command(Session *session)
 	bool		early = session->state == STATE_NOT_AUTHENTICATED;
 	size_t		limit = early ? MAX_EARLY_COMMAND : MAX_COMMAND;
 	time_t		until = deadline(session);
-	bool		large = false;
+	size_t		messages = 0;	/* octets of an APPEND's literals */
 
 	g_byte_array_set_size(input->command, 0);
 	for (;;)
@@ -197,10 +197,9 @@ input_command(Session *session)
 		}
 		if (!announces_literal(input->command, begin, &size, &waits))
 			return INPUT_COMMAND;
-		if (!early && !large && size > MAX_COMMAND / 2 && size <= options.max_message &&
-			is_append(input->command))
+		if (!early && size <= options.max_message - messages && is_append(input->command))
 		{
-			large = true;		/* one message, and it does not count */
+			messages += size;	/* these do not count */
 			limit += size;
 		}
 		if (input->command->len + size > limit)

@@ -34,7 +34,7 @@ void
 session_capabilities(Session *session, GString *out)
 {
 	/* All that there is, at once: not every client asks again when it has logged in. */
-	g_string_append(out, "IMAP4rev1 LITERAL+ ID ENABLE CONDSTORE QRESYNC UIDPLUS MOVE IDLE NAMESPACE UNSELECT"
+	g_string_append(out, "IMAP4rev1 LITERAL+ ID ENABLE CONDSTORE QRESYNC UIDPLUS MULTIAPPEND MOVE IDLE NAMESPACE UNSELECT"
 					" CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN");
 	if (session->state == STATE_NOT_AUTHENTICATED)
 		g_string_append(out, session->plaintext ? " SASL-IR AUTH=PLAIN" : " LOGINDISABLED");

@@ -164,9 +164,13 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_UID_EXPUNGE] = {
 		"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX
 		" AND uid <@ $3::uidset AND " DELETED, false},
+	/* UIDs are given in the order of the rows. */
 	[SQL_APPEND] = {
-		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw, thread_id)"
-		" VALUES ($1, $2, coalesce($3::timestamptz, now()), $4::bytea, mw_thread($1, $5, $6)) RETURNING uid", false},
+		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw, sha, thread_id)"
+		" SELECT $1::bigint, flags::text[], coalesce(nullif(date, '')::timestamptz, now()), raw, sha256(raw),"
+		" mw_thread($1::bigint, ids::text[], subject)"
+		" FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[])"
+		" WITH ORDINALITY AS m (flags, date, raw, ids, subject, n) ORDER BY n RETURNING uid", false},
 	[SQL_COPY] = {
 		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw, sha, thread_id)"
 		" SELECT $4, flags, internaldate, raw, sha, thread_id FROM mw_mail"

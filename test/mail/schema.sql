@@ -168,8 +168,10 @@ END $$;
 CREATE TRIGGER mw_subscription_of BEFORE INSERT OR UPDATE OF name ON mw_mailbox
 	FOR EACH ROW EXECUTE FUNCTION mw_subscription_of();
 
--- The thread of a message that arrives in the mailbox, which is locked
-CREATE FUNCTION mw_thread(box bigint, ids text[], about text) RETURNS bigint LANGUAGE plpgsql AS $$
+-- The thread of a message that arrives in the mailbox, which is locked. It is called for each message of an import: a
+-- generic plan, for each array of ids looks worth a plan of its own, which takes longer than to run it.
+CREATE FUNCTION mw_thread(box bigint, ids text[], about text) RETURNS bigint
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	owner		bigint := (SELECT user_id FROM mw_mailbox WHERE id = box);
 	thread		bigint := coalesce(

@@ -13,6 +13,7 @@ class Proxy:
         self.port = self.listener.getsockname()[1]
         self.conninfo = "host=127.0.0.1 port=%d sslmode=disable gssencmode=disable" % self.port
         self.trips = 0          # a Sync or Query that is answered
+        self.states = b""       # what each answer ends with: I idle, T in a transaction, E in one that has failed
         self.cut = None         # at the next COMMIT's answer: "before" it reaches the front end, or "after"
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -46,6 +47,7 @@ class Proxy:
                         cut = self.cut
                     if pending[at:at + 1] == b"Z":          # ReadyForQuery
                         self.trips += 1
+                        self.states += pending[end - 1:end]
                     if cut != "before":
                         at = end
                 client.sendall(pending[:at])

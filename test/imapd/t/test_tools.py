@@ -9,6 +9,7 @@ import time
 import unittest
 
 from imap import Imap, mailbox_id, message, new_mailbox, sql, wait_for
+from proxy import Proxy
 
 IMAPD = os.environ["IMAPD"]
 
@@ -80,6 +81,22 @@ class Tools(unittest.TestCase):
                          "{%d}\r\n%sFrom the beginning\r\n INTERNALDATE \"16-Jul-2026 09:02:00 +0000\")" % (
                              len(message(2)) + 20, message(2)))
         a.close()
+
+    def test_import_of_many(self):
+        """Some hundred an INSERT, each with a transaction and a round trip of its own: the backend is idle between."""
+        path = self.home + "/mbox"
+        with open(path, "w") as file:
+            for n in range(1200):
+                file.write("From x Thu Jul 16 09:00:00 2026\n%s\n" % message(n).replace("\r\n", "\n"))
+        proxy = Proxy()
+        run = self.run_imapd("-d", proxy.conninfo, "--import", "mbox", path, "--user", "fred", "--mailbox", "many")
+        self.assertEqual((run.returncode, run.stdout), (0, "imapd: imported 1200 messages\n"))
+        # the connection, its settings, the user, the mailbox, to create it, and three times some messages
+        self.assertEqual(proxy.states, b"IIIIIIII")
+        self.assertEqual(sql("SELECT uidnext, highestmodseq FROM modseq.status('mw_mail', %d)" % mailbox_id("many")),
+                         "1201|4")
+        self.assertEqual(sql("SELECT count(*) FROM mw_mail WHERE mailbox_id = %d AND position(convert_to("
+                             "'Subject: message ' || uid - 1 || E'\\r\\n', 'UTF8') IN raw) > 0" % mailbox_id("many")), "1200")
 
     def test_import_maildir(self):
         """And on a terminal there is a progress bar."""

@@ -15,6 +15,7 @@
 
 /* Type of the elements of a bytea[], and where its header has their number */
 #define BYTEAOID	17
+#define AT_HAS_NULL	4
 #define AT_COUNT	12
 
 static void
@@ -25,6 +26,40 @@ append_int(GByteArray *array, uint32_t value)
 	g_byte_array_append(array, (const guint8 *) &network, sizeof(network));
 }
 
+static void
+set_int(GByteArray *array, int at, uint32_t value)
+{
+	uint32_t	network = htonl(value);
+
+	memcpy(array->data + at, &network, sizeof(network));
+}
+
+/* An empty bytea[], as PostgreSQL has it in binary.  The caller unrefs it. */
+GByteArray *
+octets_array_new(void)
+{
+	GByteArray *array = g_byte_array_new();
+
+	append_int(array, 1);		/* dimensions */
+	append_int(array, 0);		/* is there a NULL? */
+	append_int(array, BYTEAOID);
+	append_int(array, 0);		/* elements */
+	append_int(array, 1);		/* the first one's number */
+	return array;
+}
+
+/* Adds the last element, which is the n-th; NULL for NULL. */
+void
+octets_array_add(GByteArray *array, int n, const char *data, size_t length)
+{
+	set_int(array, AT_COUNT, n);
+	if (data == NULL)
+		set_int(array, AT_HAS_NULL, 1);
+	append_int(array, data ? length : UINT32_MAX);
+	if (data)
+		g_byte_array_append(array, (const guint8 *) data, length);
+}
+
 void
 batch_init(Batch *batch)
 {
@@ -33,12 +68,7 @@ batch_init(Batch *batch)
 	batch->dates = g_ptr_array_new_with_free_func(g_free);
 	batch->ids = g_ptr_array_new_with_free_func(g_free);
 	batch->subjects = g_ptr_array_new_with_free_func(g_free);
-	batch->octets = g_byte_array_new();
-	append_int(batch->octets, 1);	/* dimensions */
-	append_int(batch->octets, 0);	/* no NULL */
-	append_int(batch->octets, BYTEAOID);
-	append_int(batch->octets, 0);
-	append_int(batch->octets, 1);	/* the first one's number */
+	batch->octets = octets_array_new();
 }
 
 void
@@ -56,15 +86,12 @@ void
 batch_add(Batch *batch, const char *data, size_t length, const char *flags, const char *date)
 {
 	ThreadKey	key = thread_key(data, length);
-	uint32_t	count = htonl(++batch->count);
 
 	g_ptr_array_add(batch->flags, g_strdup(flags));
 	g_ptr_array_add(batch->dates, g_strdup(date ? date : ""));
 	g_ptr_array_add(batch->ids, key.ids);
 	g_ptr_array_add(batch->subjects, key.subject);
-	append_int(batch->octets, length);
-	g_byte_array_append(batch->octets, (const guint8 *) data, length);
-	memcpy(batch->octets->data + AT_COUNT, &count, sizeof(count));
+	octets_array_add(batch->octets, ++batch->count, data, length);
 }
 
 /* Queues the INSERT, whose result has the UIDs in the order of the messages.  The batch stays until it has run. */

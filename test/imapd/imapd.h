@@ -286,6 +286,8 @@ extern void cmd_store(Session *session, bool uid);
 extern void cmd_copy(Session *session, bool uid);
 extern void cmd_move(Session *session, bool uid);
 extern void cmd_search(Session *session, bool uid);
+extern void cmd_getmetadata(Session *session, bool uid);
+extern void cmd_setmetadata(Session *session, bool uid);
 
 /* STATUS items, shared by STATUS and LIST RETURN (STATUS ...): status.c */
 extern bool status_parse(Session *session, unsigned *items);
@@ -307,6 +309,8 @@ typedef struct Batch
 	GByteArray *octets;			/* a bytea[] in binary */
 } Batch;
 
+extern GByteArray *octets_array_new(void);
+extern void octets_array_add(GByteArray *array, int n, const char *data, size_t length);
 extern void batch_init(Batch *batch);
 extern void batch_free(Batch *batch);
 extern void batch_add(Batch *batch, const char *data, size_t length,

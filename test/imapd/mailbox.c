@@ -157,7 +157,10 @@ cmd_delete(Session *session, bool uid)
 		reply(session, "OK DELETE completed");
 }
 
-/* RENAME INBOX leaves INBOX there, and moves its messages (RFC 3501 section 6.3.5). */
+/*
+ * RENAME INBOX leaves INBOX there, and moves its messages (RFC 3501 section
+ * 6.3.5).  Annotations are there and here then (RFC 5464 section 4.1).
+ */
 static bool
 rename_inbox(Session *session, const char *name, int64_t inbox)
 {
@@ -174,6 +177,7 @@ rename_inbox(Session *session, const char *name, int64_t inbox)
 
 			db_queue(db, SQL_LOCK_TWO, "ii", inbox, target);
 			db_queue(db, SQL_MOVE_ALL, "ii", inbox, target);
+			db_queue(db, SQL_COPY_ANNOTATIONS, "ii", inbox, target);
 			db_queue(db, SQL_COMMIT, "");
 			if (db_run(db))
 				return true;

@@ -223,7 +223,7 @@ parse_number(Parser *parser, uint64_t max, uint64_t *number)
 	{
 		uint64_t	digit = *parser->at++ - '0';
 
-		if (*number > (max - digit) / 10)
+		if (digit > max || *number > (max - digit) / 10)
 			return parse_fail(parser, "A number is too large");
 		*number = *number * 10 + digit;
 	}

@@ -35,7 +35,7 @@ session_capabilities(Session *session, GString *out)
 {
 	/* All that there is, at once: not every client asks again when it has logged in. */
 	g_string_append(out, "IMAP4rev1 LITERAL+ ID ENABLE CONDSTORE QRESYNC UIDPLUS MULTIAPPEND MOVE IDLE NAMESPACE UNSELECT"
-					" CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN");
+					" CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN METADATA");
 	if (session->state == STATE_NOT_AUTHENTICATED)
 		g_string_append(out, session->plaintext ? " SASL-IR AUTH=PLAIN" : " LOGINDISABLED");
 }
@@ -229,6 +229,8 @@ static const Command commands[] = {
 	{"LSUB", LOGGED_IN, false, cmd_lsub},
 	{"STATUS", LOGGED_IN, false, cmd_status},
 	{"APPEND", LOGGED_IN, false, cmd_append},
+	{"GETMETADATA", LOGGED_IN, false, cmd_getmetadata},
+	{"SETMETADATA", LOGGED_IN, false, cmd_setmetadata},
 	{"IDLE", LOGGED_IN, false, cmd_idle},
 	{"CHECK", STATE_SELECTED, false, cmd_check},
 	{"CLOSE", STATE_SELECTED, false, cmd_close},

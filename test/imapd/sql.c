@@ -94,6 +94,33 @@ const SqlText sql_texts[SQL_COUNT] = {
 		"UPDATE mw_mailbox SET name = $3 || substr(name, length($2) + 1)"
 		" WHERE user_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))", false},
 	[SQL_MOVE_ALL] = {"UPDATE mw_mail SET mailbox_id = $2 WHERE mailbox_id = $1::bigint", false},
+	[SQL_ANNOTATIONS] = {
+		"SELECT entry, value FROM mw_annotation WHERE mailbox_id = $1 AND value IS NOT NULL ORDER BY entry", true},
+	/* What really changes, under one mod-sequence, which touch() takes if there is any. */
+	[SQL_ANNOTATE] = {
+		"WITH changed AS MATERIALIZED (SELECT n.entry, n.value FROM unnest($2::text[], $3::bytea[]) n (entry, value)"
+		" LEFT JOIN mw_annotation o ON o.mailbox_id = $1::bigint AND o.entry = n.entry"
+		" WHERE n.value IS DISTINCT FROM o.value),"
+		" touched AS MATERIALIZED (SELECT touch('mw_mail', $1::bigint) AS modseq FROM (SELECT FROM changed LIMIT 1) c)"
+		" INSERT INTO mw_annotation (mailbox_id, entry, value, modseq)"
+		" SELECT $1, c.entry, c.value, t.modseq FROM changed c, touched t"
+		" ON CONFLICT (mailbox_id, entry) DO UPDATE SET value = excluded.value, modseq = excluded.modseq", false},
+	[SQL_COUNT_ANNOTATIONS] = {"SELECT count(*) FROM mw_annotation WHERE mailbox_id = $1", false},
+	[SQL_COPY_ANNOTATIONS] = {
+		"INSERT INTO mw_annotation (mailbox_id, entry, value, modseq)"
+		" SELECT $2, entry, value, (SELECT highestmodseq FROM status('mw_mail', $2::bigint))"
+		" FROM mw_annotation WHERE mailbox_id = $1 AND value IS NOT NULL", false},
+	[SQL_SERVER_ANNOTATIONS] = {
+		"SELECT entry, value FROM mw_server_annotation WHERE user_id = $1 OR user_id IS NULL ORDER BY entry", true},
+	[SQL_ANNOTATE_SERVER] = {
+		"WITH new AS (SELECT * FROM unnest($2::text[], $3::bytea[]) n (entry, value)),"
+		" gone AS (DELETE FROM mw_server_annotation o USING new n"
+		" WHERE o.user_id = $1 AND o.entry = n.entry AND n.value IS NULL)"
+		" INSERT INTO mw_server_annotation AS o (user_id, entry, value)"
+		" SELECT $1, entry, value FROM new WHERE value IS NOT NULL"
+		" ON CONFLICT (coalesce(user_id, 0), entry) DO UPDATE SET value = excluded.value"
+		" WHERE o.value <> excluded.value", false},
+	[SQL_COUNT_SERVER_ANNOTATIONS] = {"SELECT count(*) FROM mw_server_annotation WHERE user_id = $1", false},
 	[SQL_SUBSCRIBE] = {
 		"INSERT INTO mw_subscription (user_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", false},
 	[SQL_UNSUBSCRIBE] = {"DELETE FROM mw_subscription WHERE user_id = $1 AND name = $2", false},

@@ -76,6 +76,24 @@ SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify
 CREATE INDEX ON mw_mail (email_id);
 \endif
 
+-- Annotations (RFC 5464), entries in lower case. A mailbox has one user, so /private and /shared are both his. What was
+-- taken out stays as NULL: with its mod-sequence it tells who has not heard of that.
+CREATE TABLE mw_annotation (
+	mailbox_id	bigint NOT NULL REFERENCES mw_mailbox ON DELETE CASCADE,
+	entry		text NOT NULL CHECK (length(entry) <= 255),
+	value		bytea,
+	modseq		bigint NOT NULL,		-- of the mailbox, when it was written
+	PRIMARY KEY (mailbox_id, entry)
+);
+-- Those of the server. /shared entries are everybody's, without a user; only SQL writes them.
+CREATE TABLE mw_server_annotation (
+	user_id		bigint REFERENCES mw_user ON DELETE CASCADE,
+	entry		text NOT NULL CHECK (length(entry) <= 255),
+	value		bytea NOT NULL,
+	CHECK (starts_with(entry, CASE WHEN user_id IS NULL THEN '/shared/' ELSE '/private/' END))
+);
+CREATE UNIQUE INDEX mw_server_annotation_key ON mw_server_annotation (coalesce(user_id, 0), entry);
+
 -- For UNSEEN in SELECT and STATUS, and for EXPUNGE
 CREATE INDEX mw_mail_unseen ON mw_mail (mailbox_id, uid) WHERE NOT flags @> '{"\\Seen"}';
 CREATE INDEX mw_mail_deleted ON mw_mail (mailbox_id, uid) WHERE flags @> '{"\\Deleted"}';

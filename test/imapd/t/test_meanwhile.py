@@ -139,7 +139,12 @@ ENDS = {
     APPEND.replace("{other}", "{other} (\\Seen $New)"): ("OK BYE", "OK BYE",       "OK BYE"),
     "STATUS {other} (MESSAGES)":           ("OK BYE",           "OK BYE",          "OK BYE"),
     "STATUS {other} (HIGHESTMODSEQ)":      ("OK BYE",           "OK BYE",          "OK BYE"),
+    "GETMETADATA {other} /private/x":      ("OK BYE",           "OK BYE",          "OK BYE"),
+    "GETMETADATA \"\" /private/x":         ("OK BYE",           "OK BYE",          "OK BYE"),
+    "SETMETADATA {other} (/private/x \"1\")": ("OK BYE",        "OK BYE",          "OK BYE"),
     # by name it is the new one
+    "GETMETADATA {box} /private/x":        ("NO [NONEXISTENT]", "OK BYE",          "OK BYE"),
+    "SETMETADATA {box} (/private/x NIL)":  ("NO [NONEXISTENT]", "OK BYE",          "OK BYE"),
     APPEND.replace("{other}", "{box}"):    ("NO [TRYCREATE]",   "OK BYE",          "OK BYE"),
     "STATUS {box} (MESSAGES)":             ("NO [NONEXISTENT]", "OK BYE",          "OK BYE"),
     "COPY 1 {box}":                        ("NO [TRYCREATE]",   "BYE",             "BYE"),

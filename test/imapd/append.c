@@ -81,7 +81,7 @@ insert(Session *session, int64_t box, const GArray *messages)
 
 /* APPENDUID, with as many UIDs as messages (RFC 4315 section 3) */
 static void
-finish(Session *session)
+finish(Session *session, int64_t box)
 {
 	PGresult   *result = session->db.results[2];
 	int64_t		uidvalidity = db_int(session->db.results[1], 0, 0);
@@ -90,7 +90,10 @@ finish(Session *session)
 	char	   *code;
 
 	for (int row = 0; row < PQntuples(result); row++)
+	{
 		uidset_builder_add(&uids, db_int(result, row, 0), db_int(result, row, 0));
+		notify_appended(session, box, db_int(result, row, 0));
+	}
 	uidset_builder_finish(&uids);
 	text = uids_print(&uids);
 	code = g_strdup_printf("APPENDUID %" PRId64 " %s", uidvalidity, text);
@@ -116,7 +119,7 @@ append(Session *session, const char *name, const GArray *messages)
 		if (!flags_spell(session, g_array_index(messages, Appended, i).flags, true))
 			return;
 	if (insert(session, box, messages))
-		finish(session);
+		finish(session, box);
 	else if (failed_as_gone(session))
 		reply(session, "NO [TRYCREATE] The mailbox has just been deleted");
 	else

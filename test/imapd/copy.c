@@ -60,6 +60,14 @@ copyuid(int64_t uidvalidity, Pair *pairs, int n)
 	return g_string_free(text, false);
 }
 
+/* The copies are the session's own. */
+static void
+note_copies(Session *session, int64_t target, const Pair *pairs, int n)
+{
+	for (int i = 0; i < n; i++)
+		notify_appended(session, target, pairs[i].to);
+}
+
 /* The target's UIDVALIDITY, out of SQL_LOCK_TWO */
 static int64_t
 target_uidvalidity(const PGresult *locked)
@@ -188,6 +196,7 @@ cmd_copy(Session *session, bool uid)
 	{
 		char	   *code = copyuid(uidvalidity, (Pair *) pairs->data, pairs->len);
 
+		note_copies(session, target, (Pair *) pairs->data, pairs->len);
 		sync_done(session, code, "COPY completed");
 		g_free(code);
 	}
@@ -245,6 +254,7 @@ cmd_move(Session *session, bool uid)
 			for (int i = 0; i < n; i++)
 				pairs[i] = (Pair) {db_int(moved, i, 0), db_int(moved, i, 1)};
 			code = copyuid(target_uidvalidity(db->results[1]), pairs, n);
+			note_copies(session, target, pairs, n);
 			put(session, "* OK [%s] Moved\r\n", code);
 			g_free(code);
 			g_free(pairs);

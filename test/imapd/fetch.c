@@ -239,6 +239,22 @@ fetch_window(Session *session, const FetchCommand *fetch, const Uids *set, int64
 }
 
 /*
+ * The FETCH that NOTIFY has asked for, of new messages.  It sets no \Seen, as
+ * nobody has read them.  False if the database has failed.
+ */
+bool
+fetch_arrived(Session *session, FetchCommand *fetch, const Uids *uids)
+{
+	int64_t		found = 0;
+	bool		some_gone = false;
+
+	fetch->seen = false;
+	fetch->uid |= session->condstore;
+	fetch->modseq |= session->condstore;
+	return uids->n == 0 || fetch_window(session, fetch, uids, &found, &some_gone);
+}
+
+/*
  * VANISHED (EARLIER), of the set where '*' is UIDNEXT - 1.  What the client
  * still counts as there is told at the end of the command, without EARLIER,
  * since that changes message numbers (RFC 7162 section 3.2.10).

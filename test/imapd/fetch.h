@@ -41,6 +41,8 @@ typedef struct FetchCommand
 } FetchCommand;
 
 extern bool fetch_parse(Session *session, bool uid, FetchCommand *fetch);
+extern bool fetch_parse_items(Session *session, FetchCommand *fetch);
+extern bool fetch_arrived(Session *session, FetchCommand *fetch, const Uids *uids);
 extern void fetch_free(FetchCommand *fetch);
 
 #endif							/* FETCH_H */

@@ -239,6 +239,23 @@ parse_modifiers(Session *session, bool uid, FetchCommand *fetch)
 	return true;
 }
 
+/* (item ...), as NOTIFY has them.  To be freed, whatever it returns */
+bool
+fetch_parse_items(Session *session, FetchCommand *fetch)
+{
+	Parser	   *parser = &session->parser;
+
+	memset(fetch, 0, sizeof(*fetch));
+	fetch->items = g_array_new(false, true, sizeof(Item));
+	if (!parse_char(parser, '('))
+		return parse_fail(parser, "A list of items is missing");
+	do
+		if (!parse_item(parser, fetch))
+			return false;
+	while (parse_char(parser, ' '));
+	return parse_char(parser, ')') || parse_fail(parser, "A list of items does not end");
+}
+
 /* To be freed, whatever it returns */
 bool
 fetch_parse(Session *session, bool uid, FetchCommand *fetch)

@@ -52,8 +52,21 @@ tell_idle(Session *session)
 		sync_hang_up(session, sync_now(session, EXPUNGES_TOLD));
 }
 
+/* A WaitFunction */
 static void
-wait_for_changes(Session *session)
+tell_if_ours(Session *session, bool all)
+{
+	if (take_notifications(session) || all)
+		tell_idle(session);
+}
+
+/*
+ * Until the client sends something, calls tell (which may be NULL) when the
+ * database has a notification, and every now and then for all that there is.
+ * alive: gives signs of life.
+ */
+void
+wait_for_client(Session *session, WaitFunction tell, bool alive)
 {
 	int			quiet = 0;
 
@@ -66,45 +79,64 @@ wait_for_changes(Session *session)
 		int			n;
 
 		output_flush(session);
-		n = poll(ready, 2, HEARTBEAT * 1000);
+		n = poll(ready, tell ? 2 : 1, HEARTBEAT * 1000);
 		if (n == 0)
 		{
 			quiet += HEARTBEAT;
 			if (quiet >= options.idle_timeout)
 				hang_up(session, "[UNAVAILABLE] You said nothing for too long");
-			put(session, "* OK Still here\r\n");
+			if (alive)
+				put(session, "* OK Still here\r\n");
 		}
 		if (ready[0].revents != 0)
 		{
 			input_fill(session);
 			break;
 		}
-		if (n == 0 || (ready[1].revents != 0 && take_notifications(session)))
-			tell_idle(session);
+		if (tell && (n == 0 || ready[1].revents != 0))
+			tell(session, n == 0);
 	}
 }
 
-void
-cmd_idle(Session *session, bool uid)
+/* IDLE after NOTIFY: exactly what that has asked for (RFC 5465 section 4) */
+static void
+idle_as_notified(Session *session)
 {
-	Parser	   *parser = &session->parser;
-	Db		   *db = &session->db;
-	char	   *line;
+	put(session, "+ idling\r\n");
+	notify_wait(session, true);
+}
 
-	if (!parse_end(parser))
-		return;
+static void
+idle(Session *session)
+{
+	Db		   *db = &session->db;
+
 	/* IDLE knows no NO: without notifications it asks every now and then. */
 	db_queue(db, SQL_LISTEN, "");
 	if (!db_run(db) && db_is_lost(db))
 		hang_up(session, DATABASE_LOST);
 	put(session, "+ idling\r\n");
 	tell_idle(session);
-	wait_for_changes(session);
-	output_flush(session);
-	line = input_line(session, 1000);
+	wait_for_client(session, tell_if_ours, true);
 	db_queue(db, SQL_UNLISTEN, "");
 	if (!db_run(db) && db_is_lost(db))
 		hang_up(session, DATABASE_LOST);
+}
+
+void
+cmd_idle(Session *session, bool uid)
+{
+	Parser	   *parser = &session->parser;
+	char	   *line;
+
+	if (!parse_end(parser))
+		return;
+	if (session->notify)
+		idle_as_notified(session);
+	else
+		idle(session);
+	output_flush(session);
+	line = input_line(session, 1000);
 	if (line == NULL || g_ascii_strcasecmp(line, "DONE") != 0)
 		parse_fail(parser, "Expected DONE");
 	else

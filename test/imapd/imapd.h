@@ -114,6 +114,7 @@ typedef struct Selected
 	int64_t		uidnext;
 	int64_t		told;			/* flags and arrivals are told up to here */
 	int64_t		cursor;			/* expunges too: below told while some are withheld */
+	bool		withheld;		/* are flags that NOTIFY does not want? */
 	Numbers		numbers;
 	GHashTable *flags;			/* as they were told last: flags.c; or NULL */
 } Selected;
@@ -137,6 +138,7 @@ typedef struct Parser
 	GPtrArray  *arrays;			/* and the GPtrArrays among it */
 } Parser;
 
+struct Notify;
 struct Session;
 typedef struct Session
 {
@@ -156,6 +158,7 @@ typedef struct Session
 	bool		condstore;
 	bool		qresync;
 	Selected	box;			/* in STATE_SELECTED */
+	struct Notify *notify;		/* what is told without being asked; NULL before NOTIFY */
 	GHashTable *answered;		/* UID to mod-sequence, of changes of this command
 								 * that its own answer has told */
 } Session;
@@ -181,6 +184,7 @@ typedef enum Expunges
 typedef enum Sync
 {
 	SYNC_TOLD,
+	SYNC_UNWANTED,				/* by NOTIFY: nothing was asked */
 	SYNC_LATER,					/* the database is busy or behind: the next one tells it */
 	SYNC_DELETED,				/* the mailbox is gone, */
 	SYNC_RENEWED,				/* or its UIDs name other messages now, */
@@ -249,6 +253,9 @@ extern GPtrArray *parse_flags(Parser *parser, bool parentheses);
 extern bool parse_date(Parser *parser, int64_t *day);
 extern char *parse_date_time(Parser *parser);
 
+extern Parser parse_inside(Session *session, const char *text);
+extern void parse_outside(Session *session, Parser outer);
+
 /* --- flags.c ------------------------------------------------------------------- */
 
 extern bool flags_spell(Session *session, GPtrArray *flags, bool add);
@@ -261,6 +268,22 @@ extern void flags_told(Session *session, int64_t uid, int64_t modseq, const char
 extern bool flags_are_known(const Session *session, int64_t uid, int64_t modseq);
 extern bool flags_are_as_told(const Session *session, int64_t uid, const char *now, const GPtrArray *flags);
 extern void flags_forget(Session *session);
+
+/* --- idle.c and notify.c: telling without being asked --------------------------- */
+
+typedef void (*WaitFunction) (Session *session, bool all);
+
+extern void wait_for_client(Session *session, WaitFunction tell, bool alive);
+extern void notify_wait(Session *session, bool idle);
+extern void notify_overflow(Session *session);
+extern bool notify_wants_messages(const Session *session);
+extern bool notify_wants_flags(const Session *session);
+extern void notify_arrived(Session *session, uint32_t uid);
+extern void notify_appended(Session *session, int64_t box, uint32_t uid);
+extern void notify_own(Session *session, const char *from, const char *to);
+extern void notify_unselected(Session *session);
+extern bool notify_fetch(Session *session);
+extern void notify_free(struct Notify *notify);
 
 /* --- the commands ---------------------------------------------------------------- */
 
@@ -280,6 +303,7 @@ extern void cmd_list(Session *session, bool uid);
 extern void cmd_lsub(Session *session, bool uid);
 extern void cmd_append(Session *session, bool uid);
 extern void cmd_idle(Session *session, bool uid);
+extern void cmd_notify(Session *session, bool uid);
 extern void cmd_expunge(Session *session, bool uid);
 extern void cmd_fetch(Session *session, bool uid);
 extern void cmd_store(Session *session, bool uid);
@@ -292,6 +316,9 @@ extern void cmd_setmetadata(Session *session, bool uid);
 /* STATUS items, shared by STATUS and LIST RETURN (STATUS ...): status.c */
 extern bool status_parse(Session *session, unsigned *items);
 extern int	status_put(Session *session, GPtrArray *names, unsigned items);
+
+/* list.c: LIST responses of NOTIFY, for names of SQL_LIST's rows */
+extern void list_put_names(Session *session, PGresult *rows, GHashTable *names);
 
 /* mailbox.c */
 extern bool mailbox_can_be(const char *name);

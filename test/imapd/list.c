@@ -162,8 +162,9 @@ has_hidden_child(const ListCommand *list, const GPtrArray *entries, const Entry 
 	return false;
 }
 
+/* old_name: before it was renamed, or "" */
 static void
-put_entry(Session *session, const ListCommand *list, const Entry *entry, bool childinfo)
+put_entry(Session *session, const ListCommand *list, const Entry *entry, bool childinfo, const char *old_name)
 {
 	put(session, "* %s (", list->lsub ? "LSUB" : "LIST");
 	if (list->lsub && (!entry->subscribed || !entry->exists))
@@ -182,7 +183,35 @@ put_entry(Session *session, const ListCommand *list, const Entry *entry, bool ch
 	put_mailbox(session, entry->name);
 	if (childinfo)
 		put(session, " (\"CHILDINFO\" (\"%s\"))", list->subscribed ? "SUBSCRIBED" : "SPECIAL-USE");
+	if (*old_name)
+	{
+		put(session, " (\"OLDNAME\" (");
+		put_mailbox(session, old_name);
+		put(session, "))");
+	}
 	put(session, "\r\n");
+}
+
+/* LIST responses of NOTIFY: of these names, as keys; the value is the name before a RENAME, or "" (RFC 5465 section 5.4) */
+void
+list_put_names(Session *session, PGresult *rows, GHashTable *names)
+{
+	ListCommand list = {.extended = true, .return_subscribed = true};
+	GPtrArray  *entries = make_entries(session, rows);
+	GList	   *sorted = g_list_sort(g_hash_table_get_keys(names), (GCompareFunc) strcmp);
+
+	for (GList *name = sorted; name; name = name->next)
+	{
+		Entry		gone = {.name = name->data};
+		const Entry *entry = &gone;
+
+		for (guint i = 0; i < entries->len; i++)
+			if (strcmp(((Entry *) entries->pdata[i])->name, name->data) == 0)
+				entry = entries->pdata[i];
+		put_entry(session, &list, entry, false, g_hash_table_lookup(names, name->data));
+	}
+	g_list_free(sorted);
+	g_ptr_array_unref(entries);
 }
 
 static bool
@@ -218,7 +247,7 @@ run_list(Session *session, const ListCommand *list)
 		if (!entry->listed ||
 			!(selected || (child && (list->lsub || (list->recursive && has_hidden_child(list, entries, entry))))))
 			continue;
-		put_entry(session, list, entry, list->recursive && child);
+		put_entry(session, list, entry, list->recursive && child, "");
 		if (entry->exists && selected)
 			g_ptr_array_add(chosen, (char *) entry->name);
 	}

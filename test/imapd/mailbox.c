@@ -127,10 +127,13 @@ cmd_create(Session *session, bool uid)
 	if (!check_name(session, name) || !create_parents(session, name))
 		return;
 	db_queue(&session->db, SQL_CREATE, "iss", session->user_id, name, NULL);
-	if (db_run(&session->db))
-		reply(session, "OK CREATE completed");
-	else
+	if (!db_run(&session->db))
+	{
 		reply_failure(session);
+		return;
+	}
+	notify_own(session, NULL, name);
+	reply(session, "OK CREATE completed");
 }
 
 void
@@ -154,7 +157,10 @@ cmd_delete(Session *session, bool uid)
 	else if (strcmp(PQcmdTuples(db->results[0]), "0") == 0)
 		reply(session, "NO [NONEXISTENT] No such mailbox");
 	else
+	{
+		notify_own(session, name, NULL);
 		reply(session, "OK DELETE completed");
+	}
 }
 
 /*
@@ -237,7 +243,11 @@ cmd_rename(Session *session, bool uid)
 	else if (gone)
 		reply(session, "NO [NONEXISTENT] The mailbox has just been deleted");
 	else
+	{
+		notify_own(session, NULL, to);	/* levels above, and what INBOX becomes */
+		notify_own(session, from, to);
 		reply(session, "OK RENAME completed");
+	}
 }
 
 static void
@@ -248,10 +258,13 @@ subscribe(Session *session, Sql sql, const char *done)
 	if (name == NULL || !check_name(session, name))
 		return;
 	db_queue(&session->db, sql, "is", session->user_id, name);
-	if (db_run(&session->db))
-		reply(session, "OK %s completed", done);
-	else
+	if (!db_run(&session->db))
+	{
 		reply_failure(session);
+		return;
+	}
+	notify_own(session, name, name);
+	reply(session, "OK %s completed", done);
 }
 
 void

@@ -27,6 +27,29 @@ parse_array(Parser *parser)
 	return array;
 }
 
+/* Another text is parsed meanwhile, with an arena of its own: parse_outside() goes back to what is returned. */
+Parser
+parse_inside(Session *session, const char *text)
+{
+	Parser		outer = session->parser;
+	Parser	   *parser = &session->parser;
+
+	parser->at = text;
+	parser->end = text + strlen(text);
+	parser->error = NULL;
+	parser->arena = g_ptr_array_new_with_free_func(g_free);
+	parser->arrays = g_ptr_array_new_with_free_func((GDestroyNotify) g_ptr_array_unref);
+	return outer;
+}
+
+void
+parse_outside(Session *session, Parser outer)
+{
+	g_ptr_array_unref(session->parser.arrays);
+	g_ptr_array_unref(session->parser.arena);
+	session->parser = outer;
+}
+
 bool
 parse_fail(Parser *parser, const char *error)
 {

@@ -35,7 +35,7 @@ session_capabilities(Session *session, GString *out)
 {
 	/* All that there is, at once: not every client asks again when it has logged in. */
 	g_string_append(out, "IMAP4rev1 LITERAL+ ID ENABLE CONDSTORE QRESYNC UIDPLUS MULTIAPPEND MOVE IDLE NAMESPACE UNSELECT"
-					" CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN METADATA");
+					" CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN METADATA NOTIFY");
 	if (session->state == STATE_NOT_AUTHENTICATED)
 		g_string_append(out, session->plaintext ? " SASL-IR AUTH=PLAIN" : " LOGINDISABLED");
 }
@@ -152,6 +152,7 @@ session_unselect(Session *session)
 {
 	numbers_free(&session->box.numbers);
 	flags_forget(session);
+	notify_unselected(session);
 	session->state = STATE_AUTHENTICATED;
 }
 
@@ -232,6 +233,7 @@ static const Command commands[] = {
 	{"GETMETADATA", LOGGED_IN, false, cmd_getmetadata},
 	{"SETMETADATA", LOGGED_IN, false, cmd_setmetadata},
 	{"IDLE", LOGGED_IN, false, cmd_idle},
+	{"NOTIFY", LOGGED_IN, false, cmd_notify},
 	{"CHECK", STATE_SELECTED, false, cmd_check},
 	{"CLOSE", STATE_SELECTED, false, cmd_close},
 	{"UNSELECT", STATE_SELECTED, false, cmd_unselect},
@@ -338,6 +340,8 @@ session_run(int fd)
 	g_string_free(capabilities, true);
 	while (!session->logged_out)
 	{
+		if (session->notify)
+			notify_wait(session, false);
 		output_flush(session);
 		if (input_command(session) == INPUT_REFUSED)
 			errors++;
@@ -359,6 +363,7 @@ session_run(int fd)
 		session_unselect(session);
 	if (session->db.conn)
 		db_disconnect(&session->db);
+	notify_free(session->notify);
 	g_byte_array_unref(session->input.command);
 	g_string_free(session->output, true);
 	g_ptr_array_unref(session->parser.arrays);

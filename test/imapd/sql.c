@@ -56,6 +56,29 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_LISTEN] = {"LISTEN modseq", false},
 	[SQL_UNLISTEN] = {"UNLISTEN modseq", false},
 
+	/* Of the schema's own triggers: modseq tells of messages, not of names and annotations of the server. */
+	[SQL_LISTEN_LIST] = {"LISTEN mw_list", false},
+	[SQL_UNLISTEN_LIST] = {"UNLISTEN mw_list", false},
+	[SQL_LISTEN_ANNOTATION] = {"LISTEN mw_annotation", false},
+	[SQL_UNLISTEN_ANNOTATION] = {"UNLISTEN mw_annotation", false},
+	/* As SQL_LIST, and what is known of each mailbox */
+	[SQL_WATCH] = {
+		"SELECT name, b.id IS NOT NULL, b.special_use, s.name IS NOT NULL,"
+		" b.id, t.uidvalidity, t.uidnext, t.highestmodseq"
+		" FROM (SELECT * FROM mw_mailbox WHERE user_id = $1) b"
+		" FULL JOIN (SELECT name FROM mw_subscription WHERE user_id = $1) s USING (name)"
+		" LEFT JOIN status('mw_mail', ARRAY(SELECT id FROM mw_mailbox WHERE user_id = $1)) t ON t.mailbox = b.id"
+		" ORDER BY name COLLATE \"C\"", false},
+	/* Mailboxes that are not selected, since when they are known; UNSEEN if $3 */
+	[SQL_WOKEN] = {
+		"SELECT w.id, s.uidvalidity, s.uidnext, s.highestmodseq, vanished_since('mw_mail', w.id, w.since) <> '',"
+		" cardinality(live_uids('mw_mail', w.id)),"
+		" CASE WHEN $3::int <> 0 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = w.id AND " UNSEEN ") END,"
+		" (SELECT string_agg(entry, E'\\n' ORDER BY entry) FROM mw_annotation"
+		" WHERE mailbox_id = w.id AND modseq > w.since)"
+		" FROM status('mw_mail', $1::bigint[]) s"
+		" JOIN unnest($1::bigint[], $2::bigint[]) w (id, since) ON w.id = s.mailbox ORDER BY w.id", false},
+
 	/* A wrong user costs as much time as a wrong password. */
 	[SQL_LOGIN] = {
 		"SELECT u.id FROM (SELECT $1::text AS name) l LEFT JOIN mw_user u USING (name)"

@@ -165,6 +165,8 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 	int64_t		told = box->told;
 	int64_t		uidnext = box->uidnext;
 	int			rows = PQntuples(resync);
+	bool		wants_flags = notify_wants_flags(session);
+	int64_t		untold = INT64_MAX;
 	bool		arrived = false;
 	Uids		gone;
 
@@ -184,6 +186,7 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 		if (db_int(resync, row, UID) >= uidnext)
 		{
 			numbers_add(&box->numbers, db_int(resync, row, UID));
+			notify_arrived(session, db_int(resync, row, UID));
 			arrived = true;
 		}
 	if (arrived)
@@ -196,9 +199,18 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 		if (number > 0 && db_int(resync, row, MODSEQ) > told &&
 			!is_answered(session, uid, db_int(resync, row, MODSEQ)) &&
 			(except == NULL || !uids_contain(except, uid)))
-			sync_put_fetch(session, number, session->condstore ? db_text(resync, row, UID) : NULL,
-						   db_text(resync, row, FLAGS), db_text(resync, row, MODSEQ));
+		{
+			if (wants_flags)
+				sync_put_fetch(session, number, session->condstore ? db_text(resync, row, UID) : NULL,
+							   db_text(resync, row, FLAGS), db_text(resync, row, MODSEQ));
+			else
+				untold = MIN(untold, db_int(resync, row, MODSEQ));
+		}
 	}
+	/* As with expunges: the next answer brings them again, until they are wanted. */
+	box->withheld = untold <= highest;
+	box->told = MIN(box->told, untold - 1);
+	box->cursor = MIN(box->cursor, untold - 1);
 }
 
 /* Asks and tells.  Of anything but SYNC_TOLD the client hears nothing yet. */
@@ -207,6 +219,8 @@ sync_now(Session *session, Expunges expunges)
 {
 	Db		   *db = &session->db;
 
+	if (!notify_wants_messages(session))
+		return SYNC_UNWANTED;
 	sync_queue(session);
 	if (!db_run(db))
 		return db_is_lost(db) ? SYNC_LOST : failed_as_gone(session) ? SYNC_DELETED : SYNC_LATER;
@@ -215,7 +229,7 @@ sync_now(Session *session, Expunges expunges)
 	if (is_behind(db->results[0]))
 		return SYNC_LATER;
 	sync_tell(session, db->results[0], NULL, expunges);
-	return SYNC_TOLD;
+	return notify_fetch(session) ? sync_now(session, expunges) : SYNC_TOLD;
 }
 
 /* The end of the session that cannot go on; nothing if it can */
@@ -242,7 +256,7 @@ finish(Session *session, Expunges expunges, bool done, const char *status,
 		sync = sync_now(session, expunges);
 		if (sync == SYNC_RENEWED && !done)
 			sync_hang_up(session, sync);
-		if (session->condstore && (sync != SYNC_TOLD || session->box.cursor < session->box.told))
+		if (session->condstore && (sync != SYNC_TOLD || session->box.withheld || session->box.cursor < session->box.told))
 		{
 			snprintf(highest, sizeof(highest), "HIGHESTMODSEQ %" PRId64, session->box.cursor);
 			if (code == NULL)

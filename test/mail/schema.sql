@@ -186,6 +186,27 @@ END $$;
 CREATE TRIGGER mw_subscription_of BEFORE INSERT OR UPDATE OF name ON mw_mailbox
 	FOR EACH ROW EXECUTE FUNCTION mw_subscription_of();
 
+-- Who watches a user's mailboxes is woken by modseq if messages change. By these it is if the list does, with the user's
+-- id; and if annotations of the server do, with the id, a blank, and the entry.
+CREATE FUNCTION mw_tell_list() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_notify('mw_list', coalesce(NEW.user_id, OLD.user_id)::text);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER mw_tell_list AFTER INSERT OR DELETE OR UPDATE OF name ON mw_mailbox
+	FOR EACH ROW EXECUTE FUNCTION mw_tell_list();
+CREATE TRIGGER mw_tell_list AFTER INSERT OR DELETE ON mw_subscription
+	FOR EACH ROW EXECUTE FUNCTION mw_tell_list();
+
+CREATE FUNCTION mw_tell_annotation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_notify('mw_annotation',
+		concat(coalesce(NEW.user_id, OLD.user_id), ' ', coalesce(NEW.entry, OLD.entry)));
+	RETURN NULL;
+END $$;
+CREATE TRIGGER mw_tell_annotation AFTER INSERT OR UPDATE OR DELETE ON mw_server_annotation
+	FOR EACH ROW EXECUTE FUNCTION mw_tell_annotation();
+
 -- The thread of a message that arrives in the mailbox, which is locked. It is called for each message of an import: a
 -- generic plan, for each array of ids looks worth a plan of its own, which takes longer than to run it.
 CREATE FUNCTION mw_thread(box bigint, ids text[], about text) RETURNS bigint

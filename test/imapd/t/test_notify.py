@@ -23,7 +23,7 @@ class Notify(unittest.TestCase):
         """The next responses, which nobody has asked for."""
         for pattern in patterns:
             line = self.a.line()
-            self.assertRegex(line, r"^\* %s$" % pattern)
+            self.assertRegex(line, r"(?s)^\* %s$" % pattern)
 
     def quiet(self):
         """All of the notifications that there have been are taken, and have brought nothing: the next is told first."""

@@ -203,14 +203,17 @@ seek_lock(Store *store, const Datum *key, const RowPlace *place,
 	const RowShape *shape = shape_get(rel, TABLE_MAILBOX, NULL);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot;
+	Blocked		blocked;
 	bool		found;
 
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(latest_snapshot());
 	slot->tts_tid = place->tid;
+	blocked_begin(&blocked, store, BLOCKED_MAILBOX, key);
 	found = shape->store == store && !XactReadOnly &&
 		rel->rd_rel->relfilenode == place->file &&
 		lock_row(rel, snapshot, slot);
+	blocked_end(&blocked);
 	if (found)
 	{
 		Datum		found_key[MODSEQ_MAX_KEYS];
@@ -244,6 +247,7 @@ seek_account(Store *store, const Datum *account, bool lock, AccountRow *result)
 	Probe		probe;
 	const RowShape *shape;
 	Datum		found_key[MODSEQ_MAX_KEYS];
+	Blocked		blocked;
 	bool		found;
 
 	if (lock && XactReadOnly)
@@ -253,8 +257,11 @@ seek_account(Store *store, const Datum *account, bool lock, AccountRow *result)
 	if (!begin_seek(&probe, store, TABLE_ACCOUNT))
 		return false;
 	shape = shape_get(probe.rel, TABLE_ACCOUNT, NULL);
+	blocked_begin(&blocked, store, lock ? BLOCKED_ACCOUNT : BLOCKED_NOTHING,
+				  account);
 	found = shape->store == store && probe_find(&probe, account) &&
 		(!lock || lock_row(probe.rel, GetActiveSnapshot(), probe.slot));
+	blocked_end(&blocked);
 	if (found)
 	{
 		bool		copied;

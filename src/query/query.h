@@ -12,6 +12,7 @@
  *	text_table.c	those of whole tables
  *	text_vanished.c	those of the table of vanished UIDs
  *	text.c		the others, and the language that all are written in
+ *	blocked.c	what an error about a lock says
  *	probe.c		rows by their key, straight from an index
  *	planner.c	plans that stay on the indexes that attach() made
  *	omit.c		queries that go without triggers of ours
@@ -223,6 +224,33 @@ extern PlanAccess plan_access(PlanId id);
 extern const char *plan_result(PlanId id);
 extern int	plan_text(Store *store, PlanId id, const char *table, char **text,
 					  Oid params[MODSEQ_MAX_PARAMS]);
+
+/* --- blocked.c --------------------------------------------------------- */
+
+/* What a query may have to wait for */
+typedef enum BlockedBy
+{
+	BLOCKED_NOTHING,
+	BLOCKED_MAILBOX,
+	BLOCKED_ACCOUNT,
+	BLOCKED_MESSAGES,			/* rows of messages of a mailbox */
+	BLOCKED_VANISHED			/* rows of what vanished from it */
+} BlockedBy;
+
+/* While it may wait: what an error about a lock says then */
+typedef struct Blocked
+{
+	BlockedBy	what;
+	const Store *store;
+	const Datum *key;			/* of the mailbox, or account */
+	const char *text;			/* of that; NULL: it can be made of the key */
+	ErrorContextCallback callback;
+} Blocked;
+
+extern void blocked_begin(Blocked *blocked, const Store *store,
+						  BlockedBy what, const Datum *key);
+extern void blocked_end(const Blocked *blocked);
+extern BlockedBy blocked_by(PlanId id);
 
 /* --- probe.c ----------------------------------------------------------- */
 

@@ -423,6 +423,7 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 	int			security;
 	StorePlan  *plan;
 	StorePlan	use;
+	Blocked		blocked;
 	Oid			types[MODSEQ_MAX_PARAMS];
 	uint64		rows;
 
@@ -444,7 +445,9 @@ plan_execute(Store *store, PlanId id, Datum *params, PlanMode mode)
 		SPI_keepplan(use.spi);
 		plan->spi = use.spi;
 	}
+	blocked_begin(&blocked, store, blocked_by(id), params);
 	rows = run_plan(store, id, &use, params, mode);
+	blocked_end(&blocked);
 	SetUserIdAndSecContext(user, security);
 	return rows;
 }

@@ -81,6 +81,8 @@ store_key_column(Store *store, const Column *column, KeyColumn *key)
 	Oid			relid = store->table[TABLE_MAILBOX].relid;
 	TypeCacheEntry *typcache;
 	Oid			type;			/* perhaps a domain */
+	Oid			output;
+	bool		isvarlena;
 	char		kind;
 
 	get_atttypetypmodcoll(relid, get_attnum(relid, column->name),
@@ -102,6 +104,8 @@ store_key_column(Store *store, const Column *column, KeyColumn *key)
 	fmgr_info_cxt(btree_equality(typcache), &key->eq, store->context);
 	fmgr_info_cxt(typcache->cmp_proc, &key->cmp, store->context);
 	fmgr_info_cxt(typcache->hash_proc, &key->hash, store->context);
+	getTypeOutputInfo(key->type, &output, &isvarlena);
+	fmgr_info_cxt(output, &key->output, store->context);
 }
 
 /*

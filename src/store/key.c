@@ -14,7 +14,6 @@
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "utils/datum.h"
-#include "utils/lsyscache.h"
 
 /* --- mailbox keys ------------------------------------------------------ */
 
@@ -101,15 +100,41 @@ key_as_text(const KeyColumn *columns, int n, const Datum *values)
 	initStringInfo(&buf);
 	for (int i = 0; i < n; i++)
 	{
-		Oid			output;
-		bool		isvarlena;
+		FmgrInfo   *output = unconstify(FmgrInfo *, &columns[i].output);
 
-		getTypeOutputInfo(columns[i].type, &output, &isvarlena);
 		appendStringInfo(&buf, "%s%s", i == 0 ? "(" : ", ",
-						 OidOutputFunctionCall(output, values[i]));
+						 OutputFunctionCall(output, values[i]));
 	}
 	appendStringInfoString(&buf, n == 0 ? "()" : ")");
 	return buf.data;
+}
+
+/*
+ * Can the text of a key be had without a look into a catalog, and from what is
+ * in memory?
+ */
+static bool
+text_is_plain(const KeyColumn *columns, int n, const Datum *values)
+{
+	for (int i = 0; i < n; i++)
+		switch (columns[i].type)
+		{
+			case INT2OID:
+			case INT4OID:
+			case INT8OID:
+			case UUIDOID:
+				break;
+			case TEXTOID:
+			case VARCHAROID:
+			case BPCHAROID:
+				if (VARATT_IS_EXTENDED(DatumGetPointer(values[i])) &&
+					!VARATT_IS_SHORT(DatumGetPointer(values[i])))
+					return false;
+				break;
+			default:
+				return false;
+		}
+	return true;
 }
 
 /*
@@ -164,6 +189,12 @@ key_text(const Store *store, const Datum *values)
 	return key_as_text(store->key, store->nkeys, values);
 }
 
+bool
+key_text_is_plain(const Store *store, const Datum *values)
+{
+	return text_is_plain(store->key, store->nkeys, values);
+}
+
 /* --- accounts ---------------------------------------------------------- */
 
 /*
@@ -201,6 +232,12 @@ char *
 account_text(const Store *store, const Datum *account)
 {
 	return key_as_text(store->account_key, store->naccounts, account);
+}
+
+bool
+account_text_is_plain(const Store *store, const Datum *account)
+{
+	return text_is_plain(store->account_key, store->naccounts, account);
 }
 
 /* --- keys of messages -------------------------------------------------- */

@@ -133,6 +133,7 @@ typedef struct KeyColumn
 	FmgrInfo	eq;				/* what is equal in it */
 	FmgrInfo	cmp;			/* its order: the order of locking */
 	FmgrInfo	hash;
+	FmgrInfo	output;
 } KeyColumn;
 
 /* Counts the changes of what a store depends on; it stays when that goes */
@@ -422,6 +423,7 @@ extern int	account_compare(const Store *store, const Datum *a,
 extern uint32 account_hash(const Store *store, const Datum *account);
 extern Datum *account_copy(const Store *store, const Datum *account);
 extern char *account_text(const Store *store, const Datum *account);
+extern bool account_text_is_plain(const Store *store, const Datum *account);
 extern int64 row_int64(Datum datum, Oid type);
 extern bool row_get_int64(HeapTuple tuple, TupleDesc desc, AttrNumber attnum,
 						  Oid type, int64 *value);
@@ -441,6 +443,7 @@ extern int	key_compare(const Store *store, const Datum *a, const Datum *b);
 extern uint32 key_hash(const Store *store, const Datum *key);
 extern Datum *key_copy(const Store *store, const Datum *key);
 extern char *key_text(const Store *store, const Datum *key);
+extern bool key_text_is_plain(const Store *store, const Datum *key);
 extern bool row_get_message_key(const RowShape *shape, HeapTuple tuple,
 								TupleDesc desc, Datum *key);
 extern bool row_same_message_key(const RowShape *shape, HeapTuple old,

@@ -98,6 +98,7 @@ BEGIN
 	PERFORM wait_for_attach(store);
 	s := find_store(store);
 	PERFORM refuse_stranger(array_remove(ARRAY[s.vanished, s.departed], NULL), 'modseq.compact()');
+	PERFORM note_compaction(s.vanished);
 	IF is_distributed(store) THEN
 		RETURN compact_shards(s, older_than, changes_older_than);
 	END IF;

@@ -14,6 +14,7 @@
  *	write.c		the mailbox lock, and what is judged under it
  *	incarnation.c	recovered(), and what was lost
  *	uidvalidity.c	handing out UIDVALIDITY values
+ *	locks.c		who holds the locks of rows, and how large a table is
  *	owner.c		functions that run as the owner of a store
  *	token.c		states, as texts that clients keep
  *	state.c		accounts: their states, and who may see them

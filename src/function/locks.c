@@ -112,7 +112,7 @@ find_columns(LockedRows *rows, ArrayType *names)
 static Datum
 key_of_row(const LockedRows *rows, HeapTuple row)
 {
-	Datum		text[MODSEQ_MAX_KEYS * 2];
+	Datum		part[MODSEQ_MAX_KEYS * 2];
 	bool		isnull[MODSEQ_MAX_KEYS * 2];
 	int			lower = 1;
 
@@ -123,12 +123,12 @@ key_of_row(const LockedRows *rows, HeapTuple row)
 										 &isnull[i]);
 
 		if (!isnull[i])
-			text[i] = CStringGetTextDatum(OidOutputFunctionCall(rows->output[i],
+			part[i] = CStringGetTextDatum(OidOutputFunctionCall(rows->output[i],
 																value));
 	}
 	if (rows->n == 0)
 		return PointerGetDatum(construct_empty_array(TEXTOID));
-	return PointerGetDatum(construct_md_array(text, isnull, 1,
+	return PointerGetDatum(construct_md_array(part, isnull, 1,
 											  (int *) &rows->n, &lower,
 											  TEXTOID, -1, false,
 											  TYPALIGN_INT));
@@ -171,9 +171,10 @@ see_row(const LockedRows *rows, HeapTuple row, Buffer buffer)
 		return;
 	if ((infomask & HEAP_XMAX_IS_MULTI) != 0)
 	{
+		bool		no_update = HEAP_XMAX_IS_LOCKED_ONLY(infomask);
 		MultiXactMember *members;
 		int			n = GetMultiXactIdMembers(xmax, &members, false,
-											  HEAP_XMAX_IS_LOCKED_ONLY(infomask));
+											  no_update);
 
 		for (int i = 0; i < n; i++)
 			if (members[i].status != MultiXactStatusForKeyShare)

@@ -55,7 +55,7 @@ tell_blocked(void *arg)
 
 	if (!is_about_lock())
 		return;
-	key = blocked->text != NULL ? blocked->text : text_of_key(blocked);
+	key = blocked->name != NULL ? blocked->name : text_of_key(blocked);
 	switch (blocked->what)
 	{
 		case BLOCKED_NOTHING:
@@ -93,12 +93,12 @@ blocked_begin(Blocked *blocked, const Store *store, BlockedBy what,
 		return;
 	blocked->store = store;
 	blocked->key = key;
-	blocked->text = NULL;
+	blocked->name = NULL;
 
 	/* No catalog may be read while an error is reported */
 	if (!(what == BLOCKED_ACCOUNT ? account_text_is_plain(store, key) :
 		  key_text_is_plain(store, key)))
-		blocked->text = text_of_key(blocked);
+		blocked->name = text_of_key(blocked);
 	blocked->callback.callback = tell_blocked;
 	blocked->callback.arg = blocked;
 	blocked->callback.previous = error_context_stack;
@@ -111,8 +111,8 @@ blocked_end(const Blocked *blocked)
 	if (blocked->what == BLOCKED_NOTHING)
 		return;
 	error_context_stack = blocked->callback.previous;
-	if (blocked->text != NULL)
-		pfree(unconstify(char *, blocked->text));
+	if (blocked->name != NULL)
+		pfree(unconstify(char *, blocked->name));
 }
 
 /*

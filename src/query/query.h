@@ -243,7 +243,7 @@ typedef struct Blocked
 	BlockedBy	what;
 	const Store *store;
 	const Datum *key;			/* of the mailbox, or account */
-	const char *text;			/* of that; NULL: it can be made of the key */
+	const char *name;			/* that as text; NULL: can be made of it then */
 	ErrorContextCallback callback;
 } Blocked;
 

@@ -286,6 +286,7 @@ CREATE FUNCTION modseq_internal.attach(
 	mailbox_properties name[],
 	changes text,
 	notify boolean,
+	vanished_keep interval,
 	reset name[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
@@ -315,7 +316,7 @@ BEGIN
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
 		message_flags, message_expunged, message_key,
 		flag_message, flag_mailbox, flag_uid, flag_columns, changes, notify,
-		account, before.account_table, before.departed, email, thread, mailbox_properties);
+		account, before.account_table, before.departed, email, thread, mailbox_properties, vanished_keep);
 	replaced := before;
 	before := reset_options(before, store, reset);
 	store := keep_tables(store, before, reset);
@@ -422,6 +423,7 @@ CREATE FUNCTION modseq.attach(
 	mailbox_properties name[] DEFAULT NULL,
 	changes text DEFAULT NULL,
 	notify boolean DEFAULT NULL,
+	vanished_keep interval DEFAULT NULL,
 	reset name[] DEFAULT NULL)
 RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_attach';
@@ -443,7 +445,8 @@ COMMENT ON FUNCTION modseq.attach IS
 	'mailbox and the mod-sequence; or log, for a column of the vanished table that says which messages changed, so '
 	'that no index needs to be written when flags change. notify: send a notification on channel '
 	'modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised, and for each key that a mailbox lost (not '
-	'from prepared transactions). Of a '
+	'from prepared transactions). vanished_keep: vanished rows fold into one, as by modseq.compact(), when they are older '
+	'than that, 30 days if it is not given, as others are written; never by themselves if it is 1000 years or more. Of a '
 	'store that is attached already it repairs what is missing, and follows a new owner of the message table; '
 	'tables and options that are not given keep their values, but for those that reset names. Locks the tables '
 	'against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default, '

@@ -103,7 +103,8 @@ BEGIN
 		RETURN compact_shards(s, older_than, changes_older_than);
 	END IF;
 	EXECUTE expand_template(s, 'LOCK TABLE {vanished} IN SHARE UPDATE EXCLUSIVE MODE');
-	-- Not what this transaction has written: a message may yet come back
+	-- Not what this transaction has written: a message may yet come back. And not what somebody has locked, who may fold
+	-- it himself (src/ledger/fold.c), and then wait for what we have locked.
 	EXECUTE expand_template(s, '
 		WITH horizon AS (
 			SELECT {v.key}, max(v.modseq) AS modseq
@@ -116,7 +117,12 @@ BEGIN
 			-- What was lost with another incarnation must be told for ever, and a row can tell of one
 			WHERE {v.any} AND v.lost IS NULL
 			ORDER BY {v.key}, v.modseq
-			FOR UPDATE OF v),
+			FOR UPDATE OF v SKIP LOCKED),
+		merged AS MATERIALIZED (
+			SELECT {old.key}, old.modseq
+			FROM (
+				SELECT old.*, max(old.modseq) OVER (PARTITION BY {old.key}) AS {_last} FROM old) AS old
+			WHERE old.modseq < old.{_last}),
 		fold AS MATERIALIZED (
 			SELECT {old.key}, max(old.modseq) AS modseq, modseq.uidset_agg(old.uids) AS uids
 			FROM old
@@ -129,13 +135,13 @@ BEGIN
 			RETURNING v.uids OPERATOR(modseq.=) fold.uids AS same),
 		gone AS (
 			DELETE FROM {vanished} v
-			USING fold
-			WHERE {v=fold} AND v.modseq < fold.modseq AND {v.unlogged} AND v.lost IS NULL
+			USING merged
+			WHERE {v=merged} AND v.modseq = merged.modseq AND {v.unlogged}
 			RETURNING v.modseq),
 		emptied AS (
 			UPDATE {vanished} v SET uids = ''''
-			FROM fold
-			WHERE {v=fold} AND v.modseq < fold.modseq AND NOT {v.unlogged} AND {v.any} AND v.lost IS NULL)
+			FROM merged
+			WHERE {v=merged} AND v.modseq = merged.modseq AND NOT {v.unlogged})
 		SELECT (SELECT count(*) FROM gone),
 			(SELECT count(*) FROM kept WHERE same) = (SELECT count(*) FROM fold)')
 		INTO folded, sound USING older_than;
@@ -169,8 +175,8 @@ COMMENT ON FUNCTION modseq.compact(regclass, interval, interval) IS
 	'into one, and returns how many rows it removed. No UID is forgotten: a client that has seen the mod-sequence '
 	'of that row, or a later one, still gets an exact answer; one that has not gets every UID that vanished up to '
 	'it, as RFC 7162 section 3.2.6 asks. What is left is at most a range for each live message and one more. '
-	'Writers and readers go on; two calls for one store wait for each other (SHARE UPDATE EXCLUSIVE on the '
-	'vanished table). Counters that are remembered beside the mailbox table go where no message is left, under the '
+	'Writers and readers go on; rows that somebody has locked, as who folds them, are left for the next time; two calls '
+	'for one store wait for each other (SHARE UPDATE EXCLUSIVE on the vanished table). Counters that are remembered beside the mailbox table go where no message is left, under the '
 	'mailbox lock, unless policies hide rows from the owner. In a store with accounts, what departed before '
 	'changes_older_than is forgotten, but of accounts that somebody is writing to: to states from before then, email_changes() '
 	'and its like answer too_old. For the owner of the store. Errors: 22004, 22023 for a '

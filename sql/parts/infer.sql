@@ -257,6 +257,7 @@ BEGIN
 	END IF;
 	store.changes := coalesce(store.changes, before.changes);
 	store.notify := coalesce(store.notify, before.notify);
+	store.vanished_keep := coalesce(store.vanished_keep, before.vanished_keep);
 	RETURN keep_accounts(store, before);
 END
 $$;

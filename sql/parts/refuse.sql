@@ -47,6 +47,11 @@ BEGIN
 			ERRCODE = 'invalid_parameter_value',
 			HINT = 'They are found by an index on mod-sequences, or logged in the vanished table.';
 	END IF;
+	IF store.vanished_keep < '0' THEN
+		RAISE 'option vanished_keep must not be negative' USING
+			ERRCODE = 'invalid_parameter_value',
+			HINT = 'Give ''0'' to have rows fold at once, or ''1000 years'' to have none fold by itself.';
+	END IF;
 	IF store.mailbox_uidnext IS NOT NULL AND store.mailbox_last_uid IS NOT NULL THEN
 		RAISE 'options mailbox_uidnext and mailbox_last_uid exclude each other' USING
 			ERRCODE = 'invalid_parameter_value',

@@ -35,7 +35,8 @@ CREATE TYPE modseq_internal.store AS (
 	departed regclass,
 	email name,
 	thread name,
-	mailbox_properties name[]);
+	mailbox_properties name[],
+	vanished_keep interval);
 COMMENT ON TYPE modseq_internal.store IS
 	'A store, as the functions behind attach() and check() pass it to each other: the columns of view '
 	'modseq.stores.';
@@ -154,6 +155,25 @@ COMMENT ON FUNCTION modseq_internal.store_options IS
 	'The options of a store as they stand in the arguments of its trigger. Of several triggers on one table it is the '
 	'first, as for the functions in C.';
 
+-- As src/store/options.c reads it, too
+CREATE FUNCTION modseq_internal.seconds_as_interval(seconds text) RETURNS interval
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT CASE
+		WHEN seconds IS NULL THEN interval '30 days'
+		WHEN seconds !~ '^[0-9]{1,11}(\.[0-9]+)?$' THEN NULL
+		WHEN seconds::numeric >= 31557600000 THEN interval '1000 years'
+		ELSE justify_hours(make_interval(secs => seconds::float8)) END
+$$;
+COMMENT ON FUNCTION modseq_internal.seconds_as_interval IS
+	'The interval in option vanished_keep; the default where a store has none, NULL if it is not valid.';
+
+CREATE FUNCTION modseq_internal.interval_as_seconds(value interval) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT trim_scale(least(extract(epoch FROM value), 31557600000))::text WHERE value <> interval '30 days'
+$$;
+COMMENT ON FUNCTION modseq_internal.interval_as_seconds IS
+	'What option vanished_keep has for it, a thousand years at most; NULL for the default.';
+
 CREATE VIEW modseq_internal.every_store AS
 	SELECT t.tgrelid::regclass AS message,
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'mailbox') AS mailbox,
@@ -185,7 +205,8 @@ CREATE VIEW modseq_internal.every_store AS
 		modseq_internal.table_of_store(t.tgrelid, o ->> 'departed') AS departed,
 		(o ->> 'email')::name AS email,
 		(o ->> 'thread')::name AS thread,
-		modseq_internal.option_names(o ->> 'mailbox_properties') AS mailbox_properties
+		modseq_internal.option_names(o ->> 'mailbox_properties') AS mailbox_properties,
+		modseq_internal.seconds_as_interval(o ->> 'vanished_keep') AS vanished_keep
 	FROM (
 		-- Of several triggers on one table the first, as for the functions in C
 		SELECT DISTINCT ON (tgrelid) tgrelid, oid

@@ -21,7 +21,8 @@
  *	counter.c	the mailbox lock; handing out mod-sequences
  *	settle.c	writing them, when the statement is over
  *	uid.c		handing out UIDs, and judging those that were chosen
- *	vanished.c	the table of vanished UIDs
+ *	fold.c		old rows of the table of vanished UIDs become one
+ *	vanished.c	that table
  *	changes.c	the log of changes, which is in it
  *	unused.c	UIDs below UIDNEXT that no message has had
  *	deserted.c	messages that a renamed mailbox has left behind
@@ -713,6 +714,10 @@ extern void flagged_lock(List *mailboxes);
 #define BLOCK_BITS	4
 #define BLOCK_SIZE	(INT64CONST(1) << BLOCK_BITS)
 #define BLOCK_END(modseq)	((modseq) | (BLOCK_SIZE - 1))
+
+/* --- fold.c ------------------------------------------------------------ */
+
+extern void fold_if_due(Store *store, Mailbox *mailbox, int64 value);
 
 /* --- vanished.c -------------------------------------------------------- */
 

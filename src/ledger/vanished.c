@@ -8,6 +8,9 @@
  * corresponding UID").  A client that has seen everything up to n needs the
  * union of the rows above n.
  *
+ * Rows that are old become one, which is done as others are appended: see
+ * fold.c.
+ *
  * Where a store logs changes, its rows also say which UIDs changed, and some
  * say nothing else: see changes.c.
  *
@@ -201,6 +204,7 @@ vanished_append(Store *store, Mailbox *mailbox)
 	SPI_finish();
 	work->appended = value;
 	counter_used(mailbox, value);
+	fold_if_due(store, mailbox, value);
 }
 
 /* Adds the UIDs in the rows of SPI_tuptable; returns the last mod-sequence */

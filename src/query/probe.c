@@ -167,15 +167,21 @@ sees_row(Probe *probe)
 	return false;
 }
 
-/* Goes to the key, for the first that there is */
-static bool
-probe_first(Probe *probe, const Datum *key, ProbeFor what)
+/* As the table's owner, whose code an operator class may be */
+static void
+become_owner(const Probe *probe, Oid *user, int *security)
+{
+	GetUserIdAndSecContext(user, security);
+	SetUserIdAndSecContext(probe->rel->rd_rel->relowner,
+						   *security | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+/* The scan begins anew, with the entries of that key */
+static void
+go_to_key(Probe *probe, const Datum *key)
 {
 	const KeyColumn *columns = probe->columns;
 	ScanKeyData keys[MODSEQ_MAX_KEYS];
-	bool		found;
-	Oid			user;
-	int			security;
 
 	for (int i = 0; i < probe->nkeys; i++)
 	{
@@ -186,13 +192,20 @@ probe_first(Probe *probe, const Datum *key, ProbeFor what)
 									   columns[i].opcintype,
 									   columns[i].collation, eq, key[i]);
 	}
-
-	/* As the table's owner, whose code an operator class may be */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(probe->rel->rd_rel->relowner,
-						   security | SECURITY_LOCAL_USERID_CHANGE);
-	probe->scan->xs_want_itup = what == FOR_SIGHT;	/* keeps the pin */
 	index_rescan(probe->scan, keys, probe->nkeys, NULL, 0);
+}
+
+/* Goes to the key, for the first that there is */
+static bool
+probe_first(Probe *probe, const Datum *key, ProbeFor what)
+{
+	bool		found;
+	Oid			user;
+	int			security;
+
+	become_owner(probe, &user, &security);
+	probe->scan->xs_want_itup = what == FOR_SIGHT;	/* keeps the pin */
+	go_to_key(probe, key);
 	if (what == FOR_ENTRY)
 		found = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
 	else if (what == FOR_SIGHT)
@@ -223,6 +236,44 @@ bool
 probe_meets(Probe *probe, const Datum *key)
 {
 	return probe_first(probe, key, FOR_ENTRY);
+}
+
+/* probe_rows: all rows with that key follow, in the order of the index */
+void
+probe_rows(Probe *probe, const Datum *key)
+{
+	Oid			user;
+	int			security;
+
+	become_owner(probe, &user, &security);
+	probe->scan->xs_want_itup = false;
+	go_to_key(probe, key);
+	SetUserIdAndSecContext(user, security);
+}
+
+/*
+ * probe_next_row: the next of them that the snapshot sees, in probe->slot
+ *
+ * Looks at no more than *entries of the index, which it counts down: those of
+ * rows that are gone stay there as long as somebody can see them.  False if
+ * there is no other row, or none was met so far.
+ */
+bool
+probe_next_row(Probe *probe, int *entries)
+{
+	bool		found = false;
+	Oid			user;
+	int			security;
+
+	become_owner(probe, &user, &security);
+	while (!found && *entries > 0 &&
+		   index_getnext_tid(probe->scan, ForwardScanDirection) != NULL)
+	{
+		(*entries)--;
+		found = index_fetch_heap(probe->scan, probe_slot(probe));
+	}
+	SetUserIdAndSecContext(user, security);
+	return found;
 }
 
 /* probe_end: keeps the locks */

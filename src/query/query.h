@@ -89,6 +89,7 @@ typedef enum PlanId
 	PLAN_FIND_CHANGED,
 	PLAN_UNITE_CHANGED,
 	PLAN_FOLD_CHANGED,
+	PLAN_FOLD_VANISHED,
 	PLAN_RECALL_ALL_VANISHED,
 	PLAN_RECALL_VANISHED,
 	PLAN_RENAME_VANISHED,
@@ -273,6 +274,8 @@ extern TupleTableSlot *probe_slot(Probe *probe);
 extern bool probe_find(Probe *probe, const Datum *key);
 extern bool probe_sees(Probe *probe, const Datum *key);
 extern bool probe_meets(Probe *probe, const Datum *key);
+extern void probe_rows(Probe *probe, const Datum *key);
+extern bool probe_next_row(Probe *probe, int *entries);
 extern void probe_end(Probe *probe);
 extern bool probe_key(Store *store, TableRole role, const Datum *key);
 

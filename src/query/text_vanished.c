@@ -168,6 +168,36 @@ const QueryText vanished_queries[PLAN_IDS] = {
 		" WHERE NOT s.bare OR s.modseq {=} f.modseq))"
 	},
 
+	/*
+	 * Rows with vanished UIDs become one, the last of them; one that says
+	 * what changed, too, stays for that.  Those that somebody has locked are
+	 * left alone, and so is what was lost: see fold.c.
+	 */
+	[PLAN_FOLD_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "",
+		"key first last",
+		"WITH old AS MATERIALIZED ("
+		" SELECT v.modseq, v.uids, {v.unlogged} AS bare"
+		" FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {>=} {$first} AND v.modseq {<=} {$last}"
+		" AND {v.any} AND v.lost IS NULL"
+		" FOR UPDATE SKIP LOCKED),"
+		" fold AS MATERIALIZED ("
+		" SELECT pg_catalog.max(o.modseq) AS modseq,"
+		" modseq.uidset_agg(o.uids) AS uids"
+		" FROM old AS o HAVING pg_catalog.count(*) {>} 1),"
+		" gone AS ("
+		" DELETE FROM {vanished} AS v"
+		" WHERE {v=$key} AND v.modseq {=} ANY (ARRAY("
+		"SELECT o.modseq FROM old AS o, fold AS f"
+		" WHERE o.bare AND o.modseq {<} f.modseq)))"
+		" UPDATE {vanished} AS v SET uids ="
+		" CASE WHEN v.modseq {=} f.modseq THEN f.uids ELSE '' END"
+		" FROM fold AS f"
+		" WHERE {v=$key} AND v.modseq {=} ANY (ARRAY("
+		"SELECT o.modseq FROM old AS o, fold AS f"
+		" WHERE NOT o.bare OR o.modseq {=} f.modseq))"
+	},
+
 	/* These lock rows by mod-sequence, as compact() does */
 	[PLAN_RENAME_VANISHED] = {TABLE_VANISHED, ACCESS_INDEX, "", "key new_key",
 		"UPDATE {vanished} AS v SET ({key}) = ROW ({$new_key}) WHERE {v=$key}"

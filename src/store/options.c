@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(modseq_option_names);
 PG_FUNCTION_INFO_V1(modseq_trigger_options);
@@ -55,7 +56,8 @@ typedef enum OptionKind
 	OPTION_COLUMNS,				/* an array of names: List of strings */
 	OPTION_NAME,				/* a qualified name: string */
 	OPTION_ACCOUNT,				/* an array of columns: the account's key */
-	OPTION_SWITCH				/* true, if it is there: bool */
+	OPTION_SWITCH,				/* true, if it is there: bool */
+	OPTION_SECONDS				/* a number of them: microseconds */
 } OptionKind;
 
 typedef struct Option
@@ -92,11 +94,19 @@ static const Option known_options[] = {
 	{"flag_columns", OPTION_COLUMNS, offsetof(Store, flag_columns)},
 	{"changes", OPTION_SWITCH, offsetof(Store, logs)},
 	{"notify", OPTION_SWITCH, offsetof(Store, notify)},
+	{"vanished_keep", OPTION_SECONDS, offsetof(Store, vanished_keep)},
 	{"account", OPTION_ACCOUNT, offsetof(Store, table[TABLE_ACCOUNT])},
 	{"email", OPTION_COLUMN, offsetof(Store, email)},
 	{"thread", OPTION_COLUMN, offsetof(Store, thread)},
 	{"mailbox_properties", OPTION_COLUMNS, offsetof(Store, properties)}
 };
+
+/* Where attach() has not been told how long, as in stores of version 1.0 */
+#define DEFAULT_VANISHED_KEEP	(30 * USECS_PER_DAY)
+
+/* A thousand years, and a digit more than they have: nobody waits for that */
+#define EVER_SECONDS	31557600000.0
+#define SECONDS_DIGITS	11
 
 /*
  * The next element of an array's text, which *text becomes what follows.  NULL
@@ -191,6 +201,24 @@ parse_key(Column *key, List *names)
 	return list_length(names);
 }
 
+/* As modseq_internal.seconds_as_interval() reads it, too */
+static int64
+parse_seconds(const Store *store, const char *option, const char *value)
+{
+	size_t		digits = strspn(value, "0123456789");
+	const char *rest = value + digits;
+	double		seconds;
+
+	if (*rest == '.' && rest[1] != '\0')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	if (digits == 0 || digits > SECONDS_DIGITS || *rest != '\0')
+		store_out_of_date(store->message_relid, _("Its %s is not valid."),
+						  option);
+	seconds = strtod(value, NULL);
+	return seconds >= EVER_SECONDS ? VANISHED_KEEP_EVER :
+		(int64) (seconds * USECS_PER_SEC);
+}
+
 static void
 parse_option(Store *store, const Option *option, const char *value)
 {
@@ -230,6 +258,9 @@ parse_option(Store *store, const Option *option, const char *value)
 			break;
 		case OPTION_SWITCH:
 			*((bool *) field) = true;
+			break;
+		case OPTION_SECONDS:
+			*((int64 *) field) = parse_seconds(store, option->name, value);
 			break;
 	}
 }
@@ -369,6 +400,7 @@ option_table(const char *option)
 void
 options_parse(Store *store, char **options, int n)
 {
+	store->vanished_keep = DEFAULT_VANISHED_KEEP;
 	for (int i = 0; i < n; i++)
 		for (size_t k = 0; k < lengthof(known_options); k++)
 		{

@@ -59,6 +59,9 @@ is_uid(int64 uid)
 /* RFC 7162 section 7: mod-sequences are 63 bits wide */
 #define MODSEQ_MAX			PG_INT64_MAX
 
+/* Vanished rows do not fold by themselves */
+#define VANISHED_KEEP_EVER	PG_INT64_MAX
+
 /* The tables of a store */
 typedef enum TableRole
 {
@@ -213,6 +216,8 @@ typedef struct Store
 	List	   *flag_columns;	/* names; NIL: every column counts */
 	bool		logs;			/* do vanished rows say what changed, too? */
 	bool		notify;			/* send a notification at commit? */
+	int64		vanished_keep;	/* vanished rows fold after so many
+								 * microseconds, or VANISHED_KEEP_EVER */
 	bool		has_accounts;	/* if not, nothing of what follows is there */
 	int			naccounts;		/* columns of the account's key; 0: there is
 								 * one account for the store */

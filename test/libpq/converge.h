@@ -59,6 +59,7 @@ typedef struct Options
 	bool		foreign_keys;
 	bool		in_mailbox;		/* the counters, rather than beside it */
 	bool		log;			/* changes, instead of an index */
+	bool		fold;			/* vanished rows, as soon as may be */
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
 	SoftDelete	soft_delete;

@@ -267,12 +267,13 @@ attach(Client *client)
 		snprintf(flag, sizeof(flag), ", flag => 'mw_mail_flag', flag_message => '{mail_id%s}',"
 				 " message_key => '{%s%s}'", TENANT(",tenant"), FLAG_KEY, TENANT(",tenant"));
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
-			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s%s%s)",
+			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s%s%s%s)",
 			 options.in_mailbox ? "mailbox" : "beside", options.log ? "log" : "index", flag,
 			 options.accounts ? ", account => '{acct}', thread => 'thread', email => " : "",
 			 !options.accounts ? "" : options.shared ? "'msg'" : "'id'",
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",
-			 options.soft_delete ? ", message_expunged => 'gone'" : "");
+			 options.soft_delete ? ", message_expunged => 'gone'" : "",
+			 options.fold ? ", vanished_keep => '5 ms'" : "");
 	must(client, sql);
 }
 

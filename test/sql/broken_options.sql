@@ -73,6 +73,11 @@ ROLLBACK;
 SELECT with_options('nothing');
 SELECT * FROM modseq.check('mail');
 
+-- How long what vanished is kept: seconds
+SELECT o, with_options('vanished_keep=' || o)
+FROM unnest(ARRAY['', '0', '1.5', '.5', '1.', '1e3', '-1', ' 1', '30 days', '99999999999', '100000000000', 'Infinity', 'nan']) AS o;
+SELECT with_options('vanished_keep');
+
 -- Triggers of the vanished table that keep what has vanished from being remembered
 CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER cancel BEFORE INSERT ON mail_vanished FOR EACH ROW EXECUTE FUNCTION cancel();

@@ -1,6 +1,6 @@
 /*
  * compact(): old vanished rows, folded into one a mailbox; and of accounts, what
- * departed long ago is forgotten.
+ * departed long ago is forgotten. compact_all(): the same for all stores.
  */
 
 CREATE FUNCTION modseq_internal.refuse_fold(store modseq_internal.store) RETURNS void
@@ -182,3 +182,61 @@ COMMENT ON FUNCTION modseq.compact(regclass, interval, interval) IS
 	'and its like answer too_old. For the owner of the store. Errors: 22004, 22023 for a '
 	'negative interval, 55000 if the table is not attached, 42501, 27000 if a trigger changes what is folded, 40001 in '
 	'REPEATABLE READ or SERIALIZABLE.';
+
+CREATE FUNCTION modseq_internal.own_stores() RETURNS regclass[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT coalesce(array_agg(s.message ORDER BY s.message), '{}')
+	FROM modseq.stores s JOIN pg_class c ON c.oid = s.message
+	WHERE pg_has_role(c.relowner, 'USAGE')
+$$;
+COMMENT ON FUNCTION modseq_internal.own_stores IS
+	'The message tables of the stores whose owner the caller is, or has the rights of.';
+
+CREATE FUNCTION modseq_internal.compact_or_warn(message regclass, older_than interval, changes_older_than interval)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	s modseq_internal.store;
+	name text;
+	problem text;
+	reason text;
+	help text;
+BEGIN
+	SELECT * INTO s FROM store_of(message);
+	-- Dropped, or detached, since they were listed
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	name := qualified_name(message);
+	PERFORM modseq.compact(message, coalesce(older_than, s.vanished_keep, seconds_as_interval(NULL)), changes_older_than);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, reason = PG_EXCEPTION_DETAIL, help = PG_EXCEPTION_HINT;
+	RAISE WARNING 'store % could not be compacted', coalesce(name, message::text) USING
+		DETAIL = concat_ws(' ', SQLSTATE || ': ' || problem || '.', nullif(reason, '')),
+		HINT = coalesce(nullif(help, ''), 'The other stores are. Call modseq.compact() for this one when it is mended.');
+END
+$$;
+COMMENT ON FUNCTION modseq_internal.compact_or_warn IS
+	'modseq.compact(), with a warning in place of an error.';
+
+-- Its transactions end in between, so it can have no settings of its own: all names are qualified
+CREATE PROCEDURE modseq.compact_all(older_than interval DEFAULT NULL, changes_older_than interval DEFAULT '60 days')
+LANGUAGE plpgsql AS $$
+DECLARE
+	message pg_catalog.regclass;
+BEGIN
+	IF older_than IS NOT NULL THEN
+		PERFORM modseq_internal.refuse_interval('older_than', older_than);
+	END IF;
+	PERFORM modseq_internal.refuse_interval('changes_older_than', changes_older_than);
+	FOREACH message IN ARRAY modseq_internal.own_stores() LOOP
+		PERFORM modseq_internal.compact_or_warn(message, older_than, changes_older_than);
+		COMMIT;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE modseq.compact_all IS
+	'modseq.compact() for all stores whose owner the caller is, or has the rights of, as a superuser has; for each as its '
+	'owner, and in a transaction of its own, so that no lock outlasts its store. older_than: null, the default, is what '
+	'each store has as vanished_keep. A store that fails is a WARNING, with the error in its detail, and does not keep the '
+	'others from it. Errors: 22004, 22023 for a negative interval, 2D000 in a transaction block or in a function.';

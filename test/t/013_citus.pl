@@ -11,78 +11,19 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use JSON::PP;
-use Time::HiRes qw(usleep);
 use ModseqTest;
+use ModseqTest::Citus;
 use ModseqTest::Client;
 
-my $seconds = $ENV{CITUS_SECONDS} // 15;	# of load
+my $seconds = $ENV{CITUS_SECONDS} || 15;	# of load
 my $accounts = 12;
 my $store = q('mw.mail');
 
 # --- servers
 
-my %node;
-my @names = qw(coordinator worker1 worker2 worker3);
+my ($coordinator, $worker1, $worker2, $worker3) = start_citus('', qw(coordinator worker1 worker2 worker3));
+my @workers = ($worker1, $worker2);
 
-sub citus_server
-{
-	my ($name) = @_;
-	my $node = new_server($name, <<'CONF');
-wal_level = logical
-max_connections = 100
-max_prepared_transactions = 100
-max_worker_processes = 20
-max_wal_senders = 20
-max_replication_slots = 20
-max_logical_replication_workers = 16
-CONF
-	$node->start;
-	return $node;
-}
-
-$node{coordinator} = citus_server('coordinator');
-# It says that it must be preloaded, if it is there
-my (undef, undef, $error) = $node{coordinator}->psql('postgres', 'CREATE EXTENSION citus');
-if ($error !~ /shared_preload_libraries/)
-{
-	plan skip_all => 'Citus is not installed';
-}
-$node{$_} = citus_server($_) foreach @names[1 .. 3];
-# Late minor versions have a list of those that may decode the WAL, as splits of shards do
-my $plugins = sql($node{coordinator}, "SELECT current_setting('output_plugin_libraries', true)");
-foreach my $name (@names)
-{
-	my $node = $node{$name};
-
-	$node->append_conf('postgresql.conf', <<"CONF");
-shared_preload_libraries = 'citus'
-citus.node_conninfo = 'sslmode=disable'
-citus.local_hostname = '@{[ $node->host ]}'
-citus.shard_count = 8
-CONF
-	$node->append_conf('postgresql.conf', 'output_plugin_libraries = ' . "'" . join(', ', grep { $_ } $plugins, 'citus') . "'")
-	  if sql($node, "SELECT count(*) FROM pg_settings WHERE name = 'output_plugin_libraries'");
-	$node->restart;
-	$node->safe_psql('postgres', 'CREATE EXTENSION citus');
-}
-my ($coordinator, @workers) = @node{ @names[0 .. 2] };
-
-sub sql
-{
-	my ($node, $sql) = @_;
-
-	return $node->safe_psql('postgres', $sql);
-}
-
-sub add_node
-{
-	my ($node) = @_;
-
-	sql($coordinator, "SELECT citus_add_node('@{[ $node->host ]}', @{[ $node->port ]})");
-	return;
-}
-
-sql($coordinator, "SELECT citus_set_coordinator_host('@{[ $coordinator->host ]}', @{[ $coordinator->port ]})");
 add_node($_) foreach @workers;
 sql($coordinator, 'CREATE EXTENSION modseq');
 
@@ -212,38 +153,6 @@ is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'and attach repa
 
 # --- a shard moves, while somebody has judged
 
-sub place_of
-{
-	my ($account, $table) = @_;
-
-	$table //= 'mw.mail';
-	return sql($coordinator, "SELECT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)"
-		. " WHERE shardid = get_shard_id_for_distribution_column('$table', $account)");
-}
-
-sub move_of
-{
-	my ($account, $mode, $table, $to) = @_;
-	($to) = grep { $_->port != place_of($account, $table) } @workers unless $to;
-	my ($from) = grep { $_->port == place_of($account, $table) } ($coordinator, @workers);
-
-	$table //= 'mw.mail';
-	return "SELECT citus_move_shard_placement(get_shard_id_for_distribution_column('$table', $account), "
-	  . "'@{[ $from->host ]}', @{[ $from->port ]}, '@{[ $to->host ]}', @{[ $to->port ]}, '$mode')";
-}
-
-# For Citus's lock at the server of the transaction; or, before a shard is copied by logical replication, at the server
-# of the shard for transactions to end
-sub until_somebody_waits
-{
-	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return if grep { sql($_, 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0 } $coordinator, @workers;
-		usleep(100_000);
-	}
-	die 'the move does not wait';
-}
-
 foreach my $mode ('block_writes', 'force_logical')
 {
 	foreach my $node ($coordinator, @workers)
@@ -371,24 +280,15 @@ my @problems;
 while (time < $end || $round < 4)
 {
 	my $account = 1 + int rand $accounts;
-	my @to = $round < 2 ? @workers : (@workers, $node{worker3});
 
 	if ($round == 2)
 	{
-		add_node($node{worker3});
-		push @workers, $node{worker3};
+		add_node($worker3);
+		push @workers, $worker3;
 	}
 	if ($round % 4 == 3)
 	{
-		# In the middle of a shard of that account, on two servers
-		my ($id, $middle) = split /\|/, sql($coordinator, <<"SQL");
-SELECT shardid, (shardminvalue::bigint + shardmaxvalue::bigint) / 2 FROM pg_dist_shard
-WHERE shardid = get_shard_id_for_distribution_column('mw.mail', $account)
-SQL
-		my $nodes = sql($coordinator,
-			"SELECT (array_agg(nodeid ORDER BY random()))[1:2] FROM pg_dist_node WHERE groupid <> 0");
-		my ($ret, $out, $err) = $coordinator->psql('postgres',
-			"SELECT citus_split_shard_by_split_points($id, ARRAY['$middle'], '$nodes'::int[], 'block_writes')");
+		my ($ret, $out, $err) = $coordinator->psql('postgres', split_of($account, 'block_writes'));
 		is($ret, 0, "round $round: split") or diag($err);
 	}
 	else
@@ -510,7 +410,7 @@ sql($coordinator, $jmap);
 is_deeply(jmap_state($coordinator, 1), $known, 'states after a second attach');
 
 # A server goes on without what it has lost: it alone knows, and who asks at another is told
-my ($lost_at) = grep { $_->port == place_of(1, 'jw.mail') } ($coordinator, @workers);
+my $lost_at = server_of(1, 'jw.mail');
 sql($lost_at, 'SELECT modseq.recovered()');
 is(sql($_, "SELECT last_modseq IS NULL FROM modseq.lost('jw.mail', '{1,1}')"), 't', 'may be lost, from ' . $_->name)
   foreach $coordinator, @workers;
@@ -585,5 +485,5 @@ sql($coordinator, 'DROP EXTENSION modseq CASCADE');
 is(left_at($_, 'mw,jw,tenant'), '', 'no trigger of other stores at ' . $_->name) foreach $coordinator, @workers;
 sql($coordinator, 'INSERT INTO jw.mail SELECT a, 5000, 1, 5000, 5000 FROM generate_series(1, 8) AS a');
 
-$_->stop foreach values %node;
+stop_citus();
 done_testing();

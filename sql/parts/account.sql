@@ -221,7 +221,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT NOT EXISTS (
 			SELECT FROM jsonb_each(to_jsonb(store)) AS o
 			WHERE value IS DISTINCT FROM to_jsonb(before) -> key
-				AND key <> ALL ('{flag,vanished,mailbox_properties,message_flags,message_key,flag_message,flag_mailbox,'
+				AND key <> ALL ('{flag,vanished,uidvalidities,mailbox_properties,message_flags,message_key,flag_message,flag_mailbox,'
 					'flag_uid,flag_columns,notify,vanished_keep}'))
 		-- Who had not been told of a property may know an old value
 		AND (before.mailbox_properties IS NULL OR coalesce(store.mailbox_properties <@ before.mailbox_properties, false))

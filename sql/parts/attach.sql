@@ -316,7 +316,7 @@ BEGIN
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
 		message_flags, message_expunged, message_key,
 		flag_message, flag_mailbox, flag_uid, flag_columns, changes, notify,
-		account, before.account_table, before.departed, email, thread, mailbox_properties, vanished_keep);
+		account, before.account_table, before.departed, email, thread, mailbox_properties, vanished_keep, before.uidvalidities);
 	replaced := before;
 	before := reset_options(before, store, reset);
 	store := keep_tables(store, before, reset);
@@ -329,6 +329,7 @@ BEGIN
 	PERFORM follow_owner(store, store.counters);
 	PERFORM follow_owner(store, store.account_table);
 	PERFORM follow_owner(store, store.departed);
+	PERFORM follow_owner(store, store.uidvalidities);
 	store := keep_options(store, before);
 
 	-- What must be locked depends on what is there, and that may change while we wait for it: once more then
@@ -364,8 +365,9 @@ BEGIN
 	store := make_accounts(store, replaced);
 	same_accounts := same_accounts AND store.account_table IS NOT DISTINCT FROM replaced.account_table
 		AND store.departed IS NOT DISTINCT FROM replaced.departed;
+	store.uidvalidities := make_uidvalidities(store);
 	IF is_distributed(message) THEN
-		PERFORM distribute_tables(store);
+		store := distribute_tables(store);
 	ELSE
 		IF add_mailboxes(store) THEN
 			same_accounts := false;

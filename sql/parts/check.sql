@@ -6,11 +6,13 @@ CREATE FUNCTION modseq_internal.check_options(store modseq_internal.store) RETUR
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('table %s is missing', value)
 	FROM store_options(store.message)
-	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed') AND table_named(value) IS NULL
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed',
+			'uidvalidities') AND table_named(value) IS NULL
 	UNION ALL
 	SELECT format('table %s is another owner''s, and has no trigger of the store', qualified_name(table_named(value)))
 	FROM store_options(store.message)
-	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed') AND to_jsonb(store) -> option = 'null'
+	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed',
+			'uidvalidities') AND to_jsonb(store) -> option = 'null'
 		AND table_named(value) IS NOT NULL
 	UNION ALL
 	SELECT DISTINCT format('option "%s" of table %s is missing or not valid', name, qualified_name(store.message))
@@ -28,7 +30,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		UNION ALL
 		SELECT option
 		FROM store_options(store.message)
-		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed')) AS o (name)
+		WHERE option NOT IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed',
+			'uidvalidities')) AS o (name)
 	WHERE to_jsonb(store) -> name = 'null'
 		AND NOT (name = 'mailbox_uidnext' AND store.mailbox_last_uid IS NOT NULL)
 $$;
@@ -45,13 +48,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT format('table %s is no table now', qualified_name(oid))
 	FROM pg_class
 	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
-		store.account_table, store.departed)
+		store.account_table, store.departed, store.uidvalidities)
 		AND relkind NOT IN ('r', 'p')
 	UNION ALL
 	SELECT format('table %s is unlogged', qualified_name(t))
 	FROM with_partitions(
 		store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
-		store.account_table, store.departed) AS u (t)
+		store.account_table, store.departed, store.uidvalidities) AS u (t)
 	JOIN pg_class ON oid = t
 	WHERE relpersistence <> 'p'
 	UNION ALL
@@ -59,7 +62,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		CASE WHEN relispartition THEN 'is a partition' ELSE 'inherits or is inherited from' END)
 	FROM pg_class
 	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
-		store.account_table, store.departed)
+		store.account_table, store.departed, store.uidvalidities)
 		AND is_inherited(oid)
 	UNION ALL
 	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
@@ -104,6 +107,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM (VALUES
 		(store.account_table, account_definitions(store), account_key(store)),
 		(store.departed, departed_definitions(store), NULL),
+		(CASE WHEN is_distributed(store.message) THEN store.uidvalidities END, uidvalidities_definitions(store),
+			uidvalidities_key(store)),
 		(CASE WHEN store.account IS NOT NULL THEN store.counters END, counters_definitions(store), store.mailbox_key))
 		AS c (ours, definitions, key)
 	WHERE c.ours IS NOT NULL AND NOT has_definitions(c.ours, c.definitions, c.key)
@@ -403,7 +408,7 @@ BEGIN
 	END LOOP;
 	IF NOT unreadable THEN
 		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished, s.counters,
-			s.account_table, s.departed], 'modseq.check()');
+			s.account_table, s.departed, s.uidvalidities], 'modseq.check()');
 		IF key IS NOT NULL THEN
 			-- A literal without a type, meant for a text[]
 			IF cardinality(s.mailbox_key) > 1 AND cardinality(key) = 1 AND key[1] LIKE '{%' THEN

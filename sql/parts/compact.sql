@@ -97,7 +97,7 @@ BEGIN
 	PERFORM refuse_interval('changes_older_than', changes_older_than);
 	PERFORM wait_for_attach(store);
 	s := find_store(store);
-	PERFORM refuse_stranger(array_remove(ARRAY[s.vanished, s.departed], NULL), 'modseq.compact()');
+	PERFORM refuse_stranger(array_remove(ARRAY[s.vanished, s.departed, s.uidvalidities], NULL), 'modseq.compact()');
 	PERFORM note_compaction(s.vanished);
 	IF is_distributed(store) THEN
 		RETURN compact_shards(s, older_than, changes_older_than);
@@ -160,6 +160,9 @@ BEGIN
 	END IF;
 	IF s.account IS NOT NULL THEN
 		folded := folded + forget_departed(s, changes_older_than);
+	END IF;
+	IF s.uidvalidities IS NOT NULL THEN
+		PERFORM compact_uidvalidities(s);
 	END IF;
 	RETURN folded;
 END

@@ -33,7 +33,8 @@ BEGIN
 	BEGIN
 		done := array_remove(
 			remove_added(tables) || drop_ours(store, store.vanished) || drop_ours(store, store.counters)
-				|| drop_ours(store, store.account_table) || drop_ours(store, store.departed), NULL);
+				|| drop_ours(store, store.account_table) || drop_ours(store, store.departed)
+				|| drop_ours(store, store.uidvalidities), NULL);
 	EXCEPTION WHEN dependent_objects_still_exist THEN
 		GET STACKED DIAGNOSTICS dependents = PG_EXCEPTION_DETAIL;
 		RAISE 'cannot remove what modseq.attach() has added, as other objects need it' USING
@@ -91,7 +92,7 @@ BEGIN
 			OR EXISTS (
 				SELECT FROM stores_of(detach.message) AS s
 				WHERE s.message <> detach.message AND detach.message IS DISTINCT FROM s.vanished
-					AND detach.message IS DISTINCT FROM s.departed)
+					AND detach.message IS DISTINCT FROM s.departed AND detach.message IS DISTINCT FROM s.uidvalidities)
 			OR is_partition_of_store(detach.message)
 		THEN
 			RAISE 'table % is not attached to modseq', coalesce(qualified_name(message), message::text, 'null') USING

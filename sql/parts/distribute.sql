@@ -123,7 +123,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	FROM (VALUES
 		('message', store.message), ('mailbox', store.mailbox), ('flag', store.flag), ('vanished', store.vanished),
 		('counters', store.counters), ('mailbox_source', store.mailbox_source), ('account_table', store.account_table),
-		('departed', store.departed)) AS p (part, relation)
+		('departed', store.departed), ('uidvalidities', store.uidvalidities)) AS p (part, relation)
 	WHERE relation <> 0
 $$;
 COMMENT ON FUNCTION modseq_internal.at_shard_of IS
@@ -142,6 +142,7 @@ BEGIN
 	same_accounts := NOT add_mailboxes(here) AND same_accounts;
 	PERFORM refuse_messages(here);
 	PERFORM adopt_rows(here, before, added, new_store, same_accounts);
+	PERFORM adopt_uidvalidities(here);
 	RETURN true;
 END
 $$;

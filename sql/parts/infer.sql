@@ -75,6 +75,8 @@ BEGIN
 			(SELECT table_named(value) FROM store_options(message) WHERE option = 'account_table'));
 		store.departed := coalesce(store.departed,
 			(SELECT table_named(value) FROM store_options(message) WHERE option = 'departed'));
+		store.uidvalidities := coalesce(store.uidvalidities,
+			(SELECT table_named(value) FROM store_options(message) WHERE option = 'uidvalidities'));
 	END IF;
 	RETURN store;
 END
@@ -90,7 +92,8 @@ DECLARE
 	options CONSTANT text[] := ARRAY(
 		SELECT attname
 		FROM pg_attribute
-		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN ('message', 'mailbox', 'vanished', 'counters', 'account_table', 'departed')
+		WHERE attrelid = 'modseq_internal.store'::regclass AND attname NOT IN (
+			'message', 'mailbox', 'vanished', 'counters', 'account_table', 'departed', 'uidvalidities')
 		ORDER BY attnum);
 	option text;
 BEGIN

@@ -36,7 +36,8 @@ CREATE TYPE modseq_internal.store AS (
 	email name,
 	thread name,
 	mailbox_properties name[],
-	vanished_keep interval);
+	vanished_keep interval,
+	uidvalidities regclass);	-- only of a store that Citus distributes
 COMMENT ON TYPE modseq_internal.store IS
 	'A store, as the functions behind attach() and check() pass it to each other: the columns of view '
 	'modseq.stores.';
@@ -113,6 +114,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION modseq_internal.departed_name IS
 	'The name of the table of what has left its account: <message table>_departed, in its schema.';
+
+CREATE FUNCTION modseq_internal.uidvalidities_name(message regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT name_with_suffix(message, '_uidvalidity')
+$$;
+COMMENT ON FUNCTION modseq_internal.uidvalidities_name IS
+	'The name of the table of the values of UIDVALIDITY that were given: <message table>_uidvalidity, in its schema.';
 
 CREATE FUNCTION modseq_internal.counter_table(store modseq_internal.store) RETURNS regclass
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -206,7 +214,8 @@ CREATE VIEW modseq_internal.every_store AS
 		(o ->> 'email')::name AS email,
 		(o ->> 'thread')::name AS thread,
 		modseq_internal.option_names(o ->> 'mailbox_properties') AS mailbox_properties,
-		modseq_internal.seconds_as_interval(o ->> 'vanished_keep') AS vanished_keep
+		modseq_internal.seconds_as_interval(o ->> 'vanished_keep') AS vanished_keep,
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'uidvalidities') AS uidvalidities
 	FROM (
 		-- Of several triggers on one table the first, as for the functions in C
 		SELECT DISTINCT ON (tgrelid) tgrelid, oid
@@ -247,7 +256,8 @@ CREATE FUNCTION modseq_internal.stores_of(part regclass) RETURNS SETOF modseq_in
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT s.*
 	FROM unnest(stores_naming(part) || part) AS named (message), store_of(named.message) AS s
-	WHERE part IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters, s.account_table, s.departed)
+	WHERE part IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters, s.account_table, s.departed,
+		s.uidvalidities)
 $$;
 COMMENT ON FUNCTION modseq_internal.stores_of IS
 	'The stores that a table is a part of.';

@@ -16,6 +16,11 @@ COMMENT ON FUNCTION modseq.next_uidvalidity() IS
 	'clock. Holds a lock on modseq.uidvalidity_seq while it runs. Errors: 2200H when there is none left, 54000 '
 	'that far ahead of the clock, 25006 on a standby.';
 
+CREATE FUNCTION modseq_internal.next_uidvalidity(above bigint) RETURNS bigint
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'modseq_next_uidvalidity_above';
+COMMENT ON FUNCTION modseq_internal.next_uidvalidity IS
+	'The same, but higher than that value, too, which is one that was given, perhaps by another server.';
+
 CREATE FUNCTION modseq.reset_uidvalidity(store regclass, mailbox text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
@@ -47,7 +52,7 @@ BEGIN
 
 	-- The locks come first, that of the account before: what is to be written must be known, to see that it was
 	EXECUTE expand_template(s, '
-		SELECT greatest(modseq.next_uidvalidity(), b.{uidvalidity}::bigint + 1)
+		SELECT greatest({next_uidvalidity=b}, b.{uidvalidity}::bigint + 1)
 		FROM {mailbox} b, (SELECT {$1}) AS given'
 		|| CASE WHEN s.account IS NULL THEN ' WHERE' ELSE ', {account} a WHERE {b@a} AND' END
 		|| ' {b=given} AND NOT {b.gone} FOR NO KEY UPDATE OF '

@@ -72,7 +72,8 @@ BEGIN
 		AND (v.oid = store.vanished AND v.oid = table_named(vanished_name(store.message))
 			OR v.oid = store.counters AND v.oid = table_named(counters_name(store))
 			OR v.oid = store.account_table AND v.oid = table_named(account_name(store.message))
-			OR v.oid = store.departed AND v.oid = table_named(departed_name(store.message)))
+			OR v.oid = store.departed AND v.oid = table_named(departed_name(store.message))
+			OR v.oid = store.uidvalidities AND v.oid = table_named(uidvalidities_name(store.message)))
 		AND NOT EXISTS (
 			SELECT FROM stores_of(ours) AS s WHERE s.message <> store.message);
 	IF NOT FOUND THEN
@@ -104,6 +105,7 @@ BEGIN
 		PERFORM follow_owner(store, store.counters);
 		PERFORM follow_owner(store, store.account_table);
 		PERFORM follow_owner(store, store.departed);
+		PERFORM follow_owner(store, store.uidvalidities);
 	END IF;
 END
 $$;

@@ -223,7 +223,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		'email=' || store.email,
 		'thread=' || store.thread,
 		'mailbox_properties=' || store.mailbox_properties::text,
-		'vanished_keep=' || interval_as_seconds(store.vanished_keep)], NULL)
+		'vanished_keep=' || interval_as_seconds(store.vanished_keep),
+		'uidvalidities=' || qualified_name(store.uidvalidities)], NULL)
 $$;
 COMMENT ON FUNCTION modseq_internal.options_of_store IS
 	'The arguments of zz_modseq_assign: names, never OIDs, so that a dump or a shard carries them along.';

@@ -32,6 +32,7 @@
 #define MAX_AHEAD	(INT64CONST(1) << 24)
 
 PG_FUNCTION_INFO_V1(modseq_next_uidvalidity);
+PG_FUNCTION_INFO_V1(modseq_next_uidvalidity_above);
 
 /* The last value that the sequence gave out, or 0 */
 static int64
@@ -74,17 +75,21 @@ next_value(int64 last)
 }
 
 /*
- * modseq.next_uidvalidity() -> bigint; errors 2200H at the top, 25006, 54000
+ * A value that is above all that were given here, and that one
  *
  * Not by nextval(), after which lastval() would no longer be the application's
  * own: the key of the mailbox, say, that was inserted by this statement.
+ *
+ * The sequence follows a value that was given by a server whose clock is ahead,
+ * so that it rises here too; but not one that would leave others too few.
  */
-Datum
-modseq_next_uidvalidity(PG_FUNCTION_ARGS)
+static int64
+take_value(int64 above)
 {
 	Oid			schema = get_namespace_oid("modseq", false);
 	Oid			sequence = get_relname_relid("uidvalidity_seq", schema);
 	int64		value;
+	int64		next;
 	Oid			user;
 	int			security;
 
@@ -98,9 +103,33 @@ modseq_next_uidvalidity(PG_FUNCTION_ARGS)
 	SetUserIdAndSecContext(relation_owner(sequence),
 						   security | SECURITY_LOCAL_USERID_CHANGE);
 	value = next_value(last_value(sequence));
+	next = value;
+	if (above >= value)
+		next = next_value(above);
+	if (next < (int64) time(NULL) + MAX_AHEAD / 2)
+		value = next;
 	DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
 						Int64GetDatum(value));
 	SetUserIdAndSecContext(user, security);
 	UnlockRelationOid(sequence, ShareUpdateExclusiveLock);
-	PG_RETURN_INT64(value);
+	return next;
+}
+
+/* modseq.next_uidvalidity() -> bigint; errors 2200H at the top, 25006, 54000 */
+Datum
+modseq_next_uidvalidity(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(take_value(0));
+}
+
+/*
+ * modseq_internal.next_uidvalidity(above bigint) -> bigint
+ *
+ * The same, but above that value, which may be NULL: the highest that another
+ * server has given, perhaps.
+ */
+Datum
+modseq_next_uidvalidity_above(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(take_value(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0)));
 }

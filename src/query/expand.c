@@ -111,6 +111,51 @@ expand_logged(Expansion *query, const char *what)
 			   "v.changed IS NULL" : "v.uids OPERATOR(modseq.<>) ''");
 }
 
+/* --- given values of UIDVALIDITY --------------------------------------- */
+
+/* {next_uidvalidity=b}, {next_uidvalidity=$key} */
+static void
+expand_next_uidvalidity(Expansion *query, const char *of)
+{
+	const StoreTable *given = &query->store->table[TABLE_UIDVALIDITY];
+
+	if (given->name == NULL)
+	{
+		expand(query, "modseq.next_uidvalidity()");
+		return;
+	}
+	expand(query, "modseq_internal.next_uidvalidity("
+		   "(SELECT pg_catalog.max(g.uidvalidity)"
+		   " FROM {uidvalidities} AS g WHERE ");
+	if (given->key[0].name != NULL)
+		expand_same_column(query, "g", &given->key[0], of,
+						   query->store->distributed_by);
+	else
+		expand(query, "true");
+	expand(query, "))");
+}
+
+/* {given}, {$given} */
+static void
+expand_given(Expansion *query, bool value)
+{
+	if (query->store->table[TABLE_UIDVALIDITY].name != NULL)
+		expand(query, value ? ", {next_uidvalidity=$key}" : ", {uidvalidity}");
+}
+
+/* {g.key}, {g.$key} */
+static void
+expand_given_key(Expansion *query, bool value)
+{
+	const Column *key = query->store->table[TABLE_UIDVALIDITY].key;
+
+	if (key->name != NULL && value)
+		appendStringInfo(&query->text, "$%d, ",
+						 query->store->distributed_by + 1);
+	else if (key->name != NULL)
+		appendStringInfo(&query->text, "%s, ", key->quoted);
+}
+
 /* --- all of it --------------------------------------------------------- */
 
 /* The name of a table or column */
@@ -126,6 +171,7 @@ find_name(const Expansion *query, const char *name)
 		{"vanished", store->table[TABLE_VANISHED].name},
 		{"account", store->table[TABLE_ACCOUNT].name},
 		{"departed", store->table[TABLE_DEPARTED].name},
+		{"uidvalidities", store->table[TABLE_UIDVALIDITY].name},
 		{"table", query->table},
 		{"uid", store->uid.quoted},
 		{"modseq", store->modseq.quoted},
@@ -209,6 +255,12 @@ expand_braces(Expansion *query, char *token)
 	else if (strcmp(token, "v.changed") == 0 ||
 			 strcmp(token, "v.unlogged") == 0 || strcmp(token, "v.any") == 0)
 		expand_logged(query, token + 2);
+	else if (strcmp(token, "given") == 0 || strcmp(token, "$given") == 0)
+		expand_given(query, token[0] == '$');
+	else if (strcmp(token, "g.key") == 0 || strcmp(token, "g.$key") == 0)
+		expand_given_key(query, token[2] == '$');
+	else if (strncmp(token, "next_uidvalidity=", 17) == 0)
+		expand_next_uidvalidity(query, token + 17);
 	else if (strspn(token, "=<>+-") == strlen(token))
 		appendStringInfo(&query->text, "OPERATOR(pg_catalog.%s)", token);
 	else if (strcmp(token, "key") == 0 || strcmp(token, "$1") == 0)

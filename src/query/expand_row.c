@@ -202,32 +202,41 @@ expand_collation(Expansion *query, Oid collation)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * expand_same_column: that column of a row is what another row, or the
+ * parameters of that name, have in that column of the mailbox key
+ */
+void
+expand_same_column(Expansion *query, const char *row, const Column *column,
+				   const char *other, int i)
+{
+	const Store *store = query->store;
+	const Column *right = &table_of_row(query, other)->key[i];
+	bool		is_param = other[0] == '$';
+	Oid			type = is_param ? store->key[i].type : right->type;
+	Oid			unused;
+	Oid			operator = equality_operator(column->type, type, &unused);
+
+	generate_operator_clause(&query->text,
+							 psprintf("%s.%s", row, column->quoted),
+							 column->type, operator,
+							 is_param ?
+							 psprintf("$%d", find_param(query, other + 1) + i) :
+							 psprintf("%s.%s", other, right->quoted),
+							 type);
+	if (!is_param)
+		expand_collation(query, store->key[i].collation);
+}
+
 /* {x=y}, {x=$key} */
 void
 expand_same_mailbox(Expansion *query, const char *row, const char *other)
 {
-	const Store *store = query->store;
-	const StoreTable *left = table_of_row(query, row);
-	const StoreTable *right = table_of_row(query, other);
-	bool		is_param = other[0] == '$';
-	int			first = is_param ? find_param(query, other + 1) : 0;
-
-	for (int i = 0; i < store->nkeys; i++)
+	for (int i = 0; i < query->store->nkeys; i++)
 	{
-		Oid			type = is_param ? store->key[i].type : right->key[i].type;
-		Oid			unused;
-		Oid			operator = equality_operator(left->key[i].type, type,
-												 &unused);
-
 		appendStringInfoString(&query->text, i == 0 ? "" : " AND ");
-		generate_operator_clause(&query->text,
-								 psprintf("%s.%s", row, left->key[i].quoted),
-								 left->key[i].type, operator,
-								 is_param ? psprintf("$%d", first + i) :
-								 psprintf("%s.%s", other, right->key[i].quoted),
-								 type);
-		if (!is_param)
-			expand_collation(query, store->key[i].collation);
+		expand_same_column(query, row, &table_of_row(query, row)->key[i],
+						   other, i);
 	}
 }
 
@@ -346,7 +355,7 @@ expand_ids(Expansion *query)
 
 /* One column of {m.id=f.id}, {m.id=$id}, {m.id=$ids} */
 static void
-expand_same_column(Expansion *query, const char *other, int i)
+expand_same_of_id(Expansion *query, const char *other, int i)
 {
 	const Store *store = query->store;
 	const Column *key = &store->message_key.column[i];
@@ -384,7 +393,7 @@ expand_same_message(Expansion *query, const char *other)
 	for (int i = 0; i < query->store->message_key.n; i++)
 	{
 		appendStringInfoString(&query->text, i == 0 ? "" : " AND ");
-		expand_same_column(query, other, i);
+		expand_same_of_id(query, other, i);
 	}
 }
 

@@ -54,6 +54,7 @@ typedef enum PlanId
 	PLAN_STRAY_MAILBOX,
 	PLAN_REPLACE_MAILBOX,
 	PLAN_RENEW_MAILBOX,
+	PLAN_NOTE_UIDVALIDITY,
 	PLAN_STAMP_MESSAGES,
 	PLAN_STAMP_MESSAGE,
 	PLAN_RENUMBER_MESSAGES,
@@ -183,6 +184,8 @@ pg_noreturn extern void expand_unknown(const char *token);
 extern void declare_param(Expansion *query, const char *name);
 extern void expand_param(Expansion *query, const char *name);
 extern void expand_key(Expansion *query, const char *row, const char *what);
+extern void expand_same_column(Expansion *query, const char *row,
+							   const Column *column, const char *other, int i);
 extern void expand_same_mailbox(Expansion *query, const char *row,
 								const char *other);
 extern void expand_account(Expansion *query, const char *row, bool as_text);

@@ -33,6 +33,15 @@
  * {uidvalidity} {uidnext} {highestmodseq}
  *				a column of the mailbox table.  {uidnext} may be one that holds
  *				the last UID; then {next_minus_stored} is 1, else 0.
+ * {next_uidvalidity=b} {next_uidvalidity=$key}
+ *				a new UIDVALIDITY for mailbox b, or that with the key.  Where
+ *				given values are noted it is above all that its account has had.
+ * {given} {$given}
+ *				there a column for that in a new row of the mailbox table, and
+ *				the value, each after a comma; else it is left to the default
+ * {g.key} {g.$key}
+ *				what the table of given values has of the mailbox key, and what
+ *				the key has there, with a comma behind it; or nothing
  * {b.created_modseq} {b.properties_modseq}
  *				what it has besides, if there are accounts
  * {key}		the columns of the mailbox key: a, b
@@ -154,7 +163,7 @@ static const QueryText queries[PLAN_IDS] = {
 
 	/* Its other columns get their defaults */
 	[PLAN_ADD_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key",
-		"INSERT INTO {mailbox} ({key}) VALUES ({$key})"
+		"INSERT INTO {mailbox} ({key}{given}) VALUES ({$key}{$given})"
 		" ON CONFLICT ({key}) DO NOTHING"
 	},
 	[PLAN_RENAME_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key new_key",
@@ -186,7 +195,7 @@ static const QueryText queries[PLAN_IDS] = {
 	/* --- mailboxes in a side table of ours, which remembers some --------- */
 
 	[PLAN_BRING_MAILBOX] = {TABLE_MAILBOX, ACCESS_ANY, "", "key",
-		"INSERT INTO {mailbox} AS b ({key}) VALUES ({$key})"
+		"INSERT INTO {mailbox} AS b ({key}{given}) VALUES ({$key}{$given})"
 		" ON CONFLICT ({key}) DO UPDATE SET gone_at = NULL"
 		" WHERE b.gone_at IS NOT NULL"
 	},
@@ -221,8 +230,14 @@ static const QueryText queries[PLAN_IDS] = {
 		" {uidnext} = GREATEST(b.{uidnext}, {$uidnext}),"
 		" {highestmodseq} = GREATEST(b.{highestmodseq}, {$highestmodseq}),"
 		" {uidvalidity} = GREATEST("
-		"modseq.next_uidvalidity(), b.{uidvalidity} {+} 1)"
+		"{next_uidvalidity=b}, b.{uidvalidity} {+} 1)"
 		" WHERE {b=$key} AND b.{uidvalidity} {<} {last_uidvalidity}"
+	},
+	/* See sql/parts/uidvalidity_given.sql */
+	[PLAN_NOTE_UIDVALIDITY] = {TABLE_UIDVALIDITY, ACCESS_ANY, "",
+		"key uidvalidity",
+		"INSERT INTO {uidvalidities} ({g.key}uidvalidity)"
+		" VALUES ({g.$key}{$uidvalidity}) ON CONFLICT DO NOTHING"
 	},
 
 	/* --- messages of one mailbox ----------------------------------------- */

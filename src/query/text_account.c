@@ -31,13 +31,13 @@ const QueryText account_queries[PLAN_IDS] = {
 	},
 	/* As PLAN_ADD_MAILBOX and PLAN_BRING_MAILBOX */
 	[PLAN_ADD_COUNTED] = {TABLE_MAILBOX, ACCESS_ANY, "", "key account",
-		"INSERT INTO {mailbox} ({key}{account_rest})"
-		" VALUES ({$key}{$account_rest})"
+		"INSERT INTO {mailbox} ({key}{account_rest}{given})"
+		" VALUES ({$key}{$account_rest}{$given})"
 		" ON CONFLICT ({key}) DO NOTHING"
 	},
 	[PLAN_BRING_COUNTED] = {TABLE_MAILBOX, ACCESS_ANY, "", "key account",
-		"INSERT INTO {mailbox} AS b ({key}{account_rest})"
-		" VALUES ({$key}{$account_rest})"
+		"INSERT INTO {mailbox} AS b ({key}{account_rest}{given})"
+		" VALUES ({$key}{$account_rest}{$given})"
 		" ON CONFLICT ({key}) DO UPDATE SET"
 		" (gone_at{account_rest}) = ROW (NULL{excluded.account_rest})"
 		" WHERE b.gone_at IS NOT NULL"

@@ -67,7 +67,7 @@ const QueryText table_queries[PLAN_IDS] = {
 	/* Returns whether it really is a new one */
 	[PLAN_RESET_MAILBOXES] = {TABLE_MAILBOX, ACCESS_ANY, "b", "",
 		"UPDATE {table} AS b SET {uidvalidity} = GREATEST("
-		"modseq.next_uidvalidity(), b.{uidvalidity}::pg_catalog.int8 {+} 1)"
+		"{next_uidvalidity=b}, b.{uidvalidity}::pg_catalog.int8 {+} 1)"
 		" FROM {table} AS o"
 		" WHERE o.tableoid {=} b.tableoid AND o.ctid {=} b.ctid"
 		" RETURNING b.{uidvalidity}::pg_catalog.int8"

@@ -147,6 +147,31 @@ check_columns(const Store *store, TableRole role, const OurColumn *columns,
 	}
 }
 
+/*
+ * Where given values of UIDVALIDITY are noted: with the column of the mailbox
+ * key by which the store is distributed, if there is one
+ */
+static void
+build_uidvalidities(Store *store)
+{
+	static const OurColumn ours = {"uidvalidity", INT8OID};
+	const StoreTable *mailbox = &store->table[TABLE_MAILBOX];
+	StoreTable *given = &store->table[TABLE_UIDVALIDITY];
+
+	check_columns(store, TABLE_UIDVALIDITY, &ours, 1);
+	for (int i = 0; i < store->nkeys; i++)
+	{
+		if (get_attnum(given->relid, mailbox->key[i].name) ==
+			InvalidAttrNumber)
+			continue;
+		given->key[0].name = mailbox->key[i].name;
+		store_column(store, TABLE_UIDVALIDITY, &given->key[0]);
+		store_check_same_key(store, &given->key[0], &mailbox->key[i]);
+		store->distributed_by = i;
+		return;
+	}
+}
+
 /* What tells Emails or Threads apart, and is kept of those that departed */
 static void
 build_email(Store *store, Column *column, const char *departed)
@@ -472,6 +497,11 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	{
 		build_accounts(store);
 		store_key_index(store, TABLE_ACCOUNT);
+	}
+	if (store->table[TABLE_UIDVALIDITY].name != NULL)
+	{
+		check_owner(store, rel, TABLE_UIDVALIDITY);
+		build_uidvalidities(store);
 	}
 	build_flag_key(store);
 	build_sharing(store);

@@ -74,6 +74,7 @@ static const Option known_options[] = {
 	{"flag", OPTION_TABLE, offsetof(Store, table[TABLE_FLAG])},
 	{"account_table", OPTION_TABLE, offsetof(Store, table[TABLE_ACCOUNT])},
 	{"departed", OPTION_TABLE, offsetof(Store, table[TABLE_DEPARTED])},
+	{"uidvalidities", OPTION_TABLE, offsetof(Store, table[TABLE_UIDVALIDITY])},
 	{"counters", OPTION_NAME, offsetof(Store, counters)},
 	{"mailbox_key", OPTION_KEY, offsetof(Store, table[TABLE_MAILBOX])},
 	{"mailbox_source_key", OPTION_KEY, offsetof(Store, table[TABLE_SOURCE])},

@@ -74,6 +74,8 @@ typedef enum TableRole
 	TABLE_VANISHED,
 	TABLE_ACCOUNT,				/* the states of accounts */
 	TABLE_DEPARTED,				/* what has left them */
+	TABLE_UIDVALIDITY,			/* the values that were given, where Citus
+								 * distributes the store */
 	TABLE_ROLES					/* how many there are */
 } TableRole;
 
@@ -179,6 +181,8 @@ typedef struct Store
 	const char *known_as;		/* the name of that table; of a shard, of the
 								 * whole */
 	bool		distributed;	/* the rows are in shards, not here */
+	int			distributed_by; /* which column of the mailbox key that is by,
+								 * where TABLE_UIDVALIDITY has one */
 	Oid			trigger_oid;	/* of the trigger that has the options */
 	Oid			assign_function;	/* that it calls */
 	Oid			open_function;	/* those for each statement call */

@@ -275,6 +275,23 @@ account_sees_update(const RowChange *change, Mailbox *mailbox,
 
 /* --- rows of the mailbox table ------------------------------------------ */
 
+/*
+ * The mailbox has that UIDVALIDITY, which no later one of its account is to
+ * get.  Of a store that Citus distributes: its shard may be at another server
+ * by then, and the mailbox gone.
+ */
+static void
+note_uidvalidity(Store *store, const Datum *key, int64 uidvalidity)
+{
+	Datum		params[MODSEQ_MAX_PARAMS];
+
+	if (store->table[TABLE_UIDVALIDITY].name == NULL || uidvalidity == 0)
+		return;
+	memcpy(params, key, sizeof(Datum) * store->nkeys);
+	params[store->nkeys] = Int64GetDatum(uidvalidity);
+	plan_run(store, PLAN_NOTE_UIDVALIDITY, params);
+}
+
 static void
 mailbox_inserted(const RowChange *change, const Datum *key)
 {
@@ -285,6 +302,7 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 
 	row_takes_key(TABLE_MAILBOX, change->new, false);
 	check_numbers(change, key, none, numbers);
+	note_uidvalidity(change->store, key, numbers.uidvalidity);
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->has_accounts)
 		mailbox_begins(change, mailbox, key, &numbers, false);
@@ -368,6 +386,8 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	not_lowered(store, from, "UIDVALIDITY", old.uidvalidity, new.uidvalidity,
 				gettext_noop("modseq.reset_uidvalidity() gives the mailbox a new one."));
 	check_numbers(change, to, old, new);
+	if (new.uidvalidity != old.uidvalidity)
+		note_uidvalidity(store, to, new.uidvalidity);
 	mailbox = mailbox_row_updated(store, from, to, &old_place, &new_place,
 								  row_was_replaced(change->new), new.uidnext,
 								  new.highestmodseq);

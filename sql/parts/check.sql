@@ -113,9 +113,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		AS c (ours, definitions, key)
 	WHERE c.ours IS NOT NULL AND NOT has_definitions(c.ours, c.definitions, c.key)
 	UNION ALL
+	SELECT format('table %s is distributed by Citus, and table %s is not', qualified_name(u.distributed), qualified_name(u.other))
+	FROM unnest(ARRAY[store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters, store.account_table,
+		store.departed, store.uidvalidities]) AS part (relation),
+		LATERAL (SELECT is_distributed(store.message), is_distributed(part.relation)) AS d (message, part),
+		LATERAL (SELECT CASE WHEN d.part THEN part.relation ELSE store.message END,
+			CASE WHEN d.part THEN store.message ELSE part.relation END) AS u (distributed, other)
+	WHERE part.relation IS NOT NULL AND d.message <> d.part
+	UNION ALL
 	SELECT format('table %s has another owner than table %s', qualified_name(v.oid), qualified_name(m.oid))
 	FROM pg_class v, pg_class m
-	WHERE v.oid IN (store.vanished, store.counters, store.account_table, store.departed) AND m.oid = store.message AND v.relowner <> m.relowner
+	WHERE v.oid IN (store.vanished, store.counters, store.account_table, store.departed, store.uidvalidities) AND m.oid = store.message AND v.relowner <> m.relowner
 	UNION ALL
 	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)

@@ -83,39 +83,66 @@ $$;
 COMMENT ON FUNCTION modseq_internal.refuse_distribution IS
 	'Refuses tables that Citus does not distribute together, by the mailbox or what it belongs to.';
 
--- Commands that follow are run one after the other on the shards of a server, so that they see each other
+-- Commands that follow are run one after the other on the shards of a server, so that they see each other. Tables that
+-- Citus brings back are new ones, under the old names.
 CREATE FUNCTION modseq_internal.allow_distributed(message regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+DECLARE
+	distributed CONSTANT regclass[] := ARRAY(
+		SELECT relation
+		FROM store_of(message) AS s,
+			unnest(ARRAY[s.vanished, s.counters, s.account_table, s.departed, s.uidvalidities]) AS relation
+		WHERE is_distributed(relation));
+	relation regclass;
 BEGIN
-	IF is_distributed(message) THEN
+	IF is_distributed(message) OR cardinality(distributed) > 0 THEN
 		PERFORM set_config('citus.enable_unsafe_triggers', 'on', true),
 			set_config('citus.multi_shard_modify_mode', 'sequential', true);
+	END IF;
+	IF NOT is_distributed(message) THEN
+		FOREACH relation IN ARRAY distributed LOOP
+			EXECUTE 'SELECT undistribute_table($1)' USING relation;
+		END LOOP;
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.allow_distributed IS
-	'If a table is distributed, sets for the transaction what Citus needs to change its triggers.';
+	'If tables of a store are distributed, sets for the transaction what Citus needs to change their triggers; and if the '
+	'message table is not any more, brings ours back, too.';
 
-CREATE FUNCTION modseq_internal.distribute_tables(store modseq_internal.store) RETURNS void
+-- A local table that Citus is told of becomes its own shard, and another table has its name
+CREATE FUNCTION modseq_internal.distribute_tables(store modseq_internal.store) RETURNS modseq_internal.store
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	dist CONSTANT name := distribution_column(store.mailbox);
+	part text;
 	relation regclass;
+	name text;
 	colocation integer;
 BEGIN
 	SELECT d.colocation INTO colocation FROM distribution(store.message) AS d;
-	FOREACH relation IN ARRAY array_remove(ARRAY[store.vanished, store.counters, store.account_table, store.departed], NULL) LOOP
+	FOREACH part IN ARRAY '{vanished,counters,account_table,departed,uidvalidities}'::text[] LOOP
+		relation := to_jsonb(store) ->> part;
+		name := qualified_name(relation);
 		IF NOT is_distributed(relation) AND colocation = 0 THEN
 			EXECUTE 'SELECT citus_add_local_table_to_metadata($1)' USING relation;
+			store := jsonb_populate_record(store, jsonb_build_object(part, name));
 		ELSIF NOT is_distributed(relation) THEN
 			EXECUTE 'SELECT create_distributed_table($1, $2, colocate_with => $3)'
 				USING relation, dist::text, qualified_name(store.message);
 		END IF;
 	END LOOP;
+	-- It has no key, and its rows go by and by. Without this Citus would not move it while there are writers.
+	IF store.departed IS NOT NULL
+		AND (SELECT relreplident FROM pg_class WHERE oid = store.departed) <> 'f'
+	THEN
+		EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', qualified_name(store.departed));
+	END IF;
+	RETURN store;
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.distribute_tables IS
-	'Distributes the tables of a store that are ours as the message table is.';
+	'Distributes the tables of a store that are ours as the message table is. Returns the store with them.';
 
 CREATE FUNCTION modseq_internal.at_shard_of(store modseq_internal.store, shard bigint) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

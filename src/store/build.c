@@ -69,6 +69,7 @@ build_tables(Store *store, bool attached)
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
 	{
 		StoreTable *table = &store->table[role];
+		Distribution distribution;
 		char		relkind;
 
 		if (table->name == NULL)
@@ -100,6 +101,11 @@ build_tables(Store *store, bool attached)
 			table->altered = relation_alters_rows(table->relid,
 												  role == TABLE_VANISHED ||
 												  role == TABLE_DEPARTED);
+		if (attached && table_distribution(table->relid, &distribution) !=
+			store->distributed)
+			store_out_of_date(store->message_relid,
+							  _("Citus distributes one of it and table %s, and not the other."),
+							  table->name);
 		if (attached && role != TABLE_MESSAGE && role_triggers[role] != NULL)
 			check_back(store, role);
 	}

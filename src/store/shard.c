@@ -34,6 +34,7 @@
 #include "nodes/primnodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(modseq_shard_name);
@@ -386,6 +387,36 @@ shard_here(Oid relid, int64 shard)
 									 get_rel_namespace(relid));
 	}
 	return InvalidOid;
+}
+
+/*
+ * session_of_citus: is this session one by which Citus runs something at this
+ * server, for one of another server or of this one?
+ */
+bool
+session_of_citus(void)
+{
+	return application_name != NULL &&
+		strncmp(application_name, "citus_internal", 14) == 0 &&
+		OidIsValid(get_relname_relid(partition_by_table.name,
+									 PG_CATALOG_NAMESPACE));
+}
+
+/*
+ * citus_arranges: does Citus, in this session, make or take away that table at
+ * this server, as where a shard moves?
+ *
+ * It is no shard that is here then, but a copy of one, or the whole, which has
+ * no rows.  So none come or leave with it.
+ */
+bool
+citus_arranges(Oid relid)
+{
+	const DistRow *row = session_of_citus() ? shard_row(relid) : NULL;
+
+	return session_of_citus() &&
+		(row == NULL || shard_here(DatumGetObjectId(row->value[1]),
+								   DatumGetInt64(row->value[0])) != relid);
 }
 
 /* --- for SQL ----------------------------------------------------------- */

@@ -403,6 +403,8 @@ extern Oid	table_beside(Oid relid, const char *name);
 extern char *relation_known_as(Oid relid);
 extern int64 shard_for_hash(Oid relid, int32 hash);
 extern Oid	shard_here(Oid relid, int64 shard);
+extern bool session_of_citus(void);
+extern bool citus_arranges(Oid relid);
 
 /* --- find.c ------------------------------------------------------------ */
 

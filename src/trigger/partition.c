@@ -146,7 +146,9 @@ lock_detached(const RangeVar *from, const RangeVar *name, LOCKMODE mode)
 }
 
 /*
- * The rows of such a partition, which is locked, go with it.
+ * The rows of such a partition, which is locked, go with it.  One that Citus
+ * distributes has none here; and what Citus takes away at this server is at
+ * another one, or the store is half gone.
  *
  * True if the store is not the caller's own.
  */
@@ -157,8 +159,12 @@ rows_leave(Oid relid)
 	Store	   *store;
 	Restriction before;
 	List	   *relids;
+	Distribution distribution;
 
 	if (!OidIsValid(relid) || (role = partition_role(relid)) == TABLE_NONE)
+		return false;
+	if (table_distribution(relid, &distribution) ||
+		citus_arranges(parent_of(relid)))
 		return false;
 	relids = find_all_inheritors(relid, AccessExclusiveLock, NULL);
 	store = store_of_table(relid, role);
@@ -317,6 +323,8 @@ partition_after_attach(PartitionCmd *attach, Oid parent)
 	if (role == TABLE_NONE)
 		return;
 	clone_complete_partition(relid);
+	if (citus_arranges(parent))
+		return;					/* a shard comes with its numbers */
 	store = store_of_table(relid, role);
 	restrict_begin(&before, GetUserId(), store_is_strangers(store, relid));
 	statement_open(STATEMENT_OTHER);

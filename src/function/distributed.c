@@ -29,9 +29,9 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -230,17 +230,42 @@ take_result(FunctionCallInfo fcinfo, MemoryContext caller)
 	return result;
 }
 
-/*
- * Is this session one by which Citus runs something at shards?  What is locked
- * here is Citus's business then.  Else it must know that the transaction has
- * been at a shard here: or it would come by another session, which waits for
- * ours.
- */
 static bool
-is_internal_session(void)
+is_locked_by_me(Oid relid)
 {
-	return application_name != NULL &&
-		strncmp(application_name, "citus_internal", 14) == 0;
+	Relation	rel = OidIsValid(relid) ? RelationIdGetRelation(relid) : NULL;
+	bool		locked = rel != NULL &&
+		CheckRelationLockedByMe(rel, AccessShareLock, true);
+
+	if (rel != NULL)
+		RelationClose(rel);
+	return locked;
+}
+
+/*
+ * The message table of the shard, if a call is to be made at this server
+ *
+ * Citus may run a statement where the shard was when it was planned, on what
+ * the shard has left there when it moved.  What it reads of these tables, and
+ * has locked, is as of then, and so must be what the call answers: else a
+ * client would take old rows for what a later mod-sequence says.
+ */
+static Oid
+find_here(const Store *store, int64 shard)
+{
+	Oid			here = shard_here(store->message_relid, shard);
+	Oid			left;
+
+	if (OidIsValid(here) || !session_of_citus())
+		return here;
+	left = table_named(shard_qualified_name(store->message_relid, shard));
+	if (!OidIsValid(left))
+		return InvalidOid;
+	for (TableRole role = 0; role < TABLE_ROLES; role++)
+		if (store->table[role].name != NULL &&
+			is_locked_by_me(table_beside(left, store->table[role].name)))
+			return left;
+	return InvalidOid;
 }
 
 /*
@@ -283,9 +308,14 @@ distributed_call(FunctionCallInfo fcinfo, CallKind kind, Datum *result)
 		find_place(store, &keys, is_account, &place);
 	}
 
-	if ((kind & CALL_LOCKS) == 0 || is_internal_session())
+	/*
+	 * What is locked here by a session of Citus is Citus's business.  Else it
+	 * must know that the transaction has been at a shard here: or it would
+	 * come by another session, which waits for ours.
+	 */
+	if ((kind & CALL_LOCKS) == 0 || session_of_citus())
 	{
-		Oid			here = shard_here(store->message_relid, place.shard);
+		Oid			here = find_here(store, place.shard);
 
 		if (OidIsValid(here))
 		{

@@ -473,8 +473,11 @@ print_totals(double seconds)
 	if (options.servers)
 		printf("# %ld failovers in %ld generations, %ld states lost, %ld meanings kept; %ld syncs that a standby was behind\n",
 			   (long) totals.failovers, (long) totals.generations, (long) totals.lost, told_count(), (long) totals.behind);
-	printf("# %ld divergences, %ld unexpected errors\n", (long) totals.divergences,
-		   (long) totals.errors);
+	if (options.broken && strcmp(options.broken, "none") != 0)
+		printf("# the mistake was %s\n", totals.divergences > 0 ? "found, as it must be" : "not found");
+	else
+		printf("# %ld divergences, %ld unexpected errors\n", (long) totals.divergences,
+			   (long) totals.errors);
 }
 
 static bool

@@ -2,7 +2,8 @@
 #
 #   make, make install    build and install for the server that PG_CONFIG names
 #   make installcheck     run the regression and isolation tests against a running server
-#   make test, make demo  need no server: they bring their own, on Debian 12; demo SERVE=1 stays up
+#   make test, make demo  need no server: they bring their own, on Debian 12 or newer. test FAST=1 is for developers, and
+#                         takes 90 seconds; demo DEMO=9 shows one chapter, demo SERVE=1 stays up
 #   make versions         the regression and isolation tests on all versions that Debian has, in chroots
 #   make dist             modseq-VERSION.zip of what is committed, as PGXN takes it
 #   make deb              Debian packages for the same versions, in chroots, which then test them
@@ -103,7 +104,7 @@ link-expected:
 
 .PHONY: test versions dist deb demo soak bench coverage
 test:
-	@test/run
+	@FAST='$(FAST)' test/run
 
 versions:
 	@test/versions
@@ -133,4 +134,4 @@ bench:
 	@test/run env QUICK=$(QUICK) BENCH='$(BENCH)' COUNT='$(COUNT)' $(if $(QUICK)$(BENCH),,BENCH_OUT=$(CURDIR)/test/bench) test/bench/run
 
 demo:
-	@SERVE='$(SERVE)' test/run test/demo/run
+	@DEMO='$(DEMO)' SERVE='$(SERVE)' test/run test/demo/run

@@ -224,6 +224,7 @@ extern void input_fill(Session *session);
 extern void put(Session *session, const char *format,...) G_GNUC_PRINTF(2, 3);
 extern void put_string(Session *session, const char *string);
 extern void put_bytes(Session *session, const char *data, size_t length);
+extern void put_number(Session *session, uint32_t number);
 extern void put_literal(Session *session, const char *data, size_t length);
 extern void put_mailbox(Session *session, const char *name);
 extern void reply(Session *session, const char *format,...) G_GNUC_PRINTF(2, 3);

@@ -44,6 +44,20 @@ put(Session *session, const char *format,...)
 		output_flush(session);
 }
 
+/* A number behind a blank: there may be as many as messages. */
+void
+put_number(Session *session, uint32_t number)
+{
+	char		text[12];
+	char	   *at = text + sizeof(text);
+
+	do
+		*--at = '0' + number % 10;
+	while ((number /= 10) > 0);
+	*--at = ' ';
+	put_bytes(session, at, text + sizeof(text) - at);
+}
+
 void
 put_literal(Session *session, const char *data, size_t length)
 {

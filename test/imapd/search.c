@@ -135,17 +135,85 @@ narrow(Session *session, const SearchCommand *search, Narrowed *narrowed)
 	}
 }
 
+static bool
+has(const GPtrArray *flags, const char *flag)
+{
+	for (guint i = 0; i < flags->len; i++)
+		if (g_ascii_strcasecmp(flags->pdata[i], flag) == 0)
+			return true;
+	return false;
+}
+
+/* Does nothing but these two flags matter?  Then no message need be read. */
+static bool
+is_indexed(const GPtrArray *flags)
+{
+	for (guint i = 0; i < flags->len; i++)
+		if (g_ascii_strcasecmp(flags->pdata[i], "\\Seen") != 0 &&
+			g_ascii_strcasecmp(flags->pdata[i], "\\Deleted") != 0)
+			return false;
+	return true;
+}
+
+/* Leaves in the set what is in the other, which the database has said, or what is not */
+static void
+keep(Uids *set, const PGresult *result, int column, bool in, bool out)
+{
+	const char *text = db_text(result, 0, column);
+	Uids		other;
+
+	if (!in && !out)
+		return;
+	if (!uids_parse(&other, text ? text : "", UIDSET_NO_STAR))
+		abort();
+	if (in)
+		uids_intersect(set, &other);
+	if (out)
+		uids_subtract(set, &other);
+	uidset_builder_free(&other);
+}
+
+/*
+ * Finds by what is live, unseen and deleted, which the database knows without
+ * a read of the others.  False if it has failed.
+ */
+static bool
+find_indexed(Session *session, const Narrowed *narrowed, Found *found)
+{
+	bool		seen = has(narrowed->with, "\\Seen");
+	bool		unseen = has(narrowed->without, "\\Seen");
+	bool		deleted = has(narrowed->with, "\\Deleted");
+	bool		undeleted = has(narrowed->without, "\\Deleted");
+	Db		   *db = &session->db;
+
+	db_queue(db, SQL_LIVE, "ii", session->box.id,
+			 (int64_t) (seen || unseen ? 1 : 0) | (deleted || undeleted ? 2 : 0));
+	if (!db_run(db))
+		return false;
+	uidset_builder_add_ranges(&found->uids, narrowed->set.ranges, narrowed->set.n);
+	uidset_builder_finish(&found->uids);
+	keep(&found->uids, db->results[0], 0, true, false);
+	keep(&found->uids, db->results[0], 1, unseen, seen);
+	keep(&found->uids, db->results[0], 2, deleted, undeleted);
+	return true;
+}
+
 /* Asks the database, for all of the set at once.  False if it has failed. */
 static bool
 find(Session *session, const Narrowed *narrowed, Found *found)
 {
 	Db		   *db = &session->db;
-	char	   *text = uids_print(&narrowed->set);
-	char	   *with = text_array(narrowed->with);
-	char	   *without = text_array(narrowed->without);
+	char	   *text;
+	char	   *with;
+	char	   *without;
 	const char *uids;
 	bool		done;
 
+	if (!found->search->modseq && is_indexed(narrowed->with) && is_indexed(narrowed->without))
+		return find_indexed(session, narrowed, found);
+	text = uids_print(&narrowed->set);
+	with = text_array(narrowed->with);
+	without = text_array(narrowed->without);
 	if (found->search->modseq)
 		db_queue(db, SQL_FIND_CHANGED, "isssi", session->box.id, text, with, without, narrowed->since);
 	else
@@ -234,7 +302,7 @@ put_plain(Session *session, const SearchCommand *search, const Found *found, con
 	put(session, "* SEARCH");
 	for (int i = 0; i < result->n; i++)
 		for (int64_t n = result->ranges[i].lo; n <= result->ranges[i].hi; n++)
-			put(session, " %" PRId64, n);
+			put_number(session, n);
 	if (result->n > 0 && search->modseq)
 		put(session, " (MODSEQ %" PRId64 ")", result_modseq(search, found));
 	put(session, "\r\n");

@@ -3,9 +3,9 @@
  * select.c
  *	  SELECT, EXAMINE with CONDSTORE and QRESYNC; CLOSE and UNSELECT.
  *
- * A mailbox is opened from one snapshot, in two round trips.  The list of
- * UIDs that gives messages their numbers is live_uids(), which knows it by
- * what has vanished.  So no query reads the mailbox.
+ * A mailbox is opened from one snapshot, in one round trip.  The list of UIDs
+ * that gives messages their numbers is live_uids(), which knows it by what has
+ * vanished.  So no query reads the mailbox.
  *
  *-------------------------------------------------------------------------
  */
@@ -206,36 +206,56 @@ put_qresync(Session *session, PGresult *resync, const SelectParameters *p)
 					   db_text(resync, row, 5), db_text(resync, row, 7), db_text(resync, row, 6));
 }
 
+/* What the database says of a mailbox.  The caller PQclear()s both. */
+typedef struct Read
+{
+	PGresult   *mailbox;		/* SQL_SELECT, empty if there is none */
+	PGresult   *resync;			/* SQL_QRESYNC, NULL if it was not asked for */
+} Read;
+
+static void
+free_read(Read *read)
+{
+	PQclear(read->mailbox);
+	PQclear(read->resync);
+	*read = (Read) {0};
+}
+
 /* Is the server a standby that does not have what the client knows? */
 static bool
-is_behind(const Db *db, const SelectParameters *p)
+is_behind(const Read *read)
 {
-	return p->qresync && PQntuples(db->results[0]) > 0 && strcmp(db_text(db->results[0], 0, 0), "behind") == 0;
+	return read->resync && PQntuples(read->resync) > 0 && strcmp(db_text(read->resync, 0, 0), "behind") == 0;
 }
 
 /*
- * Reads the mailbox in one snapshot: *mailbox, which is empty if there is none,
- * and then for QRESYNC what has changed, in the results.  False if the database
+ * Reads the mailbox, and for QRESYNC what has changed, in one snapshot.  One
+ * statement by itself has that without a transaction.  False if the database
  * has failed.
  */
 static bool
-read_mailbox(Session *session, const char *name, const SelectParameters *p, PGresult **mailbox)
+read_mailbox(Session *session, const char *name, const SelectParameters *p, Read *read)
 {
 	Db		   *db = &session->db;
 
+	if (!p->qresync)
+	{
+		db_queue(db, SQL_SELECT, "is", session->user_id, name);
+		if (!db_run(db))
+			return false;
+		read->mailbox = db_take(db, 0);
+		return true;
+	}
 	db_queue(db, SQL_BEGIN_READING, "");
 	db_queue(db, SQL_SELECT, "is", session->user_id, name);
+	db_queue(db, SQL_QRESYNC, "isiis", session->user_id, name, (int64_t) p->uidvalidity,
+			 (int64_t) p->since, p->known);
+	db_queue(db, SQL_COMMIT, "");
 	if (!db_run(db))
 		return false;
-	*mailbox = db_take(db, 1);
-	if (p->qresync && PQntuples(*mailbox) == 1)
-		db_queue(db, SQL_QRESYNC, "iiis", db_int(*mailbox, 0, ID), (int64_t) p->uidvalidity,
-				 (int64_t) p->since, p->known);
-	db_queue(db, SQL_COMMIT, "");
-	if (db_run(db))
-		return true;
-	PQclear(*mailbox);
-	return false;
+	read->mailbox = db_take(db, 1);
+	read->resync = db_take(db, 2);
+	return true;
 }
 
 /* Reads the mailbox into session->box, and tells the client.  False if the database has failed. */
@@ -244,29 +264,30 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 {
 	Db		   *db = &session->db;
 	Selected   *box = &session->box;
+	Read		read = {0};
 	PGresult   *row;
 	Uids		live;
 
-	if (!read_mailbox(session, name, p, &row))
+	if (!read_mailbox(session, name, p, &read))
 		return false;
-	if (is_behind(db, p))
+	if (is_behind(&read))
 	{
-		bool		reached = sync_wait(session, db_int(row, 0, ID), p->since);
+		bool		reached = sync_wait(session, db_int(read.mailbox, 0, ID), p->since);
 
-		PQclear(row);
-		row = NULL;
-		if (reached ? !read_mailbox(session, name, p, &row) : db->sqlstate[0] != '\0')
+		free_read(&read);
+		if (reached ? !read_mailbox(session, name, p, &read) : db->sqlstate[0] != '\0')
 			return false;
-		if (row == NULL || is_behind(db, p))
+		if (!reached || is_behind(&read))
 		{
-			PQclear(row);
+			free_read(&read);
 			reply(session, NOT_YET);
 			return true;
 		}
 	}
+	row = read.mailbox;
 	if (PQntuples(row) == 0)
 	{
-		PQclear(row);
+		free_read(&read);
 		reply(session, "NO [NONEXISTENT] No such mailbox");
 		return true;
 	}
@@ -292,9 +313,9 @@ open_mailbox(Session *session, const char *name, bool read_only, const SelectPar
 	put(session, "* OK [UIDVALIDITY %" PRId64 "] UIDs are valid\r\n", box->uidvalidity);
 	put(session, "* OK [UIDNEXT %" PRId64 "] Predicted next UID\r\n", box->uidnext);
 	put(session, "* OK [HIGHESTMODSEQ %" PRId64 "] Highest\r\n", box->told);
-	PQclear(row);
 	if (p->qresync)
-		put_qresync(session, db->results[0], p);
+		put_qresync(session, read.resync, p);
+	free_read(&read);
 	reply(session, "OK [%s] %s completed", box->read_only ? "READ-ONLY" : "READ-WRITE",
 		  read_only ? "EXAMINE" : "SELECT");
 	return true;

@@ -13,23 +13,32 @@
  */
 #include "db.h"
 
-#define UNSEEN	"NOT flags @> '{\"\\\\Seen\"}'"
-#define DELETED	"flags @> '{\"\\\\Deleted\"}'"
+/*
+ * What SELECT and STATUS tell of a mailbox b.  None of it reads all its
+ * messages, but for their size: live_uids() knows them by what has vanished,
+ * and those that are unseen, or deleted, have indexes of their own.
+ */
+#define MESSAGES		"cardinality(live_uids('mw_mail', b.id))"
+#define SIZE			"(SELECT coalesce(sum(size), 0) FROM mw_mail WHERE mailbox_id = b.id)"
+#define UNSEEN			"(SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND unseen)"
+#define FIRST_UNSEEN	"(SELECT min(uid) FROM mw_mail WHERE mailbox_id = b.id AND unseen)"
+#define DELETED			"(SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND marked_deleted)"
 
 /*
- * What has changed, in the first row, and then the messages that have.  The
- * sets can be large: in each row of a join the sort would carry them along.
+ * What has changed, in the first row, and then the messages that have, but for
+ * those that are not wanted.  The sets can be large: in each row of a join the
+ * sort would carry them along.
  */
-#define RESYNC(function) \
-	"WITH r AS MATERIALIZED (SELECT * FROM " function ")" \
-	" SELECT verdict, uidnext, highestmodseq, first_vanished, vanished, NULL AS uid, NULL, NULL FROM r" \
-	" UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, m.uid, m.modseq, array_to_string(m.flags, E'\\n')" \
-	" FROM r JOIN mw_mail m ON m.mailbox_id = $1::bigint AND m.uid <@ r.changed" \
+#define RESYNC(function, mailbox, wanted, stored) \
+	"WITH r AS MATERIALIZED (SELECT *, " wanted " AS wanted, " stored " AS stored FROM " function ")" \
+	" SELECT verdict, uidnext, highestmodseq, first_vanished, vanished, NULL AS uid, NULL, NULL, stored FROM r" \
+	" UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, m.uid, m.modseq, array_to_string(m.flags, E'\\n'), NULL" \
+	" FROM r JOIN mw_mail m ON m.mailbox_id = " mailbox " AND m.uid <@ r.wanted" \
 	" ORDER BY uid NULLS FIRST"
 
+#define FLAG_COLUMNS	"m.uid, m.modseq, array_to_string(m.flags, E'\\n')"
 #define MESSAGE_COLUMNS \
-	"m.uid, m.modseq, array_to_string(m.flags, E'\\n'), m.size," \
-	" to_char(m.internaldate AT TIME ZONE 'UTC', 'DD-Mon-YYYY HH24:MI:SS')"
+	FLAG_COLUMNS ", m.size, to_char(m.internaldate AT TIME ZONE 'UTC', 'DD-Mon-YYYY HH24:MI:SS')"
 
 /* The flags that a message must have, and those that it must not have */
 #define FLAGS	"flags @> $3::text[] AND NOT flags && $4::text[]"
@@ -102,10 +111,8 @@ const SqlText sql_texts[SQL_COUNT] = {
 	/* $3 is what was asked for, in the bits of status.c: it costs nothing unless it was. */
 	[SQL_STATUS] = {
 		"SELECT b.name, s.uidvalidity, s.uidnext, s.highestmodseq,"
-		" CASE WHEN $3 & 1 <> 0 THEN cardinality(live_uids('mw_mail', b.id)) END,"
-		" CASE WHEN $3 & 64 <> 0 THEN (SELECT coalesce(sum(size), 0) FROM mw_mail WHERE mailbox_id = b.id) END,"
-		" CASE WHEN $3 & 16 <> 0 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN ") END,"
-		" CASE WHEN $3 & 32 <> 0 THEN (SELECT count(*) FROM mw_mail WHERE mailbox_id = b.id AND " DELETED ") END"
+		" CASE WHEN $3 & 1 <> 0 THEN " MESSAGES " END, CASE WHEN $3 & 64 <> 0 THEN " SIZE " END,"
+		" CASE WHEN $3 & 16 <> 0 THEN " UNSEEN " END, CASE WHEN $3 & 32 <> 0 THEN " DELETED " END"
 		" FROM status('mw_mail', ARRAY(SELECT id FROM mw_mailbox"
 		" WHERE user_id = $1 AND name = ANY ($2::text[]))) s"
 		" JOIN mw_mailbox b ON b.id = s.mailbox ORDER BY b.name COLLATE \"C\"", false},
@@ -149,14 +156,20 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_UNSUBSCRIBE] = {"DELETE FROM mw_subscription WHERE user_id = $1 AND name = $2", false},
 
 	[SQL_SELECT] = {
-		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, live_uids('mw_mail', b.id),"
-		" (SELECT min(uid) FROM mw_mail WHERE mailbox_id = b.id AND " UNSEEN "),"
+		"SELECT b.id, s.uidvalidity, s.uidnext, s.highestmodseq, live_uids('mw_mail', b.id), " FIRST_UNSEEN ","
 		" (SELECT string_agg(keyword, E'\\n' ORDER BY keyword) FROM mw_keyword WHERE user_id = $1),"
 		" pg_is_in_recovery()"
 		" FROM mw_mailbox b, LATERAL status('mw_mail', b.id) s"
 		" WHERE b.user_id = $1 AND b.name = $2", false},
-	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)"), false},
-	[SQL_QRESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3, $4)"), false},
+	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)", "$1::bigint", "changed", "NULL"), false},
+	/* After a STORE, of whose messages $4 it tells itself: which of them have changed */
+	[SQL_RESYNC_OTHERS] = {
+		RESYNC("resync('mw_mail', $1::bigint, $2, $3)", "$1::bigint",
+			   "changed - $4::uidset", "changed * $4::uidset"), false},
+	/* By name, so that it need not wait for what SQL_SELECT finds */
+	[SQL_QRESYNC] = {
+		RESYNC("mw_mailbox b, LATERAL resync('mw_mail', b.id, $3, $4, $5) WHERE b.user_id = $1 AND b.name = $2",
+			   "r.id", "changed", "NULL"), false},
 
 	/* A statement by itself, or it holds a snapshot while it waits. */
 	[SQL_WAIT_FOR] = {"SELECT wait_for('mw_mail', $1::bigint, $2, $3::interval)", false},
@@ -174,6 +187,9 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_MESSAGES] = {
 		"SELECT " MESSAGE_COLUMNS " FROM mw_mail m"
 		" WHERE m.mailbox_id = $1::bigint AND m.uid <@ $2::uidset ORDER BY m.uid", false},
+	[SQL_FLAGS] = {
+		"SELECT " FLAG_COLUMNS " FROM mw_mail m"
+		" WHERE m.mailbox_id = $1::bigint AND m.uid <@ $2::uidset ORDER BY m.uid", false},
 	[SQL_CHANGED] = {
 		"SELECT " MESSAGE_COLUMNS " FROM mw_mail m WHERE m.mailbox_id = $1::bigint AND m.uid <@"
 		" (SELECT uidset_agg(uid) FROM changed_since('mw_mail', $1::bigint, $3, $2)) ORDER BY m.uid", false},
@@ -183,13 +199,19 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_HEADER] = {
 		"SELECT uid, substring(raw FOR $3::int) FROM mw_mail"
 		" WHERE mailbox_id = $1::bigint AND uid <@ $2::uidset ORDER BY uid", true},
+	/* $2 has 1 if \Seen matters, 2 if \Deleted does. */
+	[SQL_LIVE] = {
+		"SELECT live_uids('mw_mail', $1::bigint),"
+		" CASE WHEN $2 & 1 <> 0 THEN (SELECT uidset_agg(uid) FROM mw_mail WHERE mailbox_id = $1 AND unseen) END,"
+		" CASE WHEN $2 & 2 <> 0 THEN (SELECT uidset_agg(uid) FROM mw_mail WHERE mailbox_id = $1 AND marked_deleted) END", false},
 	[SQL_FIND] = {
 		"SELECT uidset_agg(uid), NULL, NULL, NULL FROM mw_mail"
 		" WHERE mailbox_id = $1::bigint AND uid <@ $2::uidset AND " FLAGS, false},
-	/* By the index on mod-sequences: most of the set has not changed since. */
+	/* Most of the set has not changed since. */
 	[SQL_FIND_CHANGED] = {
-		"WITH found AS MATERIALIZED (SELECT uid, modseq FROM (SELECT uid, modseq, flags FROM mw_mail"
-		" WHERE mailbox_id = $1::bigint AND modseq >= $5 OFFSET 0) m WHERE uid <@ $2::uidset AND " FLAGS ")"
+		"WITH found AS MATERIALIZED (SELECT uid, modseq FROM mw_mail WHERE mailbox_id = $1::bigint AND uid <@"
+		" (SELECT uidset_agg(uid) FROM changed_since('mw_mail', $1::bigint, greatest($5 - 1, 0), $2))"
+		" AND modseq >= $5 AND " FLAGS ")"
 		" SELECT uidset_agg(uid), (SELECT modseq FROM found ORDER BY uid LIMIT 1),"
 		" (SELECT modseq FROM found ORDER BY uid DESC LIMIT 1), max(modseq) FROM found", false},
 	[SQL_SEARCH] = {
@@ -198,7 +220,7 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" WHERE m.mailbox_id = $1::bigint AND m.uid <@ $2::uidset ORDER BY m.uid", false},
 
 	[SQL_SEEN] = {
-		"WITH m AS (" UPDATE_FLAGS("flags || '{\"\\\\Seen\"}'", UNSEEN)
+		"WITH m AS (" UPDATE_FLAGS("flags || '{\"\\\\Seen\"}'", "unseen")
 		" RETURNING uid, modseq, flags)"
 		" SELECT uid, modseq, array_to_string(flags, E'\\n') FROM m ORDER BY uid", false},
 	[SQL_STORE_ADD] = {
@@ -210,10 +232,10 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_STORE_REPLACE] = {
 		UPDATE_FLAGS("$4::text[]", "NOT (flags @> $4::text[] AND flags <@ $4::text[])"), false},
 
-	[SQL_EXPUNGE] = {"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND " DELETED, false},
+	[SQL_EXPUNGE] = {"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND marked_deleted", false},
 	[SQL_UID_EXPUNGE] = {
 		"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX
-		" AND uid <@ $3::uidset AND " DELETED, false},
+		" AND uid <@ $3::uidset AND marked_deleted", false},
 	/* UIDs are given in the order of the rows. */
 	[SQL_APPEND] = {
 		"INSERT INTO mw_mail (mailbox_id, flags, internaldate, raw, sha, thread_id)"

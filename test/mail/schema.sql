@@ -57,7 +57,10 @@ CREATE TABLE mw_mail (
 	sha			bytea NOT NULL,			-- its SHA-256: JMAP's blobId
 	-- The same in each mailbox that an Email is in, as are flags. Negative while the message is marked \Deleted.
 	email_id	bigint NOT NULL DEFAULT nextval('mw_email_id'),
-	thread_id	bigint NOT NULL DEFAULT nextval('mw_email_id')
+	thread_id	bigint NOT NULL DEFAULT nextval('mw_email_id'),
+	-- What is counted and searched most. A change of another flag leaves them as they are, and so the indexes on them.
+	unseen		boolean NOT NULL GENERATED ALWAYS AS (NOT flags @> '{"\\Seen"}') STORED,
+	marked_deleted boolean NOT NULL GENERATED ALWAYS AS (flags @> '{"\\Deleted"}') STORED
 );
 -- A change of flags shall not copy the message; and a part of it shall be cheap to read.
 ALTER TABLE mw_mail ALTER COLUMN raw SET STORAGE EXTERNAL, SET (toast_tuple_target = 256, fillfactor = 80);
@@ -72,8 +75,10 @@ SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify
 	account => '{user_id}', email => 'email_id', thread => 'thread_id',
 	mailbox_properties => '{name,special_use,sort_order,subscribed}');
 \else
-SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify => true);
-CREATE INDEX ON mw_mail (email_id);
+-- Flags are what changes most. With room in its page, and no index on what has changed, a new version of the row is all
+-- that a change of them writes.
+ALTER TABLE mw_mail SET (fillfactor = 50);
+SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify => true, changes => 'log');
 \endif
 
 -- Annotations (RFC 5464), entries in lower case. A mailbox has one user, so /private and /shared are both his. What was
@@ -94,12 +99,14 @@ CREATE TABLE mw_server_annotation (
 );
 CREATE UNIQUE INDEX mw_server_annotation_key ON mw_server_annotation (coalesce(user_id, 0), entry);
 
--- For UNSEEN in SELECT and STATUS, and for EXPUNGE
-CREATE INDEX mw_mail_unseen ON mw_mail (mailbox_id, uid) WHERE NOT flags @> '{"\\Seen"}';
-CREATE INDEX mw_mail_deleted ON mw_mail (mailbox_id, uid) WHERE flags @> '{"\\Deleted"}';
+-- For UNSEEN in SELECT, STATUS and SEARCH, and for EXPUNGE
+CREATE INDEX mw_mail_unseen ON mw_mail (mailbox_id, uid) WHERE unseen;
+CREATE INDEX mw_mail_deleted ON mw_mail (mailbox_id, uid) WHERE marked_deleted;
 
+\if :accounts
 -- For JMAP. attach() has made those on email_id and thread_id.
 CREATE INDEX mw_mail_sha ON mw_mail (sha);
+\endif
 
 CREATE TABLE mw_upload (
 	user_id		bigint NOT NULL REFERENCES mw_user ON DELETE CASCADE,
@@ -152,6 +159,7 @@ END $$;
 CREATE TRIGGER mw_arrive BEFORE INSERT ON mw_mail
 	FOR EACH ROW WHEN (NEW.sha IS NULL OR NEW.flags @> '{"\\Deleted"}' OR NEW.email_id < 0)
 	EXECUTE FUNCTION mw_identify();
+\if :accounts
 CREATE TRIGGER mw_delete BEFORE UPDATE OF flags ON mw_mail
 	FOR EACH ROW WHEN (NEW.flags @> '{"\\Deleted"}' <> (NEW.email_id < 0)) EXECUTE FUNCTION mw_identify();
 
@@ -168,6 +176,7 @@ BEGIN
 END $$;
 CREATE TRIGGER mw_same_flags AFTER UPDATE ON mw_mail REFERENCING NEW TABLE AS new
 	FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION mw_same_flags();
+\endif
 
 CREATE FUNCTION mw_subscribed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

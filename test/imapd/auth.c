@@ -51,6 +51,7 @@ log_in(Session *session, const char *name, const char *password)
 		return;
 	}
 	session->state = STATE_AUTHENTICATED;
+	session->logged_in = true;
 	flags_read(session, db_text(db->results[0], 0, 0));
 	capabilities = g_string_new(NULL);
 	session_capabilities(session, capabilities);

@@ -32,6 +32,7 @@ flags_read(Session *session, const char *keywords)
 	char	  **words = g_strsplit(safe, " ", -1);
 
 	g_ptr_array_set_size(session->keywords, 0);
+	g_clear_pointer(&session->box.announced, g_free);
 	for (char **word = words; *word; word++)
 		if (**word != '\0')
 			g_ptr_array_add(session->keywords, g_strdup(*word));
@@ -123,10 +124,17 @@ flags_put(Session *session)
 void
 flags_announce(Session *session, const char *flags)
 {
-	char	   *safe = flags_safe(flags);
-	char	  **words = g_strsplit(safe, " ", -1);
+	char	   *safe;
+	char	  **words;
 	bool		some_new = false;
 
+	/* Most messages have the flags of the one before. */
+	if (session->box.announced && strcmp(session->box.announced, flags) == 0)
+		return;
+	g_free(session->box.announced);
+	session->box.announced = g_strdup(flags);
+	safe = flags_safe(flags);
+	words = g_strsplit(safe, " ", -1);
 	for (char **word = words; *word; word++)
 		if (**word != '\0' && **word != '\\' && !find_spelling(session, *word))
 		{
@@ -243,9 +251,24 @@ flags_are_as_told(const Session *session, int64_t uid, const char *now, const GP
 	return true;
 }
 
+static gboolean
+is_among(gpointer uid, gpointer told, gpointer uids)
+{
+	return uids_contain(uids, GPOINTER_TO_UINT(uid));
+}
+
+/* Nobody knows any more what the client has been told of these. */
+void
+flags_forget_some(Session *session, const Uids *uids)
+{
+	if (session->box.flags)
+		g_hash_table_foreach_remove(session->box.flags, is_among, (gpointer) uids);
+}
+
 /* The mailbox is closed. */
 void
 flags_forget(Session *session)
 {
+	g_clear_pointer(&session->box.announced, g_free);
 	g_clear_pointer(&session->box.flags, g_hash_table_unref);
 }

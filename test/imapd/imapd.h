@@ -117,6 +117,7 @@ typedef struct Selected
 	bool		withheld;		/* are flags that NOTIFY does not want? */
 	Numbers		numbers;
 	GHashTable *flags;			/* as they were told last: flags.c; or NULL */
+	char	   *announced;		/* flags whose keywords are, of the message before; or NULL */
 } Selected;
 
 /* Reads what the client sends: input.c */
@@ -149,6 +150,7 @@ typedef struct Session
 	GString    *output;
 	Parser		parser;
 	const char *tag;
+	bool		logged_in;		/* by the last command */
 	bool		logged_out;
 
 	Db			db;
@@ -190,6 +192,13 @@ typedef enum Sync
 	SYNC_RENEWED,				/* or its UIDs name other messages now, */
 	SYNC_LOST					/* or the database is gone */
 } Sync;
+
+/* Columns of SQL_RESYNC and the like: of the first row, and of the others */
+enum
+{
+	SYNC_VERDICT, SYNC_UIDNEXT, SYNC_HIGHESTMODSEQ, SYNC_FIRST_VANISHED, SYNC_VANISHED,
+	SYNC_UID, SYNC_MODSEQ, SYNC_FLAGS
+};
 
 extern void sync_queue(Session *session);
 extern bool sync_wait(Session *session, int64_t box, int64_t since);
@@ -268,6 +277,7 @@ extern bool flags_have(const char *flags, const char *flag);
 extern void flags_told(Session *session, int64_t uid, int64_t modseq, const char *flags);
 extern bool flags_are_known(const Session *session, int64_t uid, int64_t modseq);
 extern bool flags_are_as_told(const Session *session, int64_t uid, const char *now, const GPtrArray *flags);
+extern void flags_forget_some(Session *session, const Uids *uids);
 extern void flags_forget(Session *session);
 
 /* --- idle.c and notify.c: telling without being asked --------------------------- */
@@ -320,6 +330,9 @@ extern int	status_put(Session *session, GPtrArray *names, unsigned items);
 
 /* list.c: LIST responses of NOTIFY, for names of SQL_LIST's rows */
 extern void list_put_names(Session *session, PGresult *rows, GHashTable *names);
+
+/* warm.c */
+extern void warm_up(Session *session);
 
 /* mailbox.c */
 extern bool mailbox_can_be(const char *name);

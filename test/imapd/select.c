@@ -195,15 +195,16 @@ static void
 put_qresync(Session *session, PGresult *resync, const SelectParameters *p)
 {
 	int			rows = PQntuples(resync);
-	const char *vanished = db_text(resync, 0, 4);
+	const char *vanished = db_text(resync, 0, SYNC_VANISHED);
 
 	/* uidvalidity_changed: the client starts over */
 	if (vanished == NULL)
 		return;
 	put_earlier(session, vanished, p);
 	for (int row = 1; row < rows; row++)
-		sync_put_fetch(session, numbers_number(&session->box.numbers, db_int(resync, row, 5)),
-					   db_text(resync, row, 5), db_text(resync, row, 7), db_text(resync, row, 6));
+		sync_put_fetch(session, numbers_number(&session->box.numbers, db_int(resync, row, SYNC_UID)),
+					   db_text(resync, row, SYNC_UID), db_text(resync, row, SYNC_FLAGS),
+					   db_text(resync, row, SYNC_MODSEQ));
 }
 
 /* What the database says of a mailbox.  The caller PQclear()s both. */
@@ -225,7 +226,7 @@ free_read(Read *read)
 static bool
 is_behind(const Read *read)
 {
-	return read->resync && PQntuples(read->resync) > 0 && strcmp(db_text(read->resync, 0, 0), "behind") == 0;
+	return read->resync && PQntuples(read->resync) > 0 && strcmp(db_text(read->resync, 0, SYNC_VERDICT), "behind") == 0;
 }
 
 /*

@@ -343,6 +343,9 @@ session_run(int fd)
 		if (session->notify)
 			notify_wait(session, false);
 		output_flush(session);
+		if (session->logged_in)
+			warm_up(session);
+		session->logged_in = false;
 		if (input_command(session) == INPUT_REFUSED)
 			errors++;
 		else

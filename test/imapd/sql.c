@@ -29,10 +29,10 @@
  * those that are not wanted.  The sets can be large: in each row of a join the
  * sort would carry them along.
  */
-#define RESYNC(function, mailbox, wanted, stored) \
-	"WITH r AS MATERIALIZED (SELECT *, " wanted " AS wanted, " stored " AS stored FROM " function ")" \
-	" SELECT verdict, uidnext, highestmodseq, first_vanished, vanished, NULL AS uid, NULL, NULL, stored FROM r" \
-	" UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, m.uid, m.modseq, array_to_string(m.flags, E'\\n'), NULL" \
+#define RESYNC(function, mailbox, wanted) \
+	"WITH r AS MATERIALIZED (SELECT *, " wanted " AS wanted FROM " function ")" \
+	" SELECT verdict, uidnext, highestmodseq, first_vanished, vanished, NULL AS uid, NULL, NULL FROM r" \
+	" UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, m.uid, m.modseq, array_to_string(m.flags, E'\\n')" \
 	" FROM r JOIN mw_mail m ON m.mailbox_id = " mailbox " AND m.uid <@ r.wanted" \
 	" ORDER BY uid NULLS FIRST"
 
@@ -59,9 +59,13 @@ const SqlText sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN_READING] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false},
 	[SQL_COMMIT] = {"COMMIT", false},
 	[SQL_ROLLBACK] = {"ROLLBACK", false},
-	/* These queries touch few rows, whatever the planner fears: compiling them takes longer than running them. */
+	/*
+	 * These queries touch few rows, whatever the planner fears: compiling them takes longer than running them.  And
+	 * whatever the parameters are, their plans are the same: to make one for each of the first five takes longer, too.
+	 */
 	[SQL_SETTINGS] = {
-		"SELECT set_config('search_path', 'public, modseq', false), set_config('jit', 'off', false)", false},
+		"SELECT set_config('search_path', 'public, modseq', false), set_config('jit', 'off', false),"
+		" set_config('plan_cache_mode', 'force_generic_plan', false)", false},
 	[SQL_LISTEN] = {"LISTEN modseq", false},
 	[SQL_UNLISTEN] = {"UNLISTEN modseq", false},
 
@@ -161,15 +165,14 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" pg_is_in_recovery()"
 		" FROM mw_mailbox b, LATERAL status('mw_mail', b.id) s"
 		" WHERE b.user_id = $1 AND b.name = $2", false},
-	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)", "$1::bigint", "changed", "NULL"), false},
-	/* After a STORE, of whose messages $4 it tells itself: which of them have changed */
+	[SQL_RESYNC] = {RESYNC("resync('mw_mail', $1::bigint, $2, $3)", "$1::bigint", "changed"), false},
+	/* After a STORE, which tells of its messages $4 itself */
 	[SQL_RESYNC_OTHERS] = {
-		RESYNC("resync('mw_mail', $1::bigint, $2, $3)", "$1::bigint",
-			   "changed - $4::uidset", "changed * $4::uidset"), false},
+		RESYNC("resync('mw_mail', $1::bigint, $2, $3)", "$1::bigint", "changed - $4::uidset"), false},
 	/* By name, so that it need not wait for what SQL_SELECT finds */
 	[SQL_QRESYNC] = {
 		RESYNC("mw_mailbox b, LATERAL resync('mw_mail', b.id, $3, $4, $5) WHERE b.user_id = $1 AND b.name = $2",
-			   "r.id", "changed", "NULL"), false},
+			   "r.id", "changed"), false},
 
 	/* A statement by itself, or it holds a snapshot while it waits. */
 	[SQL_WAIT_FOR] = {"SELECT wait_for('mw_mail', $1::bigint, $2, $3::interval)", false},
@@ -231,6 +234,12 @@ const SqlText sql_texts[SQL_COUNT] = {
 					 "flags && $4::text[]"), false},
 	[SQL_STORE_REPLACE] = {
 		UPDATE_FLAGS("$4::text[]", "NOT (flags @> $4::text[] AND flags <@ $4::text[])"), false},
+
+	/* What became of a mailbox that was at $2 and is locked, and of which messages of $3, if that is asked for by $4 */
+	[SQL_STORED] = {
+		"SELECT highestmodseq,"
+		" CASE WHEN $4 <> 0 THEN (SELECT uidset_agg(uid) FROM changed_since('mw_mail', $1::bigint, $2, $3)) END"
+		" FROM status('mw_mail', $1::bigint)", false},
 
 	[SQL_EXPUNGE] = {"DELETE FROM mw_mail WHERE mailbox_id = $1 AND " SAME_MAILBOX " AND marked_deleted", false},
 	[SQL_UID_EXPUNGE] = {

@@ -6,6 +6,10 @@
  * One transaction, under the mailbox lock: judge, change, read what became of
  * it.  Without UNCHANGEDSINCE that is one round trip.
  *
+ * Of many messages it costs much to ask afterwards what has become of each.  So
+ * it is asked first, under the lock, whether the client knows all: then nothing
+ * has changed but what this command has, all of it under one mod-sequence.
+ *
  * A message has one mod-sequence for all its flags.  So that +FLAGS and -FLAGS
  * are not refused for flags that they do not name, these are compared with what
  * the client has been told of them (RFC 7162 section 3.1.12).
@@ -31,9 +35,16 @@ typedef struct StoreResult
 {
 	Uids		modified;		/* changed since: not touched */
 	Uids		foreign;		/* changed by others since the client was told */
-	PGresult   *messages;		/* as they are now */
+	PGresult   *messages;		/* as they are now; NULL if they need not be told */
 	PGresult   *resync;
+	PGresult   *stored;			/* SQL_STORED, if resync is from before the change; or NULL */
 } StoreResult;
+
+/* Messages for which one more round trip is worth while */
+#define MANY	1000
+
+/* Of so many whose flags are not told the session does not remember them. */
+#define MAX_REMEMBERED	5000
 
 static bool
 parse_store(Session *session, StoreCommand *store)
@@ -115,52 +126,116 @@ spare_others_flags(Session *session, const StoreCommand *store, Uids *unchanged,
 	return done;
 }
 
+/* What a conditional STORE may change: *chosen, to be g_free()d.  False if the database has failed. */
+static bool
+choose(Session *session, const StoreCommand *store, const char *all, StoreResult *result, char **chosen)
+{
+	Db		   *db = &session->db;
+	Uids		unchanged;
+	bool		done;
+
+	db_queue(db, SQL_UNCHANGED_SINCE, "isi", session->box.id, all, (int64_t) store->since);
+	if (!db_run(db))
+		return false;
+	unchanged = take_set(db->results[db->nqueued - 1], 0);
+	result->modified = take_set(db->results[db->nqueued - 1], 1);
+	done = spare_others_flags(session, store, &unchanged, &result->modified);
+	*chosen = uids_print(&unchanged);
+	uidset_builder_free(&unchanged);
+	return done;
+}
+
+/*
+ * Does the client know all of the mailbox, which is locked?  Then it is told
+ * nothing of others, and result->resync says so.  False if the database has
+ * failed.
+ */
+static bool
+find_alone(Session *session, StoreResult *result, bool *alone)
+{
+	Db		   *db = &session->db;
+	const PGresult *resync;
+
+	sync_queue(session);
+	if (!db_run(db))
+		return false;
+	resync = db->results[db->nqueued - 1];
+	*alone = PQntuples(resync) == 1 && strcmp(db_text(resync, 0, SYNC_VERDICT), "ok") == 0 &&
+		*db_text(resync, 0, SYNC_VANISHED) == '\0';
+	if (*alone)
+		result->resync = db_take(db, db->nqueued - 1);
+	return true;
+}
+
+/* Changes many messages of which nobody else has changed any. */
+static bool
+store_alone(Session *session, const StoreCommand *store, const Uids *set, const char *all,
+			const char *array, StoreResult *result)
+{
+	Db		   *db = &session->db;
+	Selected   *box = &session->box;
+	bool		flags = !store->silent || uids_count(set) < MAX_REMEMBERED;
+
+	db_queue(db, store->sql, "iiss", box->id, box->uidvalidity, all, array);
+	db_queue(db, SQL_STORED, "iisi", box->id, box->told, all, (int64_t) (session->condstore && !flags));
+	if (flags)
+		db_queue(db, SQL_FLAGS, "is", box->id, all);
+	db_queue(db, SQL_COMMIT, "");
+	if (!db_run(db))
+		return false;
+	result->stored = db_take(db, 1);
+	if (flags)
+		result->messages = db_take(db, 2);
+	return true;
+}
+
+/* Changes messages, and finds what others have. */
+static bool
+store_among_others(Session *session, const StoreCommand *store, const char *all, const char *chosen,
+				   const char *array, StoreResult *result)
+{
+	Db		   *db = &session->db;
+	Selected   *box = &session->box;
+	int			first = db->answered ? 0 : db->nqueued;
+
+	db_queue(db, SQL_FOREIGN, "iis", box->id, box->told, all);
+	db_queue(db, store->sql, "iiss", box->id, box->uidvalidity, chosen, array);
+	db_queue(db, SQL_FLAGS, "is", box->id, all);
+	db_queue(db, SQL_RESYNC_OTHERS, "iiis", box->id, box->uidvalidity, box->cursor, all);
+	db_queue(db, SQL_COMMIT, "");
+	if (!db_run(db))
+		return false;
+	result->foreign = take_set(db->results[first], 0);
+	result->messages = db_take(db, first + 2);
+	result->resync = db_take(db, first + 3);
+	return true;
+}
+
 /* One attempt */
 static bool
 try_store(Session *session, const StoreCommand *store, const Uids *set, StoreResult *result)
 {
 	Db		   *db = &session->db;
-	int64_t		box = session->box.id;
-	int64_t		uidvalidity = session->box.uidvalidity;
+	Selected   *box = &session->box;
 	char	   *all = uids_print(set);
 	char	   *chosen = NULL;
 	char	   *array = text_array(store->flags);
-	int			first = 2;
-	bool		done;
+	bool		alone = false;
+	bool		done = true;
 
 	db_queue(db, SQL_BEGIN, "");
-	if (!store->conditional)
-		db_queue(db, SQL_LOCK, "i", box);
+	if (store->conditional)
+		done = choose(session, store, all, result, &chosen);
 	else
 	{
-		db_queue(db, SQL_UNCHANGED_SINCE, "isi", box, all, (int64_t) store->since);
-		done = db_run(db);
-		if (done)
-		{
-			Uids		unchanged = take_set(db->results[1], 0);
-
-			result->modified = take_set(db->results[1], 1);
-			done = spare_others_flags(session, store, &unchanged, &result->modified);
-			chosen = uids_print(&unchanged);
-			uidset_builder_free(&unchanged);
-			first = 0;
-		}
-		if (!done)
-			goto out;
+		db_queue(db, SQL_LOCK, "i", box->id);
+		if (uids_count(set) >= MANY && box->cursor == box->told)
+			done = find_alone(session, result, &alone);
 	}
-	db_queue(db, SQL_FOREIGN, "iis", box, session->box.told, all);
-	db_queue(db, store->sql, "iiss", box, uidvalidity, chosen ? chosen : all, array);
-	db_queue(db, SQL_MESSAGES, "is", box, all);
-	sync_queue(session);
-	db_queue(db, SQL_COMMIT, "");
-	done = db_run(db);
-	if (done)
-	{
-		result->foreign = take_set(db->results[first], 0);
-		result->messages = db_take(db, first + 2);
-		result->resync = db_take(db, first + 3);
-	}
-out:
+	if (done && alone)
+		done = store_alone(session, store, set, all, array, result);
+	else if (done)
+		done = store_among_others(session, store, all, chosen ? chosen : all, array, result);
 	g_free(all);
 	g_free(chosen);
 	g_free(array);
@@ -174,6 +249,8 @@ free_result(StoreResult *result)
 	uidset_builder_free(&result->foreign);
 	PQclear(result->messages);
 	PQclear(result->resync);
+	PQclear(result->stored);
+	*result = (StoreResult) {UIDS_INIT, UIDS_INIT};
 }
 
 /*
@@ -199,6 +276,43 @@ put_messages(Session *session, bool uid, const StoreCommand *store, const StoreR
 		if (!flags)
 			flags_told(session, id, db_int(result->messages, row, 1), db_text(result->messages, row, 2));
 	}
+}
+
+/* The same of messages that were not read again: all that have changed have this mod-sequence now. */
+static void
+put_modseqs(Session *session, const Uids *set, const StoreResult *result)
+{
+	const char *modseq = db_text(result->stored, 0, 0);
+	Uids		changed = take_set(result->stored, 1);
+
+	flags_forget_some(session, set);
+	for (int i = 0; i < changed.n; i++)
+		for (int64_t id = changed.ranges[i].lo; id <= changed.ranges[i].hi; id++)
+		{
+			char		text[24];
+
+			snprintf(text, sizeof(text), "%" PRId64, id);
+			sync_put_fetch(session, numbers_number(&session->box.numbers, id), text, NULL, modseq);
+		}
+	uidset_builder_free(&changed);
+}
+
+/* Tells what the command has found.  Are some of its messages gone? */
+static bool
+put_result(Session *session, bool uid, const StoreCommand *store, const Uids *set, const StoreResult *result)
+{
+	Selected   *box = &session->box;
+	bool		some_gone = result->messages && PQntuples(result->messages) < uids_count(set);
+
+	sync_same(session, result->resync);
+	if (result->messages)
+		put_messages(session, uid, store, result);
+	else
+		put_modseqs(session, set, result);
+	sync_tell(session, result->resync, set, uid ? EXPUNGES_TOLD : EXPUNGES_WITHHELD);
+	if (result->stored)
+		box->told = box->cursor = db_int(result->stored, 0, 0);
+	return some_gone;
 }
 
 /* The tagged response; some is set if messages of the command are gone. */
@@ -242,11 +356,11 @@ cmd_store(Session *session, bool uid)
 	Parser	   *parser = &session->parser;
 	Db		   *db = &session->db;
 	StoreCommand store;
-	StoreResult result = {UIDS_INIT, UIDS_INIT, NULL, NULL};
+	StoreResult result = {UIDS_INIT, UIDS_INIT};
 	char	   *text;
 	Uids		set;
 	int			attempt = 0;
-	int64_t		found;
+	bool		some_gone;
 
 	if (!parse_space(parser) || (text = parse_set(parser, true)) == NULL ||
 		!parse_space(parser) || !parse_store(session, &store) ||
@@ -268,7 +382,6 @@ cmd_store(Session *session, bool uid)
 	while (!try_store(session, &store, &set, &result))
 	{
 		free_result(&result);
-		result = (StoreResult) {UIDS_INIT, UIDS_INIT, NULL, NULL};
 		if (!db_retry(db, &attempt))
 		{
 			box_failure(session);
@@ -276,11 +389,8 @@ cmd_store(Session *session, bool uid)
 			return;
 		}
 	}
-	found = PQntuples(result.messages);
-	sync_same(session, result.resync);
-	put_messages(session, uid, &store, &result);
-	sync_tell(session, result.resync, &set, uid ? EXPUNGES_TOLD : EXPUNGES_WITHHELD);
-	finish_store(session, uid, &result, found < uids_count(&set));
+	some_gone = put_result(session, uid, &store, &set, &result);
+	finish_store(session, uid, &result, some_gone);
 	uidset_builder_free(&set);
 	free_result(&result);
 }

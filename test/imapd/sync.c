@@ -18,12 +18,6 @@
 
 #include "imapd.h"
 
-/* Columns of SQL_RESYNC and SQL_QRESYNC: of the first row, and of the others */
-enum
-{
-	VERDICT, UIDNEXT, HIGHESTMODSEQ, FIRST_VANISHED, VANISHED, UID, MODSEQ, FLAGS
-};
-
 void
 sync_queue(Session *session)
 {
@@ -105,14 +99,14 @@ is_answered(Session *session, int64_t uid, int64_t modseq)
 static bool
 is_renewed(const PGresult *resync)
 {
-	return strcmp(db_text(resync, 0, VERDICT), "uidvalidity_changed") == 0;
+	return strcmp(db_text(resync, 0, SYNC_VERDICT), "uidvalidity_changed") == 0;
 }
 
 /* The server is a standby, and has not got to what we know. */
 static bool
 is_behind(const PGresult *resync)
 {
-	return strcmp(db_text(resync, 0, VERDICT), "behind") == 0;
+	return strcmp(db_text(resync, 0, SYNC_VERDICT), "behind") == 0;
 }
 
 /* Waits until the standby has what the client knows; false if it does not in time. */
@@ -161,7 +155,7 @@ void
 sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expunges)
 {
 	Selected   *box = &session->box;
-	int64_t		highest = db_int(resync, 0, HIGHESTMODSEQ);
+	int64_t		highest = db_int(resync, 0, SYNC_HIGHESTMODSEQ);
 	int64_t		told = box->told;
 	int64_t		uidnext = box->uidnext;
 	int			rows = PQntuples(resync);
@@ -171,40 +165,40 @@ sync_tell(Session *session, PGresult *resync, const Uids *except, Expunges expun
 	Uids		gone;
 
 	sync_same(session, resync);
-	if (!uids_parse(&gone, db_text(resync, 0, VANISHED), UIDSET_NO_STAR))
+	if (!uids_parse(&gone, db_text(resync, 0, SYNC_VANISHED), UIDSET_NO_STAR))
 		abort();
 	uids_intersect(&gone, &box->numbers.uids);
 	box->told = box->cursor = highest;
-	box->uidnext = db_int(resync, 0, UIDNEXT);
+	box->uidnext = db_int(resync, 0, SYNC_UIDNEXT);
 	if (gone.n > 0 && expunges == EXPUNGES_TOLD)
 		tell_expunges(session, &gone);
 	else if (gone.n > 0)
-		box->cursor = MIN(highest, db_int(resync, 0, FIRST_VANISHED) - 1);
+		box->cursor = MIN(highest, db_int(resync, 0, SYNC_FIRST_VANISHED) - 1);
 	uidset_builder_free(&gone);
 
 	for (int row = 1; row < rows; row++)
-		if (db_int(resync, row, UID) >= uidnext)
+		if (db_int(resync, row, SYNC_UID) >= uidnext)
 		{
-			numbers_add(&box->numbers, db_int(resync, row, UID));
-			notify_arrived(session, db_int(resync, row, UID));
+			numbers_add(&box->numbers, db_int(resync, row, SYNC_UID));
+			notify_arrived(session, db_int(resync, row, SYNC_UID));
 			arrived = true;
 		}
 	if (arrived)
 		put(session, "* %" PRId64 " EXISTS\r\n* 0 RECENT\r\n", numbers_count(&box->numbers));
 	for (int row = 1; row < rows; row++)
 	{
-		int64_t		uid = db_int(resync, row, UID);
+		int64_t		uid = db_int(resync, row, SYNC_UID);
 		int64_t		number = uid < uidnext ? numbers_number(&box->numbers, uid) : 0;
 
-		if (number > 0 && db_int(resync, row, MODSEQ) > told &&
-			!is_answered(session, uid, db_int(resync, row, MODSEQ)) &&
+		if (number > 0 && db_int(resync, row, SYNC_MODSEQ) > told &&
+			!is_answered(session, uid, db_int(resync, row, SYNC_MODSEQ)) &&
 			(except == NULL || !uids_contain(except, uid)))
 		{
 			if (wants_flags)
-				sync_put_fetch(session, number, session->condstore ? db_text(resync, row, UID) : NULL,
-							   db_text(resync, row, FLAGS), db_text(resync, row, MODSEQ));
+				sync_put_fetch(session, number, session->condstore ? db_text(resync, row, SYNC_UID) : NULL,
+							   db_text(resync, row, SYNC_FLAGS), db_text(resync, row, SYNC_MODSEQ));
 			else
-				untold = MIN(untold, db_int(resync, row, MODSEQ));
+				untold = MIN(untold, db_int(resync, row, SYNC_MODSEQ));
 		}
 	}
 	/* As with expunges: the next answer brings them again, until they are wanted. */

@@ -29,7 +29,8 @@ class Many(unittest.TestCase):
         """With .SILENT the mod-sequence of each message that has changed, and of no other"""
         self.a.ok("STORE 7 +FLAGS (\\Flagged)")
         answer = self.a.ok("STORE 1:%d +FLAGS.SILENT (\\Flagged)" % MANY)
-        expected = {uid: (None, self.highest()) for uid in range(1, MANY + 1) if uid != 7}
+        highest = self.highest()
+        expected = {uid: (None, highest) for uid in range(1, MANY + 1) if uid != 7}
         self.assertEqual(answer.fetches(), expected)
         self.assertEqual(self.a.ok("NOOP").untagged, [])
         self.assertEqual(self.a.ok("STORE 1:%d +FLAGS.SILENT (\\Flagged)" % MANY).untagged, [])
@@ -41,7 +42,8 @@ class Many(unittest.TestCase):
         self.a.ok("STORE 7 +FLAGS (\\Flagged)")
         before = self.highest()
         told = self.a.ok("STORE 1:%d +FLAGS (\\Flagged)" % MANY).fetches()
-        self.assertEqual(told, {uid: ({"\\Flagged"}, before if uid == 7 else self.highest()) for uid in range(1, MANY + 1)})
+        after = self.highest()
+        self.assertEqual(told, {uid: ({"\\Flagged"}, before if uid == 7 else after) for uid in range(1, MANY + 1)})
         self.assertEqual(self.a.ok("NOOP").untagged, [])
 
     def test_without_condstore(self):

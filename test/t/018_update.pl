@@ -184,6 +184,7 @@ my $parts = $node->safe_psql('beside', $change_partitions);
 
 # A session that has used the store, and a transaction that is in the middle of something
 my $session = session($node, 'session', 'beside');
+$session->set_query_timer_restart() if $session->can('set_query_timer_restart');	# it lives as long as the test
 $session->query_safe("INSERT INTO mail (box_id, subject) VALUES (1, 'before')");
 $stores{beside}{before} = contents('beside');
 $session->query_safe("BEGIN; INSERT INTO mail (box_id, subject) VALUES (2, 'under way')");

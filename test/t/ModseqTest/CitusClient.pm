@@ -20,15 +20,22 @@ sub new
 	return $self;
 }
 
-# What a message is to a client: all its flags
-my $flags = q(m.flags::text || coalesce((
-	SELECT string_agg(f.flag, ' ' ORDER BY f.flag) FROM mw.mail_flag f WHERE f.account = m.account AND f.mail_id = m.id), ''));
+# What a message of that account is to a client: all its flags. Citus sends a statement to one server as a whole only if
+# it says the account of each table as a constant; else parts of it would be read first, in snapshots of their own.
+sub _flags
+{
+	my ($account) = @_;
+
+	return "m.flags::text || coalesce((SELECT string_agg(f.flag, ' ' ORDER BY f.flag) FROM mw.mail_flag f"
+	  . " WHERE f.account = $account AND f.mail_id = m.id), '')";
+}
 
 sub _ask_mailbox
 {
 	my ($box, $known) = @_;
 	my ($account, $id) = split /,/, $box;
 	my $args = "'mw.mail', '{$box}'";
+	my $flags = _flags($account);
 
 	return <<"SQL";
 SELECT row_to_json(answer)
@@ -47,6 +54,7 @@ SQL
 sub _ask_account
 {
 	my ($account, $known) = @_;
+	my $flags = _flags($account);
 	my $mail = "(SELECT coalesce(json_object_agg(m.id, $flags), '{}') AS mail FROM mw.mail m WHERE m.account = $account) AS m";
 
 	return defined $known->{state}

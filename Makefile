@@ -30,8 +30,8 @@ $(shell mkdir -p $(sort $(dir $(OBJS) $(DATA_built))))
 # The parts of the script, in the order in which they need each other. They are in a folder of their own because
 # pg_regress would take sql/check.sql for the test of that name.
 SQL_PARTS = schema type operator incarnation trigger function store catalog shard usual template wanted added rights \
-	refuse counters infer vanished changes account quiet adopt uidvalidity_given distribute distributed attach detach check compact activity \
-	uidvalidity event
+	refuse counts counters infer vanished changes account quiet adopt uidvalidity_given distribute distributed attach detach check \
+	compact activity uidvalidity event
 
 REGRESS := $(sort $(basename $(notdir $(wildcard $(TOP)/test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(TOP)/test

@@ -361,6 +361,7 @@ BEGIN
 		PERFORM adopt_accounts(store, renew => NOT same_accounts);
 	END IF;
 	PERFORM fill_changes(store);
+	PERFORM fill_counts(store);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.adopt_rows IS

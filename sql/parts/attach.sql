@@ -287,6 +287,15 @@ CREATE FUNCTION modseq_internal.attach(
 	changes text,
 	notify boolean,
 	vanished_keep interval,
+	mailbox_messages name,
+	mailbox_size name,
+	mailbox_unseen name,
+	mailbox_deleted name,
+	message_size name,
+	message_seen name,
+	message_seen_flag text,
+	message_deleted name,
+	message_deleted_flag text,
 	reset name[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp
@@ -316,7 +325,9 @@ BEGIN
 		message_mailbox, message_uid, message_modseq, message_created_modseq,
 		message_flags, message_expunged, message_key,
 		flag_message, flag_mailbox, flag_uid, flag_columns, changes, notify,
-		account, before.account_table, before.departed, email, thread, mailbox_properties, vanished_keep, before.uidvalidities);
+		account, before.account_table, before.departed, email, thread, mailbox_properties, vanished_keep, before.uidvalidities,
+		mailbox_messages, mailbox_size, mailbox_unseen, mailbox_deleted,
+		message_size, message_seen, message_seen_flag, message_deleted, message_deleted_flag);
 	replaced := before;
 	before := reset_options(before, store, reset);
 	store := keep_tables(store, before, reset);
@@ -426,6 +437,15 @@ CREATE FUNCTION modseq.attach(
 	changes text DEFAULT NULL,
 	notify boolean DEFAULT NULL,
 	vanished_keep interval DEFAULT NULL,
+	mailbox_messages name DEFAULT NULL,
+	mailbox_size name DEFAULT NULL,
+	mailbox_unseen name DEFAULT NULL,
+	mailbox_deleted name DEFAULT NULL,
+	message_size name DEFAULT NULL,
+	message_seen name DEFAULT NULL,
+	message_seen_flag text DEFAULT NULL,
+	message_deleted name DEFAULT NULL,
+	message_deleted_flag text DEFAULT NULL,
 	reset name[] DEFAULT NULL)
 RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'modseq_attach';
@@ -448,7 +468,11 @@ COMMENT ON FUNCTION modseq.attach IS
 	'that no index needs to be written when flags change. notify: send a notification on channel '
 	'modseq at commit, one for each mailbox whose HIGHESTMODSEQ was raised, and for each key that a mailbox lost (not '
 	'from prepared transactions). vanished_keep: vanished rows fold into one, as by modseq.compact(), when they are older '
-	'than that, 30 days if it is not given, as others are written; never by themselves if it is 1000 years or more. Of a '
+	'than that, 30 days if it is not given, as others are written; never by themselves if it is 1000 years or more. '
+	'mailbox_messages, mailbox_size, mailbox_unseen, mailbox_deleted: columns beside the '
+	'counters, added if they are missing, for how many messages are live, their octets by message_size, and how many are '
+	'not seen, or deleted, by message_seen and message_deleted; message_seen_flag and message_deleted_flag: the name of '
+	'the flag in an array or jsonb, a bit of a number, or false for a boolean that says the reverse. Of a '
 	'store that is attached already it repairs what is missing, and follows a new owner of the message table; '
 	'tables and options that are not given keep their values, but for those that reset names. Locks the tables '
 	'against writers until the transaction ends (SHARE ROW EXCLUSIVE; ACCESS EXCLUSIVE where a column, default, '

@@ -109,7 +109,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		(store.departed, departed_definitions(store), NULL),
 		(CASE WHEN is_distributed(store.message) THEN store.uidvalidities END, uidvalidities_definitions(store),
 			uidvalidities_key(store)),
-		(CASE WHEN store.account IS NOT NULL THEN store.counters END, counters_definitions(store), store.mailbox_key))
+		(CASE WHEN num_nonnulls(store.account, counted_definitions(store)) > 0 THEN store.counters END,
+			counters_definitions(store), store.mailbox_key))
 		AS c (ours, definitions, key)
 	WHERE c.ours IS NOT NULL AND NOT has_definitions(c.ours, c.definitions, c.key)
 	UNION ALL
@@ -333,6 +334,9 @@ BEGIN
 		$query$ END) USING key;
 	IF store.account IS NOT NULL THEN
 		RETURN QUERY SELECT * FROM check_accounts(store, key);
+	END IF;
+	IF counted_definitions(store) IS NOT NULL THEN
+		RETURN QUERY SELECT * FROM check_counts(store, key);
 	END IF;
 END
 $$;

@@ -83,11 +83,11 @@ CREATE FUNCTION modseq_internal.counters_definitions(store modseq_internal.store
 LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT concat_ws(', ', column_definitions(store.mailbox, store.mailbox_key),
 		'uidvalidity bigint, uidnext bigint, highestmodseq bigint, gone_at timestamp with time zone',
-		counters_of_accounts(store))
+		counters_of_accounts(store), counted_definitions(store))
 $$;
 COMMENT ON FUNCTION modseq_internal.counters_definitions IS
-	'The columns of the counter table: the mailbox key as the mailbox table has it, the counters, and since when there '
-	'is no such mailbox.';
+	'The columns of the counter table: the mailbox key as the mailbox table has it, the counters, since when there '
+	'is no such mailbox, and counts.';
 
 -- Only of one that is ours but for that: what a forged store names could be anybody's
 CREATE FUNCTION modseq_internal.fit_counters(store modseq_internal.store, relation regclass) RETURNS void
@@ -96,18 +96,27 @@ DECLARE
 	old modseq_internal.store := store;
 	columns CONSTANT name[] := ARRAY(
 		SELECT attname FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum);
-	extra CONSTANT name[] := columns[cardinality(store.mailbox_key) + 5:];
+	extra name[] := columns[cardinality(store.mailbox_key) + 5:];
+	-- How many there are without counts
+	n CONSTANT int := cardinality(store.mailbox_key) + 4 + CASE WHEN store.account IS NULL THEN 0 ELSE 2 + (
+		SELECT count(*) FROM unnest(store.account) AS name WHERE name <> ALL (store.mailbox_key)) END;
 BEGIN
 	old.account := NULL;
+	old := without_counts(old);
 	IF relation IS NULL OR column_definitions(relation, columns) = counters_definitions(store)
 		OR column_definitions(relation, trim_array(columns, cardinality(extra))) <> counters_definitions(old)
 		OR (SELECT relowner FROM pg_class WHERE oid = relation) <> (SELECT relowner FROM pg_class WHERE oid = store.message)
 	THEN
 		RETURN;
 	END IF;
+	-- Counts are made anew anyway; what accounts have there is not
+	old := without_counts(store);
+	IF column_definitions(relation, columns[:n]) = counters_definitions(old) THEN
+		extra := columns[n + 1:];
+	END IF;
 	PERFORM run(ARRAY(
 		SELECT format('ALTER TABLE %s DROP COLUMN %I', qualified_name(relation), name) FROM unnest(extra) AS name));
-	IF store.account IS NOT NULL THEN
+	IF store.account IS NOT NULL AND cardinality(extra) > cardinality(columns) - n THEN
 		EXECUTE format('ALTER TABLE %s ADD created_modseq bigint, ADD properties_modseq bigint', qualified_name(relation));
 		PERFORM run(ARRAY(
 			SELECT format('ALTER TABLE %s ADD %s', qualified_name(relation), column_definitions(store.mailbox, ARRAY[name]))
@@ -115,10 +124,14 @@ BEGIN
 			WHERE name <> ALL (store.mailbox_key)
 			ORDER BY place));
 	END IF;
+	PERFORM run(ARRAY(
+		SELECT format('ALTER TABLE %s ADD COLUMN %I bigint NOT NULL DEFAULT 0', qualified_name(relation), name)
+		FROM counted_columns(store) WITH ORDINALITY AS c (name, place)
+		ORDER BY place));
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.fit_counters IS
-	'Gives a counter table the columns that it has because of accounts, or takes them from it.';
+	'Gives a counter table the columns that it has because of accounts and counts, or takes them from it.';
 
 CREATE FUNCTION modseq_internal.find_counters(store modseq_internal.store) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -156,6 +169,9 @@ BEGIN
 			ALTER COLUMN highestmodseq SET DEFAULT 1,
 			OWNER TO %I',
 		name, (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = store.message));
+	PERFORM run(ARRAY(
+		SELECT format('ALTER TABLE %s ALTER COLUMN %2$I SET NOT NULL, ALTER COLUMN %2$I SET DEFAULT 0', name, c)
+		FROM counted_columns(store) AS c));
 	EXECUTE format('COMMENT ON TABLE %s IS %L', name,
 		format('UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ of the mailboxes of %s. Kept by modseq.',
 			qualified_name(store.message)));
@@ -184,6 +200,7 @@ BEGIN
 	old.email := NULL;
 	old.thread := NULL;
 	old.mailbox_properties := NULL;
+	old := without_counts(old);
 	old.mailbox_uidvalidity := before.mailbox_uidvalidity;
 	old.mailbox_uidnext := before.mailbox_uidnext;
 	old.mailbox_last_uid := before.mailbox_last_uid;

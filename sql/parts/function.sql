@@ -27,6 +27,7 @@ COMMENT ON AGGREGATE modseq_internal.digest_agg(bigint, bigint, text[], record) 
 DO $overloads$
 DECLARE
 	status_columns CONSTANT text := 'uidvalidity bigint, uidnext bigint, highestmodseq modseq.modseq';
+	count_columns CONSTANT text := 'messages bigint, size bigint, unseen bigint, deleted bigint';
 	state_columns CONSTANT text := 'email text, mailbox text, thread text';
 	change_columns CONSTANT text := ', since text, max_changes integer DEFAULT NULL, OUT verdict text, OUT old_state text, '
 		'OUT new_state text, OUT has_more boolean, OUT created text[], OUT updated text[], OUT destroyed text[]';
@@ -61,6 +62,13 @@ BEGIN
 			'caller''s snapshot and with the caller''s rights. A mailbox that was never used says UIDNEXT 1 and '
 			'HIGHESTMODSEQ 1. Takes no lock. Errors: 42704 for an unknown mailbox, 42501 without SELECT on the '
 			'mailbox table, 55000 if the store is not attached.'),
+		('counts', '', 'TABLE (' || count_columns || ')', 'STABLE ROWS 1',
+			'How many messages a mailbox has, their octets, and how many of them are not seen, or are deleted: MESSAGES, '
+			'SIZE, UNSEEN and DELETED of STATUS (RFC 9051 section 6.3.11), totalEmails and unreadEmails of JMAP; expunged '
+			'ones do not count. Null where attach() was not given the option. As the counters, it is read and no message '
+			'is. From the caller''s snapshot, for callers who may SELECT the mailbox; takes no lock. Errors: 42704 for an '
+			'unknown mailbox, 42501 without SELECT on the mailbox table, 55000 if the store is not attached, or counts '
+			'nothing.'),
 		('lock', '', 'TABLE (' || status_columns || ')', 'VOLATILE ROWS 1',
 			'Takes the row lock of the mailbox (FOR NO KEY UPDATE), keeps it until the transaction ends, and returns '
 			'status() as of then. A front end''s write transaction begins with it. Errors: 42501 without a right '
@@ -174,9 +182,10 @@ BEGIN
 		) AS v (name, arguments, result, attributes, description)
 	LOOP
 		subject := CASE WHEN f.name ~ 'account|changes' THEN 'account' ELSE 'mailbox' END;
-		columns := CASE subject WHEN 'mailbox' THEN status_columns ELSE state_columns END;
+		columns := CASE WHEN f.name = 'counts' THEN count_columns WHEN subject = 'mailbox' THEN status_columns
+			ELSE state_columns END;
 		many_attributes := replace(f.attributes, 'ROWS 1', 'ROWS 10');
-		takes_many := f.name IN ('status', 'lock', 'account_lock');
+		takes_many := f.name IN ('status', 'counts', 'lock', 'account_lock');
 		FOREACH t IN ARRAY ARRAY['bigint', 'uuid', 'text', 'text[]'] LOOP
 			-- text[] may list several, so there the answer says which
 			CONTINUE WHEN takes_many AND t = 'text[]';

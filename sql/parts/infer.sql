@@ -261,7 +261,7 @@ BEGIN
 	store.changes := coalesce(store.changes, before.changes);
 	store.notify := coalesce(store.notify, before.notify);
 	store.vanished_keep := coalesce(store.vanished_keep, before.vanished_keep);
-	RETURN keep_accounts(store, before);
+	RETURN keep_counts(keep_accounts(store, before), before);
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.keep_options IS
@@ -494,11 +494,13 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	store modseq_internal.store;
 BEGIN
+	PERFORM refuse_counts(given);
 	PERFORM refuse_columns(given);		-- or nothing may be found that goes with them
 	store := infer_mailbox(given);
 	store := infer_message(store);
 	store := infer_flag(store);
 	store := infer_account(store);
+	store := infer_counts(store);
 	store.changes := coalesce(store.changes, 'index');
 	IF store.changes = 'log' AND store.account IS NOT NULL THEN
 		RAISE 'accounts need an index on mod-sequences' USING

@@ -174,7 +174,8 @@ BEGIN
 			a.attgenerated, a.attidentity,
 			-- message_key may be any column, and flag_columns may list what else is named
 			array_agg(option) FILTER (WHERE option NOT IN (
-				'message_key', 'flag_columns', 'account', 'email', 'thread', 'mailbox_properties'))
+				'message_key', 'flag_columns', 'account', 'email', 'thread', 'mailbox_properties',
+				'message_size', 'message_seen', 'message_deleted'))
 				OVER (PARTITION BY col.relation, attribute) AS uses,
 			option = 'message_key' AND cardinality(array_positions(store.message_key, attribute)) > 1 AS is_repeated
 		FROM wanted_columns(store) col
@@ -199,9 +200,9 @@ BEGIN
 				DETAIL = format('For %s, modseq needs type %s.', c.option, array_to_string(c.types, ' or ')),
 				HINT = CASE WHEN c.option IN ('created_modseq', 'properties_modseq')
 					THEN 'Rename it, and modseq.attach() adds its own.'
-					WHEN c.option = 'message_expunged'
-					THEN format('Add a column that says so, as in ALTER TABLE %s ADD expunged boolean GENERATED ALWAYS '
-						'AS (...) STORED.', c.name)
+					WHEN c.option IN ('message_expunged', 'message_seen', 'message_deleted')
+					THEN format('Add a column that says so, as in ALTER TABLE %s ADD %s boolean GENERATED ALWAYS '
+						'AS (...) STORED.', c.name, substr(c.option, 9))
 					ELSE format('Use ALTER TABLE %s ALTER COLUMN %I TYPE bigint, or name another column with %s%s.',
 								c.name, c.attribute, c.option,
 								CASE WHEN c.definition IS NOT NULL THEN '; it is added if it does not exist' END) END;

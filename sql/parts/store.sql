@@ -37,7 +37,16 @@ CREATE TYPE modseq_internal.store AS (
 	thread name,
 	mailbox_properties name[],
 	vanished_keep interval,
-	uidvalidities regclass);	-- only of a store that Citus distributes
+	uidvalidities regclass,	-- only of a store that Citus distributes
+	mailbox_messages name,	-- counts: columns beside the counters
+	mailbox_size name,
+	mailbox_unseen name,
+	mailbox_deleted name,
+	message_size name,
+	message_seen name,
+	message_seen_flag text,
+	message_deleted name,
+	message_deleted_flag text);
 COMMENT ON TYPE modseq_internal.store IS
 	'A store, as the functions behind attach() and check() pass it to each other: the columns of view '
 	'modseq.stores.';
@@ -215,7 +224,16 @@ CREATE VIEW modseq_internal.every_store AS
 		(o ->> 'thread')::name AS thread,
 		modseq_internal.option_names(o ->> 'mailbox_properties') AS mailbox_properties,
 		modseq_internal.seconds_as_interval(o ->> 'vanished_keep') AS vanished_keep,
-		modseq_internal.table_of_store(t.tgrelid, o ->> 'uidvalidities') AS uidvalidities
+		modseq_internal.table_of_store(t.tgrelid, o ->> 'uidvalidities') AS uidvalidities,
+		(o ->> 'mailbox_messages')::name AS mailbox_messages,
+		(o ->> 'mailbox_size')::name AS mailbox_size,
+		(o ->> 'mailbox_unseen')::name AS mailbox_unseen,
+		(o ->> 'mailbox_deleted')::name AS mailbox_deleted,
+		(o ->> 'message_size')::name AS message_size,
+		(o ->> 'message_seen')::name AS message_seen,
+		o ->> 'message_seen_flag' AS message_seen_flag,
+		(o ->> 'message_deleted')::name AS message_deleted,
+		o ->> 'message_deleted_flag' AS message_deleted_flag
 	FROM (
 		-- Of several triggers on one table the first, as for the functions in C
 		SELECT DISTINCT ON (tgrelid) tgrelid, oid

@@ -45,7 +45,14 @@ LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, modseq_internal, pg_te
 		('properties_modseq', store.mailbox, ARRAY[accounts_column(store, 'properties_modseq')], '{bigint}', 'bigint'),
 		('email', store.message, ARRAY[store.email], NULL, NULL),
 		('thread', store.message, ARRAY[store.thread], NULL, NULL),
-		('mailbox_properties', store.mailbox, store.mailbox_properties, NULL, NULL))
+		('mailbox_properties', store.mailbox, store.mailbox_properties, NULL, NULL),
+		('mailbox_messages', counter_table(store), ARRAY[store.mailbox_messages], '{integer,bigint}', 'bigint NOT NULL DEFAULT 0'),
+		('mailbox_size', counter_table(store), ARRAY[store.mailbox_size], '{integer,bigint}', 'bigint NOT NULL DEFAULT 0'),
+		('mailbox_unseen', counter_table(store), ARRAY[store.mailbox_unseen], '{integer,bigint}', 'bigint NOT NULL DEFAULT 0'),
+		('mailbox_deleted', counter_table(store), ARRAY[store.mailbox_deleted], '{integer,bigint}', 'bigint NOT NULL DEFAULT 0'),
+		('message_size', store.message, ARRAY[store.message_size], '{smallint,integer,bigint}', NULL),
+		('message_seen', store.message, ARRAY[store.message_seen], '{boolean,smallint,integer,bigint,text[],varchar[],jsonb}', NULL),
+		('message_deleted', store.message, ARRAY[store.message_deleted], '{boolean,smallint,integer,bigint,text[],varchar[],jsonb}', NULL))
 		AS c (option, relation, attributes, types, definition),
 		unnest(c.attributes) AS attribute
 	WHERE attribute IS NOT NULL
@@ -224,7 +231,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 		'thread=' || store.thread,
 		'mailbox_properties=' || store.mailbox_properties::text,
 		'vanished_keep=' || interval_as_seconds(store.vanished_keep),
-		'uidvalidities=' || qualified_name(store.uidvalidities)], NULL)
+		'uidvalidities=' || qualified_name(store.uidvalidities),
+		'mailbox_messages=' || store.mailbox_messages,
+		'mailbox_size=' || store.mailbox_size,
+		'mailbox_unseen=' || store.mailbox_unseen,
+		'mailbox_deleted=' || store.mailbox_deleted,
+		'message_size=' || store.message_size,
+		'message_seen=' || store.message_seen,
+		'message_seen_flag=' || store.message_seen_flag,
+		'message_deleted=' || store.message_deleted,
+		'message_deleted_flag=' || store.message_deleted_flag], NULL)
 $$;
 COMMENT ON FUNCTION modseq_internal.options_of_store IS
 	'The arguments of zz_modseq_assign: names, never OIDs, so that a dump or a shard carries them along.';

@@ -8,6 +8,7 @@
  *	argument.c	what a caller passes, and may
  *	distributed.c	calls that name a store which Citus distributes
  *	status.c	UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ
+ *	count.c		counts()
  *	messages.c	reading messages of a mailbox
  *	read.c		what has changed, and what has vanished
  *	digest.c	what two copies of a mailbox are compared by

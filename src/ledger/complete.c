@@ -37,6 +37,7 @@ has_changes(Mailbox *mailbox)
 
 	return work->departed != NULL || work->went || work->left != NIL ||
 		owed->lost != 0 ||
+		(counts_are_owed(owed) && !mailbox_counters(mailbox)->locked) ||
 		((work->made || work->altered) && !work->used) ||
 		!uidset_builder_is_empty(&owed->stamped) ||
 		!uidset_builder_is_empty(&owed->vanished) ||
@@ -301,6 +302,8 @@ write_changes(Store *store, Mailbox *mailbox)
 	 */
 	if (!counters->locked)
 	{
+		if (counters->gone)
+			mailbox_drop_counts(&work->owed);
 		counter_check_snapshot(store, mailbox);
 		statement_wait(mailbox);
 		work->made = work->revived = work->altered = false;
@@ -327,7 +330,7 @@ lock_mailboxes(List *mailboxes)
 		Store	   *store = store_of(mailbox);
 
 		if (list_length(mailboxes) == 1 &&
-			!store->table[TABLE_MAILBOX].altered &&
+			!store->table[TABLE_MAILBOX].altered && !work->owed.recount &&
 			(!uidset_builder_is_empty(&work->owed.vanished) ||
 			 (!uidset_builder_is_empty(&work->owed.stamped) &&
 			  !work->lock_stamped)))
@@ -443,6 +446,7 @@ statement_renamed(Mailbox *mailbox)
 	UidBuilder *vanished = &work->waiting.vanished;
 
 	if (uidset_builder_is_empty(vanished) && work->waiting.lost == 0 &&
+		!counts_are_owed(&work->waiting) && !counts_are_owed(&work->owed) &&
 		!work->used && work->landed == 0 && work->left == NIL &&
 		uidset_builder_is_empty(&work->unused) &&
 		uidset_builder_is_empty(&work->logged))
@@ -452,6 +456,7 @@ statement_renamed(Mailbox *mailbox)
 							  vanished->n);
 	uidset_builder_free(vanished);
 	mailbox_move_lost(&work->waiting, &work->owed);
+	mailbox_move_counts(&work->waiting, &work->owed);
 	departures_move(&work->late, &work->departed);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);

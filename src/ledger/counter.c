@@ -199,7 +199,9 @@ bool
 counter_raise(Store *store, Mailbox *mailbox)
 {
 	Work	   *work = mailbox_work(mailbox);
+	Changes		owed = {.counts = work->owed.counts};
 	Datum		params[MODSEQ_MAX_PARAMS];
+	bool		raised;
 
 	if (mailbox_counters(mailbox)->locked)
 		return true;
@@ -210,7 +212,14 @@ counter_raise(Store *store, Mailbox *mailbox)
 	SPI_connect();
 	memcpy(params, mailbox_key(mailbox), sizeof(Datum) * store->nkeys);
 	params[store->nkeys] = Int64GetDatum(incarnation_current()->modseq);
-	if (plan_execute(store, PLAN_RAISE_MAILBOX, params, PLAN_AS_OWNER) == 1)
+	mailbox_drop_counts(&work->owed);
+	counts_begin(store, mailbox, &owed.counts, params + store->nkeys + 1);
+	raised = plan_execute(store, PLAN_RAISE_MAILBOX, params,
+						  PLAN_AS_OWNER) == 1;
+	counts_end(mailbox);
+	if (!raised)
+		mailbox_move_counts(&owed, &work->owed);
+	else
 	{
 		CounterRow	row;
 

@@ -136,14 +136,34 @@ add_index_entries(Relation rel, TupleTableSlot *slot, bool same_key)
 	list_free(indexes);
 }
 
+/* What a count becomes, or an error if there is no room for that */
+static Datum
+new_count(const RowShape *shape, HeapTuple row, TupleDesc desc, int i,
+		  int64 added)
+{
+	int64		count = 0;
+
+	row_get_int64(row, desc, shape->count[i], shape->count_type[i], &count);
+	count += added;
+	if (shape->count_type[i] == INT4OID && count > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("count " INT64_FORMAT
+						" is out of range for column %s of table %s",
+						count, shape->store->count[i].quoted,
+						shape->store->table[TABLE_MAILBOX].name),
+				 errhint("Change the type of the column to bigint.")));
+	return row_make_int64(count, shape->count_type[i]);
+}
+
 /* Replaces the counters of the row by those */
 static HeapTuple
 new_version(const RowShape *shape, HeapTuple row, TupleDesc desc,
 			const CounterValues *new, bool is_account)
 {
-	int			columns[4];
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, false};
+	int			columns[4 + COUNTS];
+	Datum		values[4 + COUNTS];
+	bool		nulls[4 + COUNTS] = {false};
 	int			n = 0;
 
 	columns[n] = shape->highestmodseq;
@@ -161,6 +181,13 @@ new_version(const RowShape *shape, HeapTuple row, TupleDesc desc,
 	{
 		columns[n] = shape->uidnext;
 		values[n++] = row_make_int64(new->uidnext, shape->uidnext_type);
+		for (int i = 0; i < COUNTS; i++)
+		{
+			if (new->counts.n[i] == 0)
+				continue;
+			columns[n] = shape->count[i];
+			values[n++] = new_count(shape, row, desc, i, new->counts.n[i]);
+		}
 	}
 	if (new->created_modseq != 0)
 	{

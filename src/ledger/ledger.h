@@ -14,6 +14,7 @@
  *	notify.c	wake-ups for clients that wait
  *	keys.c		keys of messages, as a statement collects them
  *	statement.c	what one SQL statement changed
+ *	counts.c	how many messages a mailbox has: what is owed to its counts
  *	direct.c		writing the counters, and their key, without SQL
  *	seek.c		rows that are found, and locked, without SQL
  *	departed.c	the table of what has left an account
@@ -104,6 +105,8 @@ typedef enum AccountState
  *															settling
  *	accounted		unused_settle()						settling
  *	settling		settling								the same
+ *	adding			the same, and the lock if it raises		the same, hearing of
+ *															it
  *	logged			rows that went in with a new value,		changes_log()
  *					stamping
  *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
@@ -112,11 +115,12 @@ typedef enum AccountState
  *	entered			the first value of an incarnation		settling
  *	appended		the vanished row						-
  *	owed			row triggers; lost: the first value of	its writing
- *					an incarnation
+ *					an incarnation; recount: the mailbox
+ *					row's triggers
  *	lock_stamped,	with owed.stamped						with it
  *	restamp
- *	waiting			completion, if there is no such row		vanished, lost: a
- *					under the key; row triggers, for		rename
+ *	waiting			completion, if there is no such row		vanished, lost,
+ *					under the key; row triggers, for		counts: a rename
  *					messages that may be still to follow
  *	guess			the first change without the lock		-
  *	renumbering		renumber_messages()						the same
@@ -178,6 +182,8 @@ typedef struct Changes
 								 * incarnation was taken, or 0; */
 	int64		lost_from;		/* UIDs from there on, below lost_to, were */
 	int64		lost_to;		/* left out then */
+	Counts		counts;			/* to be added to those in the row; */
+	bool		recount;		/* or in place of that all is counted anew */
 } Changes;
 
 typedef struct Work
@@ -193,6 +199,7 @@ typedef struct Work
 	UidBuilder	logged;			/* those that got a value, to be logged; or
 								 * more, up to all */
 	int64		settling;		/* UIDNEXT, while settling writes it, or 0 */
+	Counts		adding;			/* to its counts, while SQL of ours does that */
 	UidBuilder	unused;			/* the application has raised UIDNEXT past
 								 * them */
 	UidBuilder	returning;		/* used ones of messages that may be back */
@@ -362,6 +369,8 @@ extern Work *mailbox_work(Mailbox *mailbox);
 extern int64 mailbox_guess(const Mailbox *mailbox);
 extern void mailbox_move_uids(UidBuilder *from, UidBuilder *to);
 extern void mailbox_move_lost(Changes *from, Changes *to);
+extern void mailbox_move_counts(Changes *from, Changes *to);
+extern void mailbox_drop_counts(Changes *changes);
 extern void mailbox_move_changes(Changes *from, Changes *to);
 extern void mailbox_merge_work(Work *from, Work *to);
 extern void level_subtransaction_end(int level, bool commit);
@@ -503,6 +512,22 @@ extern void statement_check_complete(int level);
 extern void statement_subtransaction_end(int level, bool commit);
 extern void statement_transaction_end(void);
 
+/* --- counts.c ---------------------------------------------------------- */
+
+extern bool counts_are_owed(const Changes *changes);
+extern void counts_add(Store *store, const Datum *key, const Counts *counts);
+extern void counts_subtract(Store *store, const Datum *key,
+							const Counts *counts);
+extern void counts_renew(Store *store, Mailbox *mailbox);
+extern void counts_count(Store *store, Mailbox *mailbox);
+extern Counts counts_take(Mailbox *mailbox);
+extern void counts_begin(const Store *store, Mailbox *mailbox,
+						 const Counts *counts, Datum *params);
+extern void counts_end(Mailbox *mailbox);
+pg_noreturn extern void counts_not_written(Store *store, Mailbox *mailbox);
+extern void counts_row_changed(Mailbox *mailbox, const RowShape *shape,
+							   HeapTuple old, HeapTuple new, TupleDesc desc);
+
 /* --- direct.c ---------------------------------------------------------- */
 
 /* What the row of a mailbox, or of an account, is to have */
@@ -513,6 +538,7 @@ typedef struct CounterValues
 	int64		created_modseq; /* 0: as it is */
 	int64		properties_modseq;	/* 0: as it is */
 	int64		state[ACCOUNT_STATES];	/* of an account */
+	Counts		counts;			/* to be added; not of an account */
 } CounterValues;
 
 extern bool direct_write(Store *store, Mailbox *mailbox,

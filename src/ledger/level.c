@@ -155,9 +155,27 @@ mailbox_move_lost(Changes *from, Changes *to)
 	from->lost = 0;
 }
 
+/* mailbox_move_counts: what was counted, or that all is to be counted */
+void
+mailbox_move_counts(Changes *from, Changes *to)
+{
+	for (int i = 0; i < COUNTS; i++)
+		to->counts.n[i] += from->counts.n[i];
+	to->recount = to->recount || from->recount;
+	mailbox_drop_counts(from);
+}
+
+void
+mailbox_drop_counts(Changes *changes)
+{
+	memset(&changes->counts, 0, sizeof(Counts));
+	changes->recount = false;
+}
+
 void
 mailbox_move_changes(Changes *from, Changes *to)
 {
+	mailbox_move_counts(from, to);
 	mailbox_move_uids(&from->stamped, &to->stamped);
 	mailbox_move_uids(&from->vanished, &to->vanished);
 	mailbox_move_uids(&from->undeleted, &to->undeleted);

@@ -52,6 +52,8 @@ write_by_key(Store *store, Mailbox *mailbox, const CounterValues *values)
 	params[store->nkeys + 1] = Int64GetDatum(values->highestmodseq);
 	params[store->nkeys + 2] = Int64GetDatum(values->created_modseq);
 	params[store->nkeys + 3] = Int64GetDatum(values->properties_modseq);
+	counts_begin(store, mailbox, &values->counts,
+				 params + store->nkeys + (store->has_accounts ? 4 : 2));
 	work->settling = uidnext;
 	SPI_connect();
 
@@ -60,15 +62,10 @@ write_by_key(Store *store, Mailbox *mailbox, const CounterValues *values)
 		plan_execute(store, store->has_accounts ? PLAN_WRITE_COUNTED :
 					 PLAN_WRITE_MAILBOX, params, PLAN_AS_OWNER) != 1 ||
 		!is_written(store, mailbox, uidnext, values->highestmodseq))
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("counters of mailbox %s could not be written",
-						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-						   store->table[TABLE_MAILBOX].name),
-				 errhint("Let it leave the columns of modseq as they are.")));
+		counts_not_written(store, mailbox);
 	SPI_finish();
 	work->settling = 0;
+	counts_end(mailbox);
 }
 
 /*
@@ -109,8 +106,12 @@ counter_settle(Store *store, Mailbox *mailbox)
 		 outer = outer->outer)
 		counters->next_uid = Max(counters->next_uid, outer->counters.next_uid);
 	if (uidnext == counters->uidnext &&
-		highestmodseq == counters->highestmodseq)
+		highestmodseq == counters->highestmodseq &&
+		!counts_are_owed(&work->owed))
 		return;
+	if (work->owed.recount)
+		counts_count(store, mailbox);
+	values.counts = counts_take(mailbox);
 
 	if (store->uidnext.type == INT4OID &&
 		uidnext - store->has_last_uid > PG_INT32_MAX)

@@ -242,6 +242,12 @@ expand_braces(Expansion *query, char *token)
 		expand_live(query);
 	else if (strcmp(token, "m.flags") == 0 || strcmp(token, "f.flags") == 0)
 		expand_flags(query, token[0]);
+	else if (strcmp(token, "m.counted") == 0)
+		expand_counted(query);
+	else if (strcmp(token, "b.counts") == 0)
+		expand_counts(query);
+	else if (strcmp(token, "add_counts") == 0)
+		expand_add_counts(query);
 	else if (strcmp(token, "m.thread") == 0 ||
 			 strcmp(token, "d.threads") == 0)
 		expand_thread(query, token[0] == 'd');

@@ -74,6 +74,12 @@ declare_param(Expansion *query, const char *name)
 			add_param(query, name, name[7] == 's' ? get_array_type(type) :
 					  type);
 		}
+	else if (strcmp(name, "counts") == 0)
+	{
+		for (int i = 0; i < COUNTS; i++)
+			if (store->count[i].name != NULL)
+				add_param(query, name, INT8OID);
+	}
 	else if (strcmp(name, "uids") == 0 || strcmp(name, "changed") == 0 ||
 			 strcmp(name, "lost_uids") == 0)
 		add_param(query, name, uidset_oid());
@@ -97,7 +103,7 @@ declare_param(Expansion *query, const char *name)
 }
 
 /* The number of a parameter; of a key, that of its first column */
-static int
+int
 find_param(const Expansion *query, const char *name)
 {
 	for (int i = 0; i < query->nparams; i++)

@@ -6,6 +6,7 @@
  * From the ground up:
  *
  *	expand_row.c	what words in braces stand for that speak of a row
+ *	expand_count.c	what words stand for that speak of counts
  *	expand.c	from a query with braces to SQL for a store
  *	template.c	the same for SQL
  *	text_account.c	the queries of accounts
@@ -39,6 +40,9 @@ typedef enum PlanId
 	PLAN_READ_MAILBOXES,
 	PLAN_WRITE_MAILBOX,
 	PLAN_RAISE_MAILBOX,
+	PLAN_READ_COUNTS,
+	PLAN_READ_MANY_COUNTS,
+	PLAN_COUNT_MESSAGES,
 	PLAN_ADD_MAILBOX,
 	PLAN_RENAME_MAILBOX,
 	PLAN_REMOVE_MAILBOX,
@@ -144,6 +148,7 @@ typedef enum PlanId
 	PLAN_ALL_MEMBERSHIPS,
 	PLAN_ALL_MEMBERSHIPS_THREADS,
 	PLAN_ALL_COUNTED,
+	PLAN_ALL_COUNTS,
 	PLAN_ALL_FLAGGED,
 	PLAN_ALL_FLAGGED_UIDS,
 	PLAN_ALL_MAILBOXES,
@@ -182,6 +187,7 @@ typedef struct Expansion
 
 pg_noreturn extern void expand_unknown(const char *token);
 extern void declare_param(Expansion *query, const char *name);
+extern int	find_param(const Expansion *query, const char *name);
 extern void expand_param(Expansion *query, const char *name);
 extern void expand_key(Expansion *query, const char *row, const char *what);
 extern void expand_same_column(Expansion *query, const char *row,
@@ -198,6 +204,12 @@ extern void expand_flags(Expansion *query, char row);
 extern void expand_thread(Expansion *query, bool departed);
 extern void expand_same_id(Expansion *query, const Column *column);
 extern void expand_own_column(Expansion *query, const char *name);
+
+/* --- expand_count.c ---------------------------------------------------- */
+
+extern void expand_counted(Expansion *query);
+extern void expand_counts(Expansion *query);
+extern void expand_add_counts(Expansion *query);
 
 /* --- expand.c ---------------------------------------------------------- */
 

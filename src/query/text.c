@@ -76,6 +76,9 @@
  *				bigints
  * {b.gone}		mailbox b is gone, and its counters are remembered
  * {b.outlived}	messages of b are there, which a foreign key does not prevent
+ * {b.counts}	the counts of mailbox b, as bigints; NULL for what is not kept
+ * {m.counted}	the same of all messages m of a group; 0 for what is not kept
+ * {add_counts}	in SET, adds the parameters counts to the counts of mailbox b
  * {v.any}		UIDs have vanished under the mod-sequence of vanished row v,
  *				which may be there only for those that changed
  * {v.changed}	those that changed, if these rows say so; else the empty set
@@ -107,6 +110,7 @@
  * uids, changed, lost_uids
  *				{$uids}, {$changed}, {$lost_uids}: a set of UIDs
  * names		{$names}: an array of texts
+ * counts		{add_counts}: a bigint for each count that is kept
  * any other	{$name}: a bigint
  *
  * The columns of a result that we read have a letter each, for run.c:
@@ -141,22 +145,38 @@ static const QueryText queries[PLAN_IDS] = {
 		" ORDER BY k.{_n}"
 	},
 	[PLAN_WRITE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "",
-		"key uidnext highestmodseq",
+		"key uidnext highestmodseq counts",
 		"UPDATE {mailbox} AS b"
 		" SET {uidnext} = {$uidnext}, {highestmodseq} = {$highestmodseq}"
-		" WHERE {b=$key}"
+		"{add_counts} WHERE {b=$key}"
 	},
 
 	/*
 	 * The lock, and the next mod-sequence with it, unless none is left, or
 	 * the next one is of another incarnation
 	 */
-	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotb", "key above",
+	[PLAN_RAISE_MAILBOX] = {TABLE_MAILBOX, ACCESS_INDEX, "iiiotb",
+		"key above counts",
 		"UPDATE {mailbox} AS b SET {highestmodseq} = {b.highestmodseq} {+} 1"
-		" WHERE {b=$key}"
+		"{add_counts} WHERE {b=$key}"
 		" AND (b.{highestmodseq} {=} 9223372036854775807) IS NOT TRUE"
 		" AND {b.highestmodseq} {>} {$above}"
 		" RETURNING {b.counters}, b.tableoid, b.ctid, {b.gone}"
+	},
+
+	[PLAN_READ_COUNTS] = {TABLE_MAILBOX, ACCESS_INDEX, "iiii", "key",
+		"SELECT {b.counts} FROM {mailbox} AS b WHERE {b=$key}"
+	},
+	/* As PLAN_READ_MAILBOXES */
+	[PLAN_READ_MANY_COUNTS] = {TABLE_MAILBOX, ACCESS_RANGES, "iiiii", "keys",
+		"SELECT {b.counts}, k.{_n}"
+		" FROM ROWS FROM ({$keys}) WITH ORDINALITY AS k ({key}, {_n}),"
+		" {mailbox} AS b WHERE {b=k}"
+		" ORDER BY k.{_n}"
+	},
+	/* All of a mailbox is read */
+	[PLAN_COUNT_MESSAGES] = {TABLE_MESSAGE, ACCESS_INDEX, "iiii", "key",
+		"SELECT {m.counted} FROM {message} AS m WHERE {m=$key} AND {m.live}"
 	},
 
 	/* --- mailboxes in a side table --------------------------------------- */

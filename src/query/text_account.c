@@ -65,13 +65,13 @@ const QueryText account_queries[PLAN_IDS] = {
 	},
 	/* 0: that number stays */
 	[PLAN_WRITE_COUNTED] = {TABLE_MAILBOX, ACCESS_INDEX, "",
-		"key uidnext highestmodseq made altered",
+		"key uidnext highestmodseq made altered counts",
 		"UPDATE {mailbox} AS b"
 		" SET {uidnext} = {$uidnext}, {highestmodseq} = {$highestmodseq},"
 		" created_modseq = COALESCE(NULLIF({$made}, 0), b.created_modseq),"
 		" properties_modseq ="
 		" COALESCE(NULLIF({$altered}, 0), b.properties_modseq)"
-		" WHERE {b=$key}"
+		"{add_counts} WHERE {b=$key}"
 	},
 	/* That of a mailbox, unless it is there.  It begins above all it has. */
 	[PLAN_ADD_ACCOUNT] = {TABLE_ACCOUNT, ACCESS_ANY, "", "key",

@@ -22,6 +22,11 @@ const QueryText table_queries[PLAN_IDS] = {
 		" WHERE {m.live} AND {m.uid} {>=} 1 AND {m.uid} {<=} 4294967295"
 		" GROUP BY {m.key} ORDER BY {m.key}"
 	},
+	/* What they have added to the counts */
+	[PLAN_ALL_COUNTS] = {TABLE_MESSAGE, ACCESS_ANY, "kiiii", "",
+		"SELECT {m.mailbox}, {m.counted} FROM {table} AS m WHERE {m.live}"
+		" GROUP BY {m.key} ORDER BY {m.key}"
+	},
 	/* The same of their Emails */
 	[PLAN_ALL_MEMBERSHIPS] = {TABLE_MESSAGE, ACCESS_ANY, "kEI", "",
 		"SELECT {m.mailbox}, pg_catalog.array_agg(m.{email}),"

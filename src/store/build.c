@@ -499,6 +499,7 @@ build_store(Relation rel, char **options, int noptions, bool attached,
 	store_number(store, TABLE_MESSAGE, &store->modseq, true);
 	store_number(store, TABLE_MESSAGE, &store->created_modseq, true);
 	build_expunged(store);
+	count_build(store);
 	if (store->has_accounts)
 	{
 		build_accounts(store);

@@ -55,6 +55,7 @@ typedef enum OptionKind
 	OPTION_LAST_UID,			/* the same, for what holds the last UID */
 	OPTION_COLUMNS,				/* an array of names: List of strings */
 	OPTION_NAME,				/* a qualified name: string */
+	OPTION_TEXT,				/* as it is: string */
 	OPTION_ACCOUNT,				/* an array of columns: the account's key */
 	OPTION_SWITCH,				/* true, if it is there: bool */
 	OPTION_SECONDS				/* a number of them: microseconds */
@@ -99,7 +100,16 @@ static const Option known_options[] = {
 	{"account", OPTION_ACCOUNT, offsetof(Store, table[TABLE_ACCOUNT])},
 	{"email", OPTION_COLUMN, offsetof(Store, email)},
 	{"thread", OPTION_COLUMN, offsetof(Store, thread)},
-	{"mailbox_properties", OPTION_COLUMNS, offsetof(Store, properties)}
+	{"mailbox_properties", OPTION_COLUMNS, offsetof(Store, properties)},
+	{"mailbox_messages", OPTION_COLUMN, offsetof(Store, count[COUNT_MESSAGES])},
+	{"mailbox_size", OPTION_COLUMN, offsetof(Store, count[COUNT_SIZE])},
+	{"mailbox_unseen", OPTION_COLUMN, offsetof(Store, count[COUNT_UNSEEN])},
+	{"mailbox_deleted", OPTION_COLUMN, offsetof(Store, count[COUNT_DELETED])},
+	{"message_size", OPTION_COLUMN, offsetof(Store, size)},
+	{"message_seen", OPTION_COLUMN, offsetof(Store, seen.column)},
+	{"message_seen_flag", OPTION_TEXT, offsetof(Store, seen.flag)},
+	{"message_deleted", OPTION_COLUMN, offsetof(Store, deleted.column)},
+	{"message_deleted_flag", OPTION_TEXT, offsetof(Store, deleted.flag)}
 };
 
 /* Where attach() has not been told how long, as in stores of version 1.0 */
@@ -255,6 +265,7 @@ parse_option(Store *store, const Option *option, const char *value)
 			*((List **) field) = names;
 			break;
 		case OPTION_NAME:
+		case OPTION_TEXT:
 			*((const char **) field) = keep(store, value);
 			break;
 		case OPTION_SWITCH:

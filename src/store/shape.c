@@ -276,10 +276,31 @@ shape_email(Relation rel, Store *store, const Column *column, Oid *type)
 	return attnum;
 }
 
+/* What a message adds to the counts; count.c knows the types */
+static void
+shape_counted(Relation rel, RowShape *shape)
+{
+	Store	   *store = shape->store;
+	Oid			unused;
+
+	if (store->size.name != NULL)
+		shape->size = attribute_of(rel, store, store->size.name,
+								   &shape->size_type);
+	if (store->seen.column.name != NULL)
+		shape->seen = attribute_of(rel, store, store->seen.column.name,
+								   &unused);
+	if (store->deleted.column.name != NULL)
+		shape->deleted = attribute_of(rel, store, store->deleted.column.name,
+									  &unused);
+}
+
 /* Is that a number of ours in a row of the mailbox table? */
 static bool
 is_number_of_mailbox(const Store *store, const char *name)
 {
+	for (int i = 0; i < COUNTS; i++)
+		if (column_is_named(&store->count[i], name))
+			return true;
 	return column_is_named(&store->uidvalidity, name) ||
 		column_is_named(&store->uidnext, name) ||
 		column_is_named(&store->highestmodseq, name) ||
@@ -345,6 +366,16 @@ fires_only_ours(Relation rel, const Store *store, TableRole role)
 	return true;
 }
 
+/* Is that where a count stands? */
+static bool
+is_count(const RowShape *shape, AttrNumber attnum)
+{
+	for (int i = 0; i < COUNTS; i++)
+		if (shape->count[i] != InvalidAttrNumber && shape->count[i] == attnum)
+			return true;
+	return false;
+}
+
 /* Are all indexes plain B-trees, and those on counters not unique? */
 static bool
 has_plain_indexes(Relation rel, const RowShape *shape)
@@ -364,7 +395,8 @@ has_plain_indexes(Relation rel, const RowShape *shape)
 		for (int i = 0; i < form->indnatts; i++)
 			if (form->indisunique &&
 				(form->indkey.values[i] == shape->uidnext ||
-				 form->indkey.values[i] == shape->highestmodseq))
+				 form->indkey.values[i] == shape->highestmodseq ||
+				 is_count(shape, form->indkey.values[i])))
 				result = false;
 		index_close(index, AccessShareLock);
 	}
@@ -379,6 +411,16 @@ is_plain_number(Relation rel, AttrNumber attnum, Oid type)
 	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 
 	return column->atttypid == type && column->attidentity == '\0';
+}
+
+static bool
+has_plain_counts(Relation rel, const RowShape *shape)
+{
+	for (int i = 0; i < COUNTS; i++)
+		if (shape->count[i] != InvalidAttrNumber &&
+			!is_plain_number(rel, shape->count[i], shape->count_type[i]))
+			return false;
+	return true;
 }
 
 /*
@@ -402,6 +444,7 @@ is_plain(Relation rel, const RowShape *shape, TableRole role)
 		(role != TABLE_MAILBOX ||
 		 is_plain_number(rel, shape->uidnext, shape->uidnext_type)) &&
 		is_plain_number(rel, shape->highestmodseq, INT8OID) &&
+		has_plain_counts(rel, shape) &&
 		fires_only_ours(rel, shape->store, role) &&
 		has_plain_indexes(rel, shape);
 }
@@ -463,6 +506,7 @@ shape_build(Relation rel, TableRole role, Store *store)
 				shape_message_key(rel, shape, &store->message_key);
 			shape_flags(rel, shape, message_flags(store));
 			shape_expunged(rel, shape);
+			shape_counted(rel, shape);
 			shape->email = shape_email(rel, store, &store->email,
 									   &shape->email_type);
 			shape->thread = shape_email(rel, store, &store->thread,
@@ -477,6 +521,10 @@ shape_build(Relation rel, TableRole role, Store *store)
 			shape->highestmodseq = number_attribute(rel, store,
 													&store->highestmodseq,
 													NULL);
+			for (int i = 0; i < COUNTS; i++)
+				shape->count[i] = number_attribute(rel, store,
+												   &store->count[i],
+												   &shape->count_type[i]);
 			if (store->counters != NULL)
 				shape->gone_at = get_attnum(RelationGetRelid(rel), "gone_at");
 			if (store->has_accounts)

@@ -19,6 +19,7 @@
  *	find.c		from a table to the stores that name it
  *	shape.c		where rows have what we read and write
  *	column.c	from the name of a column to what the table has under it
+ *	count.c		what a message adds to the counts of its mailbox
  *	build.c		configuration -> Store
  *	cache.c		the caches of Stores and of RowShapes
  *
@@ -141,6 +142,30 @@ typedef struct KeyColumn
 	FmgrInfo	output;
 } KeyColumn;
 
+/* What is counted in a mailbox: its live messages */
+typedef enum CountKind
+{
+	COUNT_MESSAGES,
+	COUNT_SIZE,					/* their octets */
+	COUNT_UNSEEN,
+	COUNT_DELETED,
+	COUNTS						/* how many there are */
+} CountKind;
+
+typedef struct Counts
+{
+	int64		n[COUNTS];		/* 0 where the store does not count that */
+} Counts;
+
+/* Which messages are seen, or deleted */
+typedef struct CountedFlag
+{
+	Column		column;			/* of the message table; perhaps none */
+	const char *flag;			/* its name there, or a bit; or NULL */
+	int64		bits;			/* in a number: one of them is set */
+	bool		inverse;		/* of a boolean: the flag is that it is false */
+} CountedFlag;
+
 /* Counts the changes of what a store depends on; it stays when that goes */
 typedef struct Watch
 {
@@ -233,6 +258,12 @@ typedef struct Store
 								 * NIL: all that are not named otherwise */
 	Column		mailbox_created_modseq; /* of the table with the counters */
 	Column		properties_modseq;
+	bool		has_counts;		/* if not, nothing of what follows is there */
+	Column		count[COUNTS];	/* of the table with the counters; perhaps
+								 * none */
+	Column		size;			/* of the message table: its octets */
+	CountedFlag seen;
+	CountedFlag deleted;
 	StorePlan  *plans;			/* of the queries that have run */
 } Store;
 
@@ -311,6 +342,12 @@ typedef struct RowShape
 	AttrNumber	thread_modseq;
 	AttrNumber	mailbox_modseq;
 	AttrNumber	floor;
+	AttrNumber	count[COUNTS];	/* in rows of the mailbox table */
+	Oid			count_type[COUNTS];
+	AttrNumber	size;			/* in messages, and the next two */
+	Oid			size_type;
+	AttrNumber	seen;
+	AttrNumber	deleted;
 	bool		plain;			/* the counters can be written without SQL */
 	int			nflags;
 	FlagAttribute *flags;
@@ -338,6 +375,16 @@ extern void store_key_column(Store *store, const Column *column,
 							 KeyColumn *key);
 extern void store_check_same_key(const Store *store, const Column *a,
 								 const Column *b);
+
+/* --- count.c ----------------------------------------------------------- */
+
+extern void count_build(Store *store);
+extern void count_message(const RowShape *shape, HeapTuple row,
+						  TupleDesc desc, Counts *counts);
+extern void count_row(const RowShape *shape, HeapTuple row, TupleDesc desc,
+					  Counts *counts);
+extern bool count_may_differ(const RowShape *shape, HeapTuple old,
+							 HeapTuple new, TupleDesc desc);
 
 /* --- build.c ----------------------------------------------------------- */
 

@@ -38,6 +38,7 @@ typedef enum ColumnUse
 	USE_NONE,
 	USE_KEPT,					/* a number of ours, or a key */
 	USE_EXPUNGED,				/* the soft-delete column */
+	USE_SIZE,					/* that of a message's octets */
 	USE_FLAG,					/* a flag column that the store names, or a
 								 * property of mailboxes */
 	USE_ANY_FLAG				/* a column of a table where all count so */
@@ -74,6 +75,15 @@ property_use(const Store *store, TableRole role, const char *name)
 	return is_among(store->properties, name) ? USE_FLAG : USE_NONE;
 }
 
+static bool
+is_count(const Store *store, const char *name)
+{
+	for (int i = 0; i < COUNTS; i++)
+		if (column_is_named(&store->count[i], name))
+			return true;
+	return false;
+}
+
 static ColumnUse
 column_use(const Store *store, TableRole role, const char *name)
 {
@@ -95,13 +105,16 @@ column_use(const Store *store, TableRole role, const char *name)
 				return USE_KEPT;
 			if (column_is_named(&store->expunged, name))
 				return USE_EXPUNGED;
+			if (column_is_named(&store->size, name))
+				return USE_SIZE;
 			return is_among(store->flags, name) ? USE_FLAG : USE_NONE;
 		case TABLE_MAILBOX:
 			return column_is_named(&store->uidvalidity, name) ||
 				column_is_named(&store->uidnext, name) ||
 				column_is_named(&store->highestmodseq, name) ||
 				column_is_named(&store->mailbox_created_modseq, name) ||
-				column_is_named(&store->properties_modseq, name) ?
+				column_is_named(&store->properties_modseq, name) ||
+				is_count(store, name) ?
 				USE_KEPT : property_use(store, role, name);
 		case TABLE_SOURCE:
 			return property_use(store, role, name);
@@ -179,15 +192,26 @@ refuse_conversion(Oid relid, const char *column)
 			 errhint("Leave out USING, or cast the column and nothing more; or call modseq.detach() for the store first.")));
 }
 
+/* Does it say what is counted? */
+static bool
+is_counted(const Store *store, TableRole role, const char *name)
+{
+	return role == TABLE_MESSAGE &&
+		(column_is_named(&store->seen.column, name) ||
+		 column_is_named(&store->deleted.column, name));
+}
+
 static void
-refuse_drop(Oid relid, TableRole role, const char *column)
+refuse_drop(Oid relid, TableRole role, const char *column, bool counted)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 			 errmsg("column \"%s\" of table %s is a flag column of a store",
 					column, relation_name(relid)),
-			 errhint("Call modseq.attach() before, with the other flag columns as %s.",
-					 role == TABLE_FLAG ? "flag_columns" : "message_flags")));
+			 errhint("Call modseq.attach() before, with the other flag columns as %s%s.",
+					 role == TABLE_FLAG ? "flag_columns" : "message_flags",
+					 !counted ? "" :
+					 _(" and reset => '{message_seen}' or '{message_deleted}'"))));
 }
 
 /* alter_before: may ALTER TABLE do that to a table of a store? */
@@ -217,7 +241,8 @@ alter_before(AlterTableStmt *alter)
 		if (part->subtype == AT_DropColumn)
 		{
 			if (use == USE_FLAG && !is_mailbox_table(role))
-				refuse_drop(relid, role, part->name);
+				refuse_drop(relid, role, part->name,
+							is_counted(store, role, part->name));
 		}
 		else if (use == USE_KEPT &&
 				 !is_plain_conversion(castNode(ColumnDef,
@@ -278,7 +303,8 @@ changes_flags(Oid relid, const AlterTableCmd *part, ColumnUse use,
 #if PG_VERSION_NUM >= 170000
 		case AT_SetExpression:
 #endif
-			return rewritten && (use == USE_FLAG || use == USE_ANY_FLAG);
+			return rewritten && (use == USE_FLAG || use == USE_ANY_FLAG ||
+								 use == USE_SIZE);
 		case AT_DropColumn:
 			return use == USE_ANY_FLAG;
 		case AT_AddColumn:

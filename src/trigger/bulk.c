@@ -77,7 +77,7 @@ refuse_other_owner(const Store *store, TableRole role, Oid relid)
 
 /*
  * Does something to each mailbox that a table is of.  The query's rows have its
- * key, and up to three values.
+ * key, and up to four values.
  */
 static void
 for_each_mailbox(Store *store, PlanId id, Oid relid,
@@ -91,7 +91,7 @@ for_each_mailbox(Store *store, PlanId id, Oid relid,
 	for (uint64 i = 0; i < rows; i++)
 	{
 		Datum		key[MODSEQ_MAX_PARAMS];
-		Datum		values[3] = {0};
+		Datum		values[COUNTS] = {0};
 		int			n = SPI_tuptable->tupdesc->natts - store->nkeys;
 		bool		isnull;
 
@@ -157,6 +157,14 @@ flags_change(Store *store, Oid relid)
 					 PLAN_ALL_FLAGGED : PLAN_ALL_FLAGGED_UIDS, relid, stamp);
 }
 
+/* Of messages, whatever is counted may be another number, too */
+static void
+change(Store *store, Datum *key, const Datum *uids)
+{
+	stamp(store, key, uids);
+	counts_renew(store, mailbox_get(store, key));
+}
+
 /* --- rows that go ------------------------------------------------------ */
 
 static void
@@ -183,10 +191,23 @@ depart(Store *store, Datum *key, const Datum *arrays)
 	mailbox_work(mailbox)->changed |= STATE_CHANGED(STATE_THREAD);
 }
 
+/* They count no more */
+static void
+uncount(Store *store, Datum *key, const Datum *counted)
+{
+	Counts		counts;
+
+	for (int i = 0; i < COUNTS; i++)
+		counts.n[i] = DatumGetInt64(counted[i]);
+	counts_subtract(store, key, &counts);
+}
+
 static void
 messages_leave(Store *store, Oid relid)
 {
 	for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, vanish);
+	if (store->has_counts)
+		for_each_mailbox(store, PLAN_ALL_COUNTS, relid, uncount);
 	if (store->has_accounts)
 		for_each_mailbox(store, store->thread.name != NULL ?
 						 PLAN_ALL_MEMBERSHIPS_THREADS : PLAN_ALL_MEMBERSHIPS,
@@ -377,6 +398,7 @@ resume_mailbox(Store *store, Datum *key, const Datum *unused)
 
 	if (!counter_lock(store, mailbox))
 		return;
+	counts_renew(store, mailbox);
 	if (store->has_accounts)
 	{
 		mailbox_work(mailbox)->made = true;
@@ -469,7 +491,7 @@ bulk_flags_change(Store *store, TableRole role, Oid relid)
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	if (role == TABLE_MESSAGE)
-		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, stamp);
+		for_each_mailbox(store, PLAN_ALL_MESSAGES, relid, change);
 	else if (role == TABLE_MAILBOX)
 		for_each_mailbox(store, PLAN_ALL_MAILBOXES, relid, alter_mailbox);
 	else if (role == TABLE_SOURCE)

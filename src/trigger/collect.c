@@ -233,6 +233,14 @@ modseq_trigger_collect(PG_FUNCTION_ARGS)
 			trigger_no_mailbox(&change);
 		to = keys[1];
 	}
+	if (change.store->has_counts)
+	{
+		if (change.old != NULL &&
+			row_get_key(change.shape, change.old, change.desc, keys[0]))
+			from = keys[0];
+		count_collect(&change, from, to);
+		from = NULL;
+	}
 	if (data->tg_relation->rd_rel->relispartition &&
 		!see_partition(&change, to))
 		return PointerGetDatum(NULL);

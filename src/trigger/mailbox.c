@@ -299,6 +299,8 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	RowNumbers	numbers = get_numbers(change, change->new);
 	RowPlace	place = row_place(change->rel, change->new);
 	Mailbox    *mailbox;
+	bool		heard = change->store->has_counts &&
+		mailbox_find(change->store, key) != NULL;
 
 	row_takes_key(TABLE_MAILBOX, change->new, false);
 	check_numbers(change, key, none, numbers);
@@ -306,6 +308,8 @@ mailbox_inserted(const RowChange *change, const Datum *key)
 	mailbox = mailbox_row_added(change->store, key, &place, numbers.uidnext);
 	if (change->store->has_accounts)
 		mailbox_begins(change, mailbox, key, &numbers, false);
+	if (change->store->has_counts)
+		count_mailbox_added(change, key, heard);
 
 	/* One that is renamed may have left messages, and nothing is remembered */
 	if ((change->store->outlives ||
@@ -394,11 +398,15 @@ mailbox_updated(const RowChange *change, const Datum *from,
 	if (mailbox == NULL)
 		return;					/* a nested statement has deleted it */
 	mailbox_counters(mailbox)->remembered = new.gone;
+	if (store->has_counts)
+		count_mailbox_updated(change, mailbox);
 	if (!key_equal(store, from, to))
 	{
 		if (store->outlives)
 			vanished_drop_remembered(store, to);
 		vanished_rename(store, from, mailbox_key(mailbox), untaken);
+		if (store_keeps_messages(store))
+			counts_renew(store, mailbox);
 		if (!old.gone && !new.gone && store_keeps_messages(store))
 			deserted_leave_key(store, mailbox, from);
 		statement_renamed(mailbox);

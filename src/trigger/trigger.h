@@ -14,6 +14,7 @@
  *	alter.c		DDL that no row trigger sees
  *	open.c		what opens a statement, and closes it
  *	email.c		messages as their accounts know them
+ *	count.c		what rows tell of counts
  *	message.c	triggers of message tables, before the row is written
  *	collect.c	the same, after it was
  *	flag.c		the trigger of flag tables
@@ -116,6 +117,14 @@ extern void email_departs(const RowChange *change, Mailbox *mailbox,
 						  bool stays);
 extern void email_becomes(const RowChange *change, Mailbox *mailbox,
 						  int64 uid, bool is_numbered);
+
+/* --- count.c ----------------------------------------------------------- */
+
+extern void count_collect(const RowChange *change, const Datum *from,
+						  const Datum *to);
+extern void count_mailbox_added(const RowChange *change, const Datum *key,
+								bool heard);
+extern void count_mailbox_updated(const RowChange *change, Mailbox *mailbox);
 
 /* --- partition.c ------------------------------------------------------- */
 

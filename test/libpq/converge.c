@@ -53,6 +53,7 @@ usage(void)
 		 "  --counters beside|mailbox                   where they are: beside the mailbox table\n"
 		 "  --log                                       changes are logged, and have no index\n"
 		 "  --fold                                      vanished rows are kept for milliseconds, and fold all the time\n"
+		 "  --counts                                    of messages are kept, and compared with them\n"
 		 "  --accounts N                                that the mailboxes are of, with replicas of JMAP;\n"
 		 "                                              not with tenants\n"
 		 "  --steps N                                   in a transaction, at most: 4\n"
@@ -147,7 +148,7 @@ parse_options(int argc, char **argv)
 		{"messages", 1, NULL, 'n'}, {"truncate", 0, NULL, 't'},
 		{"crash", 1, NULL, 'c'}, {"cas", 1, NULL, 'C'}, {"answers", 1, NULL, 'A'}, {"triggers", 0, NULL, 'T'},
 		{"soft-delete", 1, NULL, 'd'}, {"partitioned", 0, NULL, 'p'}, {"returned", 0, NULL, 'u'},
-		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'}, {"log", 0, NULL, 'L'}, {"fold", 0, NULL, 'V'},
+		{"shared", 0, NULL, 'x'}, {"counters", 1, NULL, 'X'}, {"log", 0, NULL, 'L'}, {"fold", 0, NULL, 'V'}, {"counts", 0, NULL, 'N'},
 		{"tenants", 0, NULL, 'i'},
 		{"steps", 1, NULL, 'l'}, {"accounts", 1, NULL, 'a'},
 		{"broken", 1, NULL, 'b'}, {"verbose", 0, NULL, 'v'},
@@ -243,6 +244,9 @@ parse_options(int argc, char **argv)
 				break;
 			case 'V':
 				options.fold = true;
+				break;
+			case 'N':
+				options.counts = true;
 				break;
 			case 'b':
 				set_broken(optarg);
@@ -430,7 +434,7 @@ scenario(char *buffer, size_t size)
 	static const char *const modes[] = {"locked", "raw", "mixed"};
 	static const char *const kinds[] = {"", ", soft delete", ", soft delete by a generated column"};
 
-	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s%s%s%s",
+	snprintf(buffer, size, "converge%s%s, %s writers, %s%sflags in %s, %s foreign keys%s%s%s%s%s%s%s%s%s%s%s%s%s",
 			 options.broken ? ", store with mistake: " : "",
 			 options.broken ? options.broken : "", modes[options.mode],
 			 options.shared ? "shared " : "", options.tenants ? "tenants' " : "",
@@ -441,6 +445,7 @@ scenario(char *buffer, size_t size)
 			 options.in_mailbox ? ", counters in the mailbox" : "",
 			 options.log ? ", changes logged" : "",
 			 options.fold ? ", vanished rows fold" : "",
+			 options.counts ? ", counts" : "",
 			 kinds[options.soft_delete],
 			 options.partitioned ? ", partitions" : "",
 			 options.returned ? ", messages that return" : "",

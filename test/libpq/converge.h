@@ -60,6 +60,7 @@ typedef struct Options
 	bool		in_mailbox;		/* the counters, rather than beside it */
 	bool		log;			/* changes, instead of an index */
 	bool		fold;			/* vanished rows, as soon as may be */
+	bool		counts;			/* of messages are kept */
 	bool		truncate;
 	bool		triggers;		/* the application has some of its own */
 	SoftDelete	soft_delete;
@@ -220,7 +221,7 @@ extern void acknowledge(const Client *client, int mailbox, int64_t modseq);
 extern void standby_catch_up(void);
 extern void *failover_main(void *arg);
 
-/* --- the parts (schema.c, statement.c, flag.c, returned.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
+/* --- the parts (schema.c, statement.c, flag.c, returned.c, counts.c, account.c, writer.c, replica.c, jmap.c, cas.c) */
 
 extern void schema_create(Client *client, const char *directory);
 extern const char *flags_expression(void);
@@ -256,6 +257,10 @@ extern bool returned_statement(Client *client, const Target *target, char *sql,
 							   Law *law);
 extern bool returned_step(Client *client, int mailbox, const char *uids,
 						  bool (*meanwhile) (void *arg), void *arg);
+extern const char *counts_columns(void);
+extern const char *counts_options(void);
+extern bool counts_statement(Client *client, const Target *target, char *sql);
+extern bool counts_audit(Client *client, int mailbox);
 extern bool account_statement(Client *client, const Target *target, char *sql,
 							  Law *law);
 extern void *writer_main(void *arg);

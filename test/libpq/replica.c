@@ -362,7 +362,8 @@ sync_in_snapshot(Replica *r, int mailbox, Model *model, bool always_audit)
 		ok = exchange(r, model, &rest, false, true, true);
 	}
 	if (ok && !r->behind && model->uidvalidity != 0 && (always_audit || chance(&r->client, 25)))
-		ok = audit(r, mailbox, model, request.kind);
+		ok = audit(r, mailbox, model, request.kind) &&
+			counts_audit(&r->client, mailbox);
 	return ok;
 }
 

@@ -178,13 +178,13 @@ create_tables(Client *client)
 	must(client, "CREATE TABLE mw_mailbox (id bigint PRIMARY KEY, name text, acct integer) WITH (fillfactor = 50)");
 	snprintf(sql, SQL_SIZE, "CREATE TABLE mw_mail ("
 			 "id bigint DEFAULT pg_catalog.nextval('mw_mail_id')%s,"
-			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s%s%s)",
+			 " mailbox_id bigint NOT NULL%s, subject text%s%s%s%s%s%s%s%s)",
 			 options.tenants && !options.shared ? " / 4" : "", to_mailbox,
 			 message, tenant,
 			 options.accounts ? ", thread bigint NOT NULL DEFAULT pg_catalog.random() * 30" : "",
 			 options.failover ? ", identity text DEFAULT left(pg_catalog.gen_random_uuid()::text, 13)" : "",
 			 options.flag_columns ? ", seen boolean, bits integer, kw text[]" : "",
-			 gone[options.soft_delete], options.partitioned ?
+			 counts_columns(), gone[options.soft_delete], options.partitioned ?
 			 ", part integer NOT NULL DEFAULT pg_catalog.random() * 3,"
 			 " PRIMARY KEY (id, part)) PARTITION BY RANGE (part" :
 			 options.tenants && !options.shared ? ", PRIMARY KEY (id, tenant)" :
@@ -267,13 +267,13 @@ attach(Client *client)
 		snprintf(flag, sizeof(flag), ", flag => 'mw_mail_flag', flag_message => '{mail_id%s}',"
 				 " message_key => '{%s%s}'", TENANT(",tenant"), FLAG_KEY, TENANT(",tenant"));
 	snprintf(sql, SQL_SIZE, "SELECT modseq.attach('mw_mail', 'mw_mailbox',"
-			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s%s%s%s)",
+			 " message_mailbox => '{mailbox_id}', counters => '%s', changes => '%s'%s%s%s%s%s%s%s)",
 			 options.in_mailbox ? "mailbox" : "beside", options.log ? "log" : "index", flag,
 			 options.accounts ? ", account => '{acct}', thread => 'thread', email => " : "",
 			 !options.accounts ? "" : options.shared ? "'msg'" : "'id'",
 			 options.flag_columns ? ", message_flags => '{seen,bits,kw}'" : "",
 			 options.soft_delete ? ", message_expunged => 'gone'" : "",
-			 options.fold ? ", vanished_keep => '5 ms'" : "");
+			 options.fold ? ", vanished_keep => '5 ms'" : "", counts_options());
 	must(client, sql);
 }
 

@@ -149,8 +149,10 @@ nothing(Client *client, const Target *target, char *sql, Law *law)
 	int			count = options.mode == MODE_RAW && options.flag_table ? 2 :
 		lengthof(sets);
 
-	want(target, false, &wanted);
 	law->known = true;
+	if (counts_statement(client, target, sql))
+		return;
+	want(target, false, &wanted);
 	snprintf(sql, SQL_SIZE, "UPDATE mw_mail AS m SET %s%s FROM %s WHERE %s",
 			 sets[random_number(client, count)], crossing(client, 60),
 			 wanted.list, wanted.where);

@@ -61,12 +61,12 @@ SELECT message, compacted > :'before' AS compacted FROM modseq.activity WHERE me
 -- Who has no right to the table does not write there
 SET ROLE regress_modseq_other;
 \set ON_ERROR_STOP 0
-SELECT modseq_internal.note_compaction(oid) FROM pg_class WHERE relname = 'mail_vanished';
-INSERT INTO modseq_internal.compaction SELECT oid, now() FROM pg_class WHERE relname = 'item_vanished';
+SELECT modseq_internal.note_compaction(oid) FROM pg_class WHERE relname = 'mail_vanished' AND relnamespace = 'activity'::regnamespace;
+INSERT INTO modseq_internal.compaction SELECT oid, now() FROM pg_class WHERE relname = 'item_vanished' AND relnamespace = 'activity'::regnamespace;
 INSERT INTO modseq_internal.compaction VALUES (0, now());
 DELETE FROM modseq_internal.compaction;
 \set ON_ERROR_STOP 1
-SELECT count(*) FROM modseq_internal.compaction JOIN pg_class ON oid = vanished AND relname IN ('mail_vanished', 'item_vanished');
+SELECT count(*) FROM modseq_internal.compaction JOIN pg_class ON oid = vanished AND relname IN ('mail_vanished', 'item_vanished') AND relnamespace = 'activity'::regnamespace;
 RESET ROLE;
 
 -- Locks of this session: rows only, and as they would be seen by others after writing, in a savepoint too
@@ -128,8 +128,8 @@ CREATE POLICY p ON mail_mailbox USING (1 / 0 = 1);
 SET LOCAL ROLE regress_modseq_monitor;
 SELECT * FROM locks();
 SET LOCAL ROLE regress_modseq_other;
-SELECT message, mailboxes, vanished_rows >= 0 AS vanished_rows, vanished_oldest, message_inserts FROM modseq.activity
-JOIN pg_class ON oid = message AND relname = 'mail';
+SELECT message, mailboxes, vanished_rows >= 0 AS vanished_rows, vanished_oldest, message_inserts >= 10 AS message_inserts FROM modseq.activity
+JOIN pg_class ON oid = message AND relname = 'mail' AND relnamespace = 'activity'::regnamespace;
 RESET ROLE;
 ROLLBACK;
 
@@ -168,7 +168,7 @@ ANALYZE mail_vanished;
 SELECT vanished_rows >= 0 AS vanished_rows, vanished_oldest FROM modseq.activity WHERE message = 'mail'::regclass;
 DROP TABLE mail_mailbox;
 ALTER TABLE mail_vanished RENAME TO renamed;
-SELECT mailboxes, vanished_rows, vanished_bytes, compacted, message_inserts FROM modseq.activity WHERE message = 'mail'::regclass;
+SELECT mailboxes, vanished_rows, vanished_bytes, compacted, message_inserts >= 10 AS message_inserts FROM modseq.activity WHERE message = 'mail'::regclass;
 -- Nor do the functions behind them take what is no table
 SELECT count(*) FROM modseq_internal.locked_rows(0, '{}');
 SELECT count(*) FROM modseq_internal.locked_rows('mail_pkey'::regclass, '{id}');

@@ -20,6 +20,7 @@ SELECT * FROM modseq.counts('mail', 1);
 
 -- The function: mailboxes in the order given; those that do not exist are left out
 SELECT * FROM modseq.counts('mail', ARRAY[2, 99, 1]);
+SELECT * FROM modseq.counts_many('mail', '{3,1}');
 SELECT * FROM modseq.counts('mail', '{1}');
 SELECT * FROM modseq.counts('mail', 99);
 SELECT * FROM modseq.counts('mail', NULL::int);

@@ -9,7 +9,6 @@
  */
 #include "imapd.h"
 
-/* The bits that SQL_STATUS knows, too */
 typedef enum Item
 {
 	MESSAGES = 1, RECENT = 2, UIDNEXT = 4, UIDVALIDITY = 8, UNSEEN = 16,
@@ -66,7 +65,7 @@ status_put(Session *session, GPtrArray *names, unsigned wanted)
 	/* STATUS (HIGHESTMODSEQ) is a CONDSTORE enabling command. */
 	if (wanted & HIGHESTMODSEQ)
 		session_condstore(session);
-	db_queue(db, SQL_STATUS, "isi", session->user_id, array, (int64_t) wanted);
+	db_queue(db, SQL_STATUS, "is", session->user_id, array);
 	g_free(array);
 	if (!db_run(db))
 		return -1;

@@ -13,9 +13,6 @@
 
 #include "imapd.h"
 
-/* STATUS of MESSAGES and UNSEEN, in the bits of status.c */
-#define WARM_ITEMS	(1 | 16)
-
 /* Has the client sent its next command already? */
 static bool
 is_waiting(const Session *session)
@@ -41,7 +38,7 @@ warm_up(Session *session)
 	g_ptr_array_add(names, "INBOX");
 	array = text_array(names);
 	db_queue(db, SQL_SELECT, "is", session->user_id, "INBOX");
-	db_queue(db, SQL_STATUS, "isi", session->user_id, array, (int64_t) WARM_ITEMS);
+	db_queue(db, SQL_STATUS, "is", session->user_id, array);
 	g_free(array);
 	if (!db_run(db) || PQntuples(db->results[0]) == 0 || is_waiting(session))
 		return;

@@ -80,6 +80,10 @@ SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify
 ALTER TABLE mw_mail SET (fillfactor = 50);
 SELECT modseq.attach('mw_mail', 'mw_mailbox', message_flags => '{flags}', notify => true, changes => 'log');
 \endif
+-- For STATUS, which reads no message then. Other options stay as they are.
+SELECT modseq.attach('mw_mail', mailbox_messages => 'messages', mailbox_size => 'size', message_size => 'size',
+	mailbox_unseen => 'unseen', message_seen => 'flags', message_seen_flag => '\Seen',
+	mailbox_deleted => 'deleted', message_deleted => 'flags', message_deleted_flag => '\Deleted');
 
 -- Annotations (RFC 5464), entries in lower case. A mailbox has one user, so /private and /shared are both his. What was
 -- taken out stays as NULL: with its mod-sequence it tells who has not heard of that.

@@ -247,11 +247,14 @@ BEGIN
 		expunged AS (
 			SELECT {m.key}, modseq.uidset_agg(m.{_uid}) AS {_uids} FROM fresh m WHERE m.{_expunged} GROUP BY {m.key}),
 		remembered AS (
-			INSERT INTO {vanished} ({key}, modseq, uids, lost, lost_uids)
+			INSERT INTO {vanished} AS v ({key}, modseq, uids, lost, lost_uids)
 			SELECT {box.key}, box.{_value}, box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, ''), box.{_before},
 				CASE WHEN box.{_before} IS NOT NULL THEN box.{_gap} END
 			FROM box LEFT JOIN expunged m ON {m=box}
-			WHERE modseq.cardinality(box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')) > 0 OR box.{_before} IS NOT NULL)
+			WHERE modseq.cardinality(box.{_lost} OPERATOR(modseq.+) coalesce(m.{_uids}, '')) > 0 OR box.{_before} IS NOT NULL
+			-- A row of the log is at the end of its block, which can be the next mod-sequence
+			ON CONFLICT ({key}, modseq) DO UPDATE SET uids = v.uids OPERATOR(modseq.+) excluded.uids,
+				lost = excluded.lost, lost_uids = excluded.lost_uids)
 		UPDATE {mailbox} b SET
 			{uidnext} = box.{_uidnext} + box.{_new} - {next_minus_stored},
 			{highestmodseq} = box.{_value},

@@ -145,7 +145,8 @@ const QueryText vanished_queries[PLAN_IDS] = {
 	[PLAN_FOLD_CHANGED] = {TABLE_VANISHED, ACCESS_INDEX, "",
 		"key first last most",
 		"WITH small AS MATERIALIZED ("
-		" SELECT v.modseq, v.changed, v.uids OPERATOR(modseq.=) '' AS bare"
+		" SELECT v.modseq, v.changed,"
+		" v.uids OPERATOR(modseq.=) '' AND v.lost IS NULL AS bare"
 		" FROM {vanished} AS v"
 		" WHERE {v=$key} AND v.modseq {>=} {$first} AND v.modseq {<=} {$last}"
 		" AND v.changed IS NOT NULL"

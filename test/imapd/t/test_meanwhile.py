@@ -439,7 +439,7 @@ class Busy(unittest.TestCase):
         self.a.ok("EXPUNGE")
         self.a.ok("STORE 1 +FLAGS (\\Answered)")
         self.psql.run("BEGIN; LOCK TABLE mw_mail_vanished")
-        for command in (APPEND, "STATUS {other} (UIDNEXT)", "NOOP", "CHECK", "FETCH 1 (MODSEQ)"):
+        for command in ("STATUS {other} (UIDNEXT)", "NOOP", "CHECK", "FETCH 1 (MODSEQ)"):
             with self.subTest(command):
                 answer = c.ok(command.format(box=self.box, other=self.other))
                 told = answer.code if answer.code and "HIGHEST" in answer.code else answer.one(
@@ -457,7 +457,6 @@ class Busy(unittest.TestCase):
         self.assertEqual((answer.status, answer.untagged), ("OK", []))
         self.psql.run("ROLLBACK")
         self.assertEqual(c.ok("NOOP").untagged, ["VANISHED 2", "1 FETCH (UID 1 FLAGS (\\Answered) MODSEQ (%d))" % (cursor + 3)])
-        self.assertEqual(count(self.other), 1)
         c.close()
 
     def test_login_that_waits(self):

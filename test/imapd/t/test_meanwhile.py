@@ -527,7 +527,7 @@ class Busy(unittest.TestCase):
         for command, end in (("NOOP", "OK BYE"), (APPEND, "BYE"), ("CLOSE", "BYE"), ("UNSELECT", "OK"), ("LOGOUT", "BYE OK")):
             c = self.open(self.serve(""))
             sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'imapd'"
-                " AND query ~ 'resync|COMMIT' AND pid = (SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'imapd')")
+                " AND query ~ 'live_uids|resync|COMMIT' AND pid = (SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'imapd')")
             self.assertEqual(outcome(c, command.format(other=self.other)), end, c.lines)
 
 

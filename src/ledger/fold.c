@@ -265,7 +265,7 @@ try_fold_rows(Store *store, Mailbox *mailbox, int64 first, int64 last)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (error->sqlerrcode != MAKE_SQLSTATE('4', '0', '0', '0', '1'))
+		if (error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE)
 			PG_RE_THROW();
 		FlushErrorState();
 		FreeErrorData(error);

@@ -412,11 +412,13 @@ session_of_citus(void)
 bool
 citus_arranges(Oid relid)
 {
-	const DistRow *row = session_of_citus() ? shard_row(relid) : NULL;
+	const DistRow *row;
 
-	return session_of_citus() &&
-		(row == NULL || shard_here(DatumGetObjectId(row->value[1]),
-								   DatumGetInt64(row->value[0])) != relid);
+	if (!session_of_citus())
+		return false;
+	row = shard_row(relid);
+	return row == NULL || shard_here(DatumGetObjectId(row->value[1]),
+									 DatumGetInt64(row->value[0])) != relid;
 }
 
 /* --- for SQL ----------------------------------------------------------- */

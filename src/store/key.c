@@ -466,6 +466,20 @@ column_is_named(const Column *column, const char *name)
 	return column->name != NULL && strcmp(column->name, name) == 0;
 }
 
+/* store_has_number: is that a number of ours in a row of the mailbox table? */
+bool
+store_has_number(const Store *store, const char *name)
+{
+	for (int i = 0; i < COUNTS; i++)
+		if (column_is_named(&store->count[i], name))
+			return true;
+	return column_is_named(&store->uidvalidity, name) ||
+		column_is_named(&store->uidnext, name) ||
+		column_is_named(&store->highestmodseq, name) ||
+		column_is_named(&store->mailbox_created_modseq, name) ||
+		column_is_named(&store->properties_modseq, name);
+}
+
 /* key_has_column: is one of the columns of a key called so? */
 bool
 key_has_column(const Column *key, int n, const char *name)

@@ -294,20 +294,6 @@ shape_counted(Relation rel, RowShape *shape)
 									  &unused);
 }
 
-/* Is that a number of ours in a row of the mailbox table? */
-static bool
-is_number_of_mailbox(const Store *store, const char *name)
-{
-	for (int i = 0; i < COUNTS; i++)
-		if (column_is_named(&store->count[i], name))
-			return true;
-	return column_is_named(&store->uidvalidity, name) ||
-		column_is_named(&store->uidnext, name) ||
-		column_is_named(&store->highestmodseq, name) ||
-		column_is_named(&store->mailbox_created_modseq, name) ||
-		column_is_named(&store->properties_modseq, name);
-}
-
 /*
  * The columns of the application's mailbox table that are properties: all of
  * them, if mailbox_properties does not say, but for keys, numbers of ours, and
@@ -331,7 +317,7 @@ shape_properties(Relation rel, RowShape *shape, TableRole role)
 			generated_kind(rel, i + 1) != ATTRIBUTE_GENERATED_VIRTUAL &&
 			!key_has_column(table->key, table->nkeys, name) &&
 			!key_has_column(table->account, store->naccounts, name) &&
-			(role != TABLE_MAILBOX || !is_number_of_mailbox(store, name)))
+			(role != TABLE_MAILBOX || !store_has_number(store, name)))
 			names = lappend(names, pstrdup(name));
 	}
 	shape->properties = MemoryContextAllocZero(store->context,

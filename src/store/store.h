@@ -471,6 +471,7 @@ extern void store_out_of_date(Oid message_relid, const char *detail,
 extern List *column_names(const Columns *columns);
 extern void column_types(const Columns *columns, Oid *types);
 extern bool column_is_named(const Column *column, const char *name);
+extern bool store_has_number(const Store *store, const char *name);
 extern bool key_has_column(const Column *key, int n, const char *name);
 extern bool row_get_key(const RowShape *shape, HeapTuple tuple,
 						TupleDesc desc, Datum *key);

@@ -75,15 +75,6 @@ property_use(const Store *store, TableRole role, const char *name)
 	return is_among(store->properties, name) ? USE_FLAG : USE_NONE;
 }
 
-static bool
-is_count(const Store *store, const char *name)
-{
-	for (int i = 0; i < COUNTS; i++)
-		if (column_is_named(&store->count[i], name))
-			return true;
-	return false;
-}
-
 static ColumnUse
 column_use(const Store *store, TableRole role, const char *name)
 {
@@ -109,12 +100,7 @@ column_use(const Store *store, TableRole role, const char *name)
 				return USE_SIZE;
 			return is_among(store->flags, name) ? USE_FLAG : USE_NONE;
 		case TABLE_MAILBOX:
-			return column_is_named(&store->uidvalidity, name) ||
-				column_is_named(&store->uidnext, name) ||
-				column_is_named(&store->highestmodseq, name) ||
-				column_is_named(&store->mailbox_created_modseq, name) ||
-				column_is_named(&store->properties_modseq, name) ||
-				is_count(store, name) ?
+			return store_has_number(store, name) ?
 				USE_KEPT : property_use(store, role, name);
 		case TABLE_SOURCE:
 			return property_use(store, role, name);

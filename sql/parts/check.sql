@@ -47,23 +47,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	UNION ALL
 	SELECT format('table %s is no table now', qualified_name(oid))
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
-		store.account_table, store.departed, store.uidvalidities)
-		AND relkind NOT IN ('r', 'p')
+	WHERE oid = ANY (all_tables(store)) AND relkind NOT IN ('r', 'p')
 	UNION ALL
 	SELECT format('table %s is unlogged', qualified_name(t))
-	FROM with_partitions(
-		store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
-		store.account_table, store.departed, store.uidvalidities) AS u (t)
+	FROM with_partitions(VARIADIC all_tables(store)) AS u (t)
 	JOIN pg_class ON oid = t
 	WHERE relpersistence <> 'p'
 	UNION ALL
 	SELECT format('table %s %s', qualified_name(oid),
 		CASE WHEN relispartition THEN 'is a partition' ELSE 'inherits or is inherited from' END)
 	FROM pg_class
-	WHERE oid IN (store.message, store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters,
-		store.account_table, store.departed, store.uidvalidities)
-		AND is_inherited(oid)
+	WHERE oid = ANY (all_tables(store)) AND is_inherited(oid)
 	UNION ALL
 	SELECT format('column "%s" of table %s has type %s', attribute, qualified_name(relation),
 		column_type(relation, attribute))
@@ -115,16 +109,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WHERE c.ours IS NOT NULL AND NOT has_definitions(c.ours, c.definitions, c.key)
 	UNION ALL
 	SELECT format('table %s is distributed by Citus, and table %s is not', qualified_name(u.distributed), qualified_name(u.other))
-	FROM unnest(ARRAY[store.mailbox, store.mailbox_source, store.flag, store.vanished, store.counters, store.account_table,
-		store.departed, store.uidvalidities]) AS part (relation),
+	FROM unnest(all_tables(store)) AS part (relation),
 		LATERAL (SELECT is_distributed(store.message), is_distributed(part.relation)) AS d (message, part),
 		LATERAL (SELECT CASE WHEN d.part THEN part.relation ELSE store.message END,
 			CASE WHEN d.part THEN store.message ELSE part.relation END) AS u (distributed, other)
-	WHERE part.relation IS NOT NULL AND d.message <> d.part
+	WHERE d.message <> d.part
 	UNION ALL
 	SELECT format('table %s has another owner than table %s', qualified_name(v.oid), qualified_name(m.oid))
 	FROM pg_class v, pg_class m
-	WHERE v.oid IN (store.vanished, store.counters, store.account_table, store.departed, store.uidvalidities) AND m.oid = store.message AND v.relowner <> m.relowner
+	WHERE v.oid = ANY (our_tables(store)) AND m.oid = store.message AND v.relowner <> m.relowner
 	UNION ALL
 	SELECT format('index on %s (%s) is missing', qualified_name(relation), array_to_string(columns, ', '))
 	FROM wanted_indexes(store)
@@ -419,8 +412,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	IF NOT unreadable THEN
-		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source, s.vanished, s.counters,
-			s.account_table, s.departed, s.uidvalidities], 'modseq.check()');
+		PERFORM refuse_reader(s, ARRAY[s.message, s.mailbox, s.mailbox_source] || our_tables(s), 'modseq.check()');
 		IF key IS NOT NULL THEN
 			-- A literal without a type, meant for a text[]
 			IF cardinality(s.mailbox_key) > 1 AND cardinality(key) = 1 AND key[1] LIKE '{%' THEN

@@ -90,8 +90,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	distributed CONSTANT regclass[] := ARRAY(
 		SELECT relation
-		FROM store_of(message) AS s,
-			unnest(ARRAY[s.vanished, s.counters, s.account_table, s.departed, s.uidvalidities]) AS relation
+		FROM store_of(message) AS s, unnest(our_tables(s)) AS relation
 		WHERE is_distributed(relation));
 	relation regclass;
 BEGIN

@@ -37,7 +37,7 @@ BEGIN
 				FROM pg_attribute a
 				WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 					AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')
-					AND (c.oid IN (store.vanished, store.counters, store.account_table, store.departed, store.uidvalidities) OR (c.oid, a.attname) IN (
+					AND (c.oid = ANY (our_tables(store)) OR (c.oid, a.attname) IN (
 						SELECT relation, attribute
 						FROM wanted_columns(store)
 						WHERE option NOT IN ('message_flags', 'message_key')))) AS may_select

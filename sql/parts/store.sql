@@ -145,6 +145,21 @@ $$;
 COMMENT ON FUNCTION modseq_internal.source_table IS
 	'The table whose rows, added, renamed or removed, are rows of the counter table too; NULL if there is none.';
 
+CREATE FUNCTION modseq_internal.our_tables(store modseq_internal.store) RETURNS regclass[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT array_remove(
+		ARRAY[store.vanished, store.counters, store.account_table, store.departed, store.uidvalidities], NULL)
+$$;
+COMMENT ON FUNCTION modseq_internal.our_tables IS
+	'The tables of a store that are modseq''s, of those that there are.';
+
+CREATE FUNCTION modseq_internal.all_tables(store modseq_internal.store) RETURNS regclass[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT array_remove(ARRAY[store.message, store.mailbox, store.mailbox_source, store.flag], NULL) || our_tables(store)
+$$;
+COMMENT ON FUNCTION modseq_internal.all_tables IS
+	'All tables of a store, of those that there are: the application''s, and then modseq''s.';
+
 -- The arguments of a trigger are text that the owner of any table can write by hand, and name anybody's tables in. They
 -- are believed where the table named is the same owner's, or has a trigger that names the store itself. The owner of the
 -- message table may be another one now: then the vanished table is known by its name.
@@ -274,8 +289,7 @@ CREATE FUNCTION modseq_internal.stores_of(part regclass) RETURNS SETOF modseq_in
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	SELECT s.*
 	FROM unnest(stores_naming(part) || part) AS named (message), store_of(named.message) AS s
-	WHERE part IN (s.message, s.mailbox, s.mailbox_source, s.flag, s.vanished, s.counters, s.account_table, s.departed,
-		s.uidvalidities)
+	WHERE part = ANY (all_tables(s))
 $$;
 COMMENT ON FUNCTION modseq_internal.stores_of IS
 	'The stores that a table is a part of.';

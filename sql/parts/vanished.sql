@@ -101,11 +101,7 @@ DECLARE
 BEGIN
 	SELECT * INTO store FROM store_of(message);
 	IF FOUND THEN
-		PERFORM follow_owner(store, store.vanished);
-		PERFORM follow_owner(store, store.counters);
-		PERFORM follow_owner(store, store.account_table);
-		PERFORM follow_owner(store, store.departed);
-		PERFORM follow_owner(store, store.uidvalidities);
+		PERFORM follow_owner(store, relation) FROM unnest(our_tables(store)) AS relation;
 	END IF;
 END
 $$;

@@ -326,7 +326,7 @@ ask(Session *session, const GPtrArray *which)
 	}
 	g_string_append_c(ids, '}');
 	g_string_append_c(since, '}');
-	db_queue(&session->db, SQL_WOKEN, "ssi", ids->str, since->str, (int64_t) !session->condstore);
+	db_queue(&session->db, SQL_WOKEN, "ss", ids->str, since->str);
 	g_string_free(ids, true);
 	g_string_free(since, true);
 	return db_run(&session->db);

@@ -74,10 +74,10 @@ const SqlText sql_texts[SQL_COUNT] = {
 		" FULL JOIN (SELECT name FROM mw_subscription WHERE user_id = $1) s USING (name)"
 		" LEFT JOIN status('mw_mail', ARRAY(SELECT id FROM mw_mailbox WHERE user_id = $1)) t ON t.mailbox = b.id"
 		" ORDER BY name COLLATE \"C\"", false},
-	/* Mailboxes that are not selected, since when they are known; UNSEEN if $3 */
+	/* Mailboxes that are not selected, since when they are known */
 	[SQL_WOKEN] = {
 		"SELECT w.id, s.uidvalidity, s.uidnext, s.highestmodseq, vanished_since('mw_mail', w.id, w.since) <> '',"
-		" c.messages, CASE WHEN $3::int <> 0 THEN c.unseen END,"
+		" c.messages, c.unseen,"
 		" (SELECT string_agg(entry, E'\\n' ORDER BY entry) FROM mw_annotation"
 		" WHERE mailbox_id = w.id AND modseq > w.since)"
 		" FROM status('mw_mail', $1::bigint[]) s JOIN counts('mw_mail', $1::bigint[]) c USING (mailbox)"

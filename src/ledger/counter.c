@@ -216,7 +216,7 @@ counter_raise(Store *store, Mailbox *mailbox)
 	counts_begin(store, mailbox, &owed.counts, params + store->nkeys + 1);
 	raised = plan_execute(store, PLAN_RAISE_MAILBOX, params,
 						  PLAN_AS_OWNER) == 1;
-	counts_end(mailbox);
+	counts_end(store, mailbox);
 	if (!raised)
 		mailbox_move_counts(&owed, &work->owed);
 	else

@@ -127,29 +127,6 @@ counts_take(Mailbox *mailbox)
 	return result;
 }
 
-/*
- * counts_begin: a query of ours is about to add these to the counts; they are
- * parameters of it, after those that it has besides
- */
-void
-counts_begin(const Store *store, Mailbox *mailbox, const Counts *counts,
-			 Datum *params)
-{
-	int			n = 0;
-
-	mailbox_work(mailbox)->adding = *counts;
-	for (int i = 0; i < COUNTS; i++)
-		if (store->count[i].name != NULL)
-			params[n++] = Int64GetDatum(counts->n[i]);
-}
-
-/* counts_end: it has */
-void
-counts_end(Mailbox *mailbox)
-{
-	memset(&mailbox_work(mailbox)->adding, 0, sizeof(Counts));
-}
-
 /* counts_not_written: others have changed what we wrote, or kept it from us */
 void
 counts_not_written(Store *store, Mailbox *mailbox)
@@ -164,6 +141,49 @@ counts_not_written(Store *store, Mailbox *mailbox)
 }
 
 /*
+ * counts_begin: a query of ours is about to add these to the counts; they are
+ * parameters of it, after those that it has besides
+ */
+void
+counts_begin(const Store *store, Mailbox *mailbox, const Counts *counts,
+			 Datum *params)
+{
+	Work	   *work = mailbox_work(mailbox);
+	int			n = 0;
+
+	work->is_adding = true;
+	work->adding = *counts;
+	work->told = 0;
+	for (int i = 0; i < COUNTS; i++)
+		if (store->count[i].name != NULL)
+			params[n++] = Int64GetDatum(counts->n[i]);
+}
+
+/*
+ * counts_end: it has, and row triggers have told of it
+ *
+ * If they told of one change, that was ours, and should be all that we add.  If
+ * of several, then triggers of others have updated the row as well, and may
+ * have been told of first: what they have put into the counts is owed the other
+ * way round.
+ */
+void
+counts_end(Store *store, Mailbox *mailbox)
+{
+	Work	   *work = mailbox_work(mailbox);
+
+	work->is_adding = false;
+	if (work->told == 0 || are_none(&work->adding) ||
+		mailbox_counters(mailbox)->gone)
+		return;
+	if (work->told == 1)
+		counts_not_written(store, mailbox);
+	for (int i = 0; i < COUNTS; i++)
+		work->owed.counts.n[i] += work->adding.n[i];
+	statement_list(mailbox);
+}
+
+/*
  * counts_row_changed: a row of the mailbox table was updated
  *
  * What others than we have put into its counts, as a program that writes back
@@ -174,20 +194,16 @@ counts_row_changed(Mailbox *mailbox, const RowShape *shape, HeapTuple old,
 				   HeapTuple new, TupleDesc desc)
 {
 	Work	   *work = mailbox_work(mailbox);
-	bool		is_ours = !are_none(&work->adding);
+	Counts	   *due = work->is_adding ? &work->adding : &work->owed.counts;
 	Counts		before;
 	Counts		after;
 
 	count_row(shape, old, desc, &before);
 	count_row(shape, new, desc, &after);
 	for (int i = 0; i < COUNTS; i++)
-		after.n[i] -= before.n[i] + work->adding.n[i];
-	counts_end(mailbox);
-	if (are_none(&after))
-		return;
-	if (is_ours)
-		counts_not_written(shape->store, mailbox);
-	for (int i = 0; i < COUNTS; i++)
-		work->owed.counts.n[i] -= after.n[i];
-	statement_list(mailbox);
+		due->n[i] -= after.n[i] - before.n[i];
+	if (work->is_adding)
+		work->told++;
+	else if (!are_none(due))
+		statement_list(mailbox);
 }

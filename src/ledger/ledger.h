@@ -105,8 +105,8 @@ typedef enum AccountState
  *															settling
  *	accounted		unused_settle()						settling
  *	settling		settling								the same
- *	adding			the same, and the lock if it raises		the same, hearing of
- *															it
+ *	is_adding,		the same, and the lock if it raises		the same
+ *	adding, told
  *	logged			rows that went in with a new value,		changes_log()
  *					stamping
  *	unused			an UPDATE that raises UIDNEXT, INSERT	unused_settle()
@@ -199,7 +199,9 @@ typedef struct Work
 	UidBuilder	logged;			/* those that got a value, to be logged; or
 								 * more, up to all */
 	int64		settling;		/* UIDNEXT, while settling writes it, or 0 */
-	Counts		adding;			/* to its counts, while SQL of ours does that */
+	bool		is_adding;		/* SQL of ours adds to its counts; */
+	Counts		adding;			/* what row triggers have not told of yet; */
+	int			told;			/* of how many changes they have */
 	UidBuilder	unused;			/* the application has raised UIDNEXT past
 								 * them */
 	UidBuilder	returning;		/* used ones of messages that may be back */
@@ -523,8 +525,8 @@ extern void counts_count(Store *store, Mailbox *mailbox);
 extern Counts counts_take(Mailbox *mailbox);
 extern void counts_begin(const Store *store, Mailbox *mailbox,
 						 const Counts *counts, Datum *params);
-extern void counts_end(Mailbox *mailbox);
 pg_noreturn extern void counts_not_written(Store *store, Mailbox *mailbox);
+extern void counts_end(Store *store, Mailbox *mailbox);
 extern void counts_row_changed(Mailbox *mailbox, const RowShape *shape,
 							   HeapTuple old, HeapTuple new, TupleDesc desc);
 

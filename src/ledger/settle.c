@@ -65,7 +65,7 @@ write_by_key(Store *store, Mailbox *mailbox, const CounterValues *values)
 		counts_not_written(store, mailbox);
 	SPI_finish();
 	work->settling = 0;
-	counts_end(mailbox);
+	counts_end(store, mailbox);
 }
 
 /*

@@ -44,7 +44,9 @@ has_flag(const CountedFlag *flag)
 							"'{\"false\",\"null\"}'::pg_catalog.jsonb[]),"
 							" false)", column, name);
 		default:
-			return psprintf("COALESCE(%s OPERATOR(pg_catalog.=)"
+			/* As bytes, though the column's collation be another */
+			return psprintf("COALESCE(%s COLLATE pg_catalog.\"C\""
+							" OPERATOR(pg_catalog.=)"
 							" ANY (m.%s::pg_catalog.text[]), false)",
 							name, column);
 	}

@@ -43,6 +43,16 @@ SELECT * FROM play('bigint', '4611686018427387904', '4611686018427387904', '1', 
 SELECT * FROM play('text[]', '\Seen', '{"\\Seen"}', '{}', '{a,NULL,"\\Seen"}', '{"\\seen"}', '{{a,b},{c,"\\Seen"}}', '{"\\Seen2",x}', NULL);
 SELECT * FROM play('varchar(10)[]', 'ä{m}''', '{"ä{m}''"}', '{a}');
 SELECT * FROM play('jsonb', '$seen', '["$seen"]', '[]', '["a", "$seen"]', '{"$seen": true}', '{"$seen": false}', '{"$seen": null}', '{"$seen": 1, "b": 2}', '"$seen"', '[["$seen"]]', '1', NULL);
+-- A flag is what it is spelt, also where the column takes other spellings for the same
+CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+SELECT * FROM play('text[] COLLATE folded', '\Seen', '{"\\seen"}', '{"\\Seen"}', '{"\\SEEN"}');
+-- What is kept compressed, or elsewhere, or begins with a NULL
+SELECT left(value, 20) AS value, seen, wrong
+FROM play('text[]', '\Seen', '{NULL,"\\Seen"}', format('{%s"\\Seen"}', repeat('x,', 3000)), format('{%s}', repeat('x,', 3000) || 'x'),
+	format('{%s"\\Seen"}', (SELECT string_agg(md5(i::text) || ',', '') FROM generate_series(1, 300) i)), '{{NULL,NULL},{NULL,"\\Seen"}}');
+SELECT left(value, 20) AS value, seen, wrong
+FROM play('jsonb', '$seen', format('[%s"$seen"]', repeat('"x",', 3000)), format('{"a": %s, "$seen": true}', to_json(repeat('x', 9000))),
+	format('{"$seen": {"a": %s}}', to_json(repeat('x', 9000))));
 -- The column need not be among the flags that are found
 CREATE TABLE mail (id int PRIMARY KEY, box_id int NOT NULL REFERENCES box, opened boolean, octets int, mask int);
 SELECT modseq.attach('mail', 'box', mailbox_unseen => 'unseen', message_seen => 'opened', message_flags => '{}');

@@ -60,6 +60,16 @@ build_flag(Store *store, CountedFlag *flag)
 	}
 }
 
+/* Does the store say where messages have it, if it is to be counted? */
+static void
+check_counted(const Store *store, CountKind kind, const char *option,
+			  const Column *column)
+{
+	if (store->count[kind].name != NULL && column->name == NULL)
+		store_out_of_date(store->message_relid,
+						  _("An option is missing beside \"%s\"."), option);
+}
+
 /* count_build: what is counted, and where messages say it */
 void
 count_build(Store *store)
@@ -70,14 +80,10 @@ count_build(Store *store)
 		if (store->count[i].name != NULL)
 			store->has_counts = true;
 	}
-	if ((store->count[COUNT_SIZE].name != NULL && store->size.name == NULL) ||
-		(store->count[COUNT_UNSEEN].name != NULL &&
-		 store->seen.column.name == NULL) ||
-		(store->count[COUNT_DELETED].name != NULL &&
-		 store->deleted.column.name == NULL))
-		store_out_of_date(store->message_relid,
-						  _("An option is missing beside \"%s\"."),
-						  "mailbox_size");
+	check_counted(store, COUNT_SIZE, "mailbox_size", &store->size);
+	check_counted(store, COUNT_UNSEEN, "mailbox_unseen", &store->seen.column);
+	check_counted(store, COUNT_DELETED, "mailbox_deleted",
+				  &store->deleted.column);
 	store_column(store, TABLE_MESSAGE, &store->size);
 	if (store->size.name != NULL && store->size.type != INT2OID &&
 		store->size.type != INT4OID && store->size.type != INT8OID)

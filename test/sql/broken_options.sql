@@ -78,6 +78,21 @@ SELECT o, with_options('vanished_keep=' || o)
 FROM unnest(ARRAY['', '0', '1.5', '.5', '1.', '1e3', '-1', ' 1', '30 days', '99999999999', '100000000000', 'Infinity', 'nan']) AS o;
 SELECT with_options('vanished_keep');
 
+-- Counts of what no column says, or one of another type; and flags that it cannot have
+ALTER TABLE mail_mailbox ADD n bigint;
+ALTER TABLE mail ADD i int, ADD t text, ADD a text[], ADD j jsonb;
+SELECT o, with_options(VARIADIC o::text[])
+FROM unnest(ARRAY['{"mailbox_size=n"}', '{"mailbox_unseen=n"}', '{"mailbox_deleted=n"}', '{"mailbox_unseen=n","message_deleted=seen"}',
+	'{"mailbox_messages=gone_at"}', '{"mailbox_messages=nothing"}', '{"mailbox_size=n","message_size=t"}', '{"mailbox_size=n","message_size=nothing"}',
+	'{"mailbox_unseen=n","message_seen=t"}', '{"mailbox_deleted=n","message_deleted=t"}',
+	'{"mailbox_unseen=n","message_seen=seen","message_seen_flag=yes"}',
+	'{"mailbox_unseen=n","message_seen=a"}', '{"mailbox_unseen=n","message_seen=j"}',
+	'{"mailbox_unseen=n","message_seen=i","message_seen_flag="}', '{"mailbox_unseen=n","message_seen=i","message_seen_flag=x"}',
+	'{"mailbox_unseen=n","message_seen=i","message_seen_flag=4x"}', '{"mailbox_unseen=n","message_seen=i","message_seen_flag=0"}',
+	'{"mailbox_unseen=n","message_seen=i","message_seen_flag=9223372036854775808"}',
+	'{"mailbox_unseen=n","message_seen=i","message_seen_flag=4"}', '{"mailbox_deleted=n","message_deleted=a","message_deleted_flag=x"}']) WITH ORDINALITY AS u (o, no)
+ORDER BY no;
+
 -- Triggers of the vanished table that keep what has vanished from being remembered
 CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER cancel BEFORE INSERT ON mail_vanished FOR EACH ROW EXECUTE FUNCTION cancel();

@@ -337,6 +337,7 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 	Relation	rel;
 	const RowShape *shape;
 	Probe		probe;
+	Blocked		blocked;
 	bool		done = false;
 
 	if (store->counters == NULL || XactReadOnly ||
@@ -355,6 +356,7 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	CommandCounterIncrement();
 	UpdateActiveSnapshotCommandId();
+	blocked_begin(&blocked, store, BLOCKED_MAILBOX, from);
 	if (probe_begin(&probe, store, TABLE_MAILBOX, false))
 	{
 		if (!probe_meets(&probe, to) && probe_find(&probe, from) &&
@@ -367,6 +369,7 @@ direct_rename(Store *store, const Datum *from, const Datum *to,
 		}
 		probe_end(&probe);
 	}
+	blocked_end(&blocked);
 	PopActiveSnapshot();
 	table_close(rel, NoLock);
 	return done;

@@ -299,11 +299,11 @@ write_changes(Store *store, Mailbox *mailbox)
 	 * The mailbox itself is gone, and nobody can ask for it any more;
 	 * triggers of the above may have seen to that.  Or the query that we are
 	 * in has renamed it, and the triggers that tell us so are yet to fire.
+	 * Counts need not wait: see counts.c.
 	 */
 	if (!counters->locked)
 	{
-		if (counters->gone)
-			mailbox_drop_counts(&work->owed);
+		mailbox_drop_counts(&work->owed);
 		counter_check_snapshot(store, mailbox);
 		statement_wait(mailbox);
 		work->made = work->revived = work->altered = false;
@@ -446,8 +446,8 @@ statement_renamed(Mailbox *mailbox)
 	UidBuilder *vanished = &work->waiting.vanished;
 
 	if (uidset_builder_is_empty(vanished) && work->waiting.lost == 0 &&
-		!counts_are_owed(&work->waiting) && !counts_are_owed(&work->owed) &&
-		!work->used && work->landed == 0 && work->left == NIL &&
+		!counts_are_owed(&work->owed) && !work->used && work->landed == 0 &&
+		work->left == NIL &&
 		uidset_builder_is_empty(&work->unused) &&
 		uidset_builder_is_empty(&work->logged))
 		return;
@@ -456,7 +456,6 @@ statement_renamed(Mailbox *mailbox)
 							  vanished->n);
 	uidset_builder_free(vanished);
 	mailbox_move_lost(&work->waiting, &work->owed);
-	mailbox_move_counts(&work->waiting, &work->owed);
 	departures_move(&work->late, &work->departed);
 	statement_list(mailbox);
 	statement_close(STATEMENT_OTHER);

@@ -14,8 +14,8 @@
  * No row trigger tells of messages that a mailbox gets, or loses, with its key:
  * where no foreign key takes them along, they may be there before it, or be
  * left when it is renamed.  Then all of its messages are counted, when the
- * statement is completed.  Of messages under a key that a mailbox had, and has
- * no more, nothing is counted till they follow.
+ * statement is completed.  So of messages under a key that a mailbox had, and
+ * has no more, or that none has, nothing needs to be counted, or to wait.
  *
  * Locks: none are taken here.  What is counted anew is read in a snapshot that
  * is taken under the mailbox's lock: whoever has changed messages there without
@@ -110,8 +110,6 @@ counts_count(Store *store, Mailbox *mailbox)
 
 	read_counts(store, mailbox, PLAN_COUNT_MESSAGES, &counted);
 	read_counts(store, mailbox, PLAN_READ_COUNTS, &written);
-	mailbox_drop_counts(&work->owed);
-	mailbox_drop_counts(&work->waiting);
 	for (int i = 0; i < COUNTS; i++)
 		work->owed.counts.n[i] = counted.n[i] - written.n[i];
 }

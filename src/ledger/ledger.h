@@ -119,8 +119,8 @@ typedef enum AccountState
  *					row's triggers
  *	lock_stamped,	with owed.stamped						with it
  *	restamp
- *	waiting			completion, if there is no such row		vanished, lost,
- *					under the key; row triggers, for		counts: a rename
+ *	waiting			completion, if there is no such row		vanished, lost: a
+ *					under the key; row triggers, for		rename
  *					messages that may be still to follow
  *	guess			the first change without the lock		-
  *	renumbering		renumber_messages()						the same

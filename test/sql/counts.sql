@@ -124,6 +124,12 @@ INSERT INTO box (id, messages, size) VALUES (1, 5, 5);
 :counted
 ROLLBACK;
 DROP TRIGGER "0_first" ON box;
+-- The first change of an incarnation
+BEGIN;
+SELECT modseq.recovered() IS NOT NULL AS recovered;
+DELETE FROM mail WHERE id = 52;
+:counted
+ROLLBACK;
 -- No room
 UPDATE mail SET octets = 1;
 ALTER TABLE box ALTER size TYPE int;

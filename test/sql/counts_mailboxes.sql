@@ -53,6 +53,74 @@ INSERT INTO mail (id, box_id, octets) SELECT 52, id, 52 FROM b;
 WITH b AS (UPDATE box SET id = 3 WHERE id = 2 RETURNING id)
 UPDATE mail SET box_id = b.id, seen = true FROM b WHERE box_id = 2;
 :counted
+-- Changed while there is no such mailbox, which comes back, or whose key another gets; each in one transaction
+DELETE FROM box;
+BEGIN;
+DELETE FROM mail WHERE id = 51;
+INSERT INTO box (id) VALUES (3), (4);
+:counted
+UPDATE mail SET seen = false, octets = 7 WHERE box_id = 3;
+UPDATE box SET id = 5 WHERE id = 3;
+UPDATE mail SET box_id = 5 WHERE box_id = 3;
+:counted
+ROLLBACK;
+-- Renamed in a subtransaction of a trigger, which is undone or not; its messages stay, and follow
+INSERT INTO box (id) VALUES (1), (3);
+CREATE FUNCTION rename_box() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		UPDATE box SET id = id + 100 WHERE id = NEW.box_id;
+		IF NEW.octets = 98 THEN RAISE 'undone'; END IF;
+	EXCEPTION WHEN raise_exception THEN
+	END;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER z_rename AFTER INSERT OR UPDATE ON mail FOR EACH ROW WHEN (NEW.octets IN (98, 99) AND NEW.box_id < 100) EXECUTE FUNCTION rename_box();
+INSERT INTO mail (id, box_id, octets) VALUES (70, 1, 98), (71, 1, 71);
+:counted
+UPDATE mail SET octets = 99 WHERE id = 70;
+:counted
+UPDATE mail SET box_id = 101 WHERE box_id = 1;
+UPDATE mail SET octets = 99 WHERE box_id = 3;
+:counted
+DROP SCHEMA t_counts CASCADE;
+
+-- Messages follow, and a trigger gives their mailbox's key to another before we hear of what fires it
+CREATE SCHEMA t_counts;
+SET search_path = t_counts;
+CREATE TABLE box (id int PRIMARY KEY, name text);
+CREATE TABLE mail (id int PRIMARY KEY, box_id int NOT NULL REFERENCES box ON UPDATE CASCADE ON DELETE CASCADE, octets int, seen boolean, flags text[], gone boolean);
+\i :include
+SELECT modseq.attach('mail', 'box', :counts, counters => 'mailbox');
+INSERT INTO box (id) VALUES (1), (2), (3);
+INSERT INTO mail (id, box_id, octets) SELECT g, 1 + g % 3, g FROM generate_series(1, 9) g;
+CREATE FUNCTION rename() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE box SET id = 20 WHERE id = 2;
+	UPDATE box SET id = 2 WHERE id = 3;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER "0_rename" AFTER UPDATE OF name ON box FOR EACH ROW WHEN (NEW.name = 'rename') EXECUTE FUNCTION rename();
+BEGIN;
+WITH u AS (UPDATE box SET name = 'rename' WHERE id = 2) DELETE FROM mail WHERE id IN (1, 2);
+:counted
+ROLLBACK;
+BEGIN;
+SELECT FROM modseq.lock('mail', '{2,3}'::int[]);
+WITH u AS (UPDATE box SET name = 'rename' WHERE id = 2), m AS (UPDATE mail SET seen = true, octets = 1 WHERE box_id = 2)
+DELETE FROM mail WHERE id = 2;
+UPDATE mail SET octets = 5 WHERE box_id IN (2, 20);
+:counted
+SAVEPOINT a;
+DELETE FROM box WHERE id = 20;
+INSERT INTO box (id) VALUES (20);
+UPDATE box SET id = 21 WHERE id = 20;
+:counted
+ROLLBACK TO a;
+:counted
+ROLLBACK;
 DROP SCHEMA t_counts CASCADE;
 
 -- Partitions of messages: rows go from one to the other, partitions go and come

@@ -336,6 +336,36 @@ SELECT * FROM told('msg', 2);
 TRUNCATE msg;
 SELECT * FROM told('msg', 2);
 
+-- What went unseen vanishes under a mod-sequence that the log has a row of already; in the transaction that makes the store, and later
+CREATE TABLE last_box (id int PRIMARY KEY);
+CREATE TABLE last_mail (id int PRIMARY KEY, last_box_id int NOT NULL REFERENCES last_box, seen boolean);
+CREATE PROCEDURE change_and_lose(n int) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		UPDATE last_mail SET seen = seen IS NOT TRUE WHERE id = 1;
+	END LOOP;
+	SET LOCAL session_replication_role = replica;
+	DELETE FROM last_mail WHERE id = (SELECT max(id) FROM last_mail);
+	SET LOCAL session_replication_role = origin;
+END
+$$;
+BEGIN;
+SELECT modseq.attach('last_mail', 'last_box', changes => 'log', message_flags => '{seen}');
+INSERT INTO last_box VALUES (1);
+INSERT INTO last_mail VALUES (1, 1), (2, 1), (3, 1);
+CALL change_and_lose(12);
+SELECT id, modseq, uids, changed FROM last_mail_vanished;
+SELECT modseq.attach('last_mail');
+COMMIT;
+SELECT id, modseq, uids, changed FROM last_mail_vanished ORDER BY modseq;
+CALL change_and_lose(15);
+SELECT id, modseq, uids, changed FROM last_mail_vanished ORDER BY modseq;
+SELECT modseq.attach('last_mail');
+SELECT id, modseq, uids, changed FROM last_mail_vanished ORDER BY modseq;
+SELECT * FROM modseq.check('last_mail');
+SELECT m, modseq.vanished_since('last_mail', 1, m) FROM unnest('{14,15,30,31}'::bigint[]) AS m;
+DROP TABLE last_mail, last_mail_vanished, last_mail_mailbox, last_box;
+
 -- Without the extension's triggers it stays what it was; with remove it goes with its table
 DROP VIEW read CASCADE;
 SELECT modseq.detach('mail', remove => true);

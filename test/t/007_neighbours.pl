@@ -1,7 +1,8 @@
 # Other extensions in the same server, loaded before modseq and after: those that look at each statement
 # (pg_stat_statements, auto_explain, pgaudit, plpgsql_check), and one of our own that counts what its hooks are
 # called for. The store gets the same numbers as without them, they see the application's statements and our own
-# ones, and our queries keep their plans. What is not installed is left out, and that is said.
+# ones, and our queries keep their plans. What is not installed is left out, and that is said. And what the server logs
+# of a wait for a lock.
 
 use strict;
 use warnings FATAL => 'all';
@@ -9,6 +10,7 @@ use warnings FATAL => 'all';
 use Cwd;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use ModseqTest;
 
@@ -291,6 +293,29 @@ SQL
 	is($query, 'planner 2, paths 2, executor 2 and 2', 'the hooks that we were put on top of are called');
 	like($ours, qr{planner \d\d, paths \d\d, executor \d\d and \d\d}, 'for our queries too');
 	is($calls->($library, $hooks) =~ s/^\d+\n//mgr, "$query\n$ours", 'and those that were put on top of ours');
+}
+
+#
+# What the server logs of who waits for a lock names the mailbox
+#
+
+{
+	my $holder = session($node, 'holder', 'alone');
+	my $writer = session($node, 'writer', 'alone');
+	my $begin = -s $node->logfile;
+	my $log = '';
+
+	$holder->query_safe("BEGIN; SELECT FROM modseq.lock('mail', 1)");
+	$writer->query_safe("SET log_lock_waits = on; SET deadlock_timeout = '10ms'");
+	send_off($writer, 'INSERT INTO mail (box_id) VALUES (1)');
+	for (my $i = 0; $i < 1800 && $log !~ /still waiting.*STATEMENT:/s; $i++)
+	{
+		usleep(100_000);
+		$log = slurp_file($node->logfile, $begin);
+	}
+	like($log, qr/still waiting for .*while locking mailbox \(1\) of store public\.mail\n/s, 'log_lock_waits names the mailbox');
+	$holder->query_safe('COMMIT');
+	hang_up($holder, $writer);
 }
 
 #

@@ -208,10 +208,9 @@ find_rows(Store *store, Mailbox *mailbox, int64 *first, int64 *last)
 	int			end;
 	bool		found = false;
 
-	/* By mod-sequence, too: a row of the log may be older than its UIDs */
+	/* By mod-sequence, for a row of the log may be older than its UIDs */
 	int64		below = mailbox_counters(mailbox)->unseen - 1;
-	TimestampTz before = Min(GetCurrentTimestamp() - store->vanished_keep,
-							 GetCurrentTransactionStartTimestamp());
+	TimestampTz before = GetCurrentTimestamp() - store->vanished_keep;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (probe_begin(&probe, store, TABLE_VANISHED, false))
@@ -288,8 +287,8 @@ fold_if_due(Store *store, Mailbox *mailbox, int64 value)
 	int64		first;
 	int64		last;
 
-	if (!is_due(value) || store->vanished_keep == VANISHED_KEEP_EVER ||
-		store->table[TABLE_VANISHED].altered || IsolationIsSerializable() ||
+	if (!is_due(value) || store->table[TABLE_VANISHED].altered ||
+		IsolationIsSerializable() ||
 		!find_rows(store, mailbox, &first, &last))
 		return;
 	if (IsolationUsesXactSnapshot())

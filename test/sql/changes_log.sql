@@ -364,6 +364,10 @@ SELECT modseq.attach('last_mail');
 SELECT id, modseq, uids, changed FROM last_mail_vanished ORDER BY modseq;
 SELECT * FROM modseq.check('last_mail');
 SELECT m, modseq.vanished_since('last_mail', 1, m) FROM unnest('{14,15,30,31}'::bigint[]) AS m;
+-- A row that tells what was lost with another incarnation is folded, and stays for that
+UPDATE last_mail_vanished SET lost = modseq - 1, lost_uids = '' WHERE modseq = 30;
+DO $$ BEGIN FOR i IN 1 .. 600 LOOP UPDATE last_mail SET seen = NOT seen; END LOOP; END $$;
+SELECT id, modseq, uids, changed, lost FROM last_mail_vanished WHERE modseq <= 255 ORDER BY modseq;
 DROP TABLE last_mail, last_mail_vanished, last_mail_mailbox, last_box;
 
 -- Without the extension's triggers it stays what it was; with remove it goes with its table

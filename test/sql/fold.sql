@@ -179,6 +179,12 @@ CALL expunge(8, 40, apart => false);
 UPDATE mail_vanished SET lost = modseq - 1, lost_uids = '' WHERE id = 8 AND modseq = 12;
 CALL expunge(8, 100);
 SELECT modseq, cardinality(uids), lost FROM mail_vanished WHERE id = 8 AND (lost IS NOT NULL OR cardinality(uids) > 1);
+-- ... and however often that has been, the others fold
+INSERT INTO mail (mailbox_id) SELECT 12 FROM generate_series(1, 600);
+CALL expunge(12, 150, apart => false);
+UPDATE mail_vanished SET lost = modseq - 1, lost_uids = '' WHERE id = 12;
+CALL expunge(12, 300);
+SELECT count(*) FILTER (WHERE lost IS NOT NULL) AS lost, count(*) FILTER (WHERE lost IS NULL) <= 150 AS few FROM mail_vanished WHERE id = 12;
 
 -- As the owner: whoever may delete messages has no right to the table, and no policy is in the way
 CREATE ROLE regress_modseq_fold;
@@ -229,6 +235,13 @@ $$;
 SELECT count(*) <= 200 AS few FROM mail_vanished WHERE id = 11 AND uids <> '';
 SELECT * FROM wrong(11);
 SELECT * FROM modseq.check('mail', 11);
+-- However many say nothing but that, the others fold
+INSERT INTO mailbox VALUES (13);
+INSERT INTO mail (mailbox_id) SELECT 13 FROM generate_series(1, 600);
+CALL expunge(13, 150, apart => false);
+UPDATE mail_vanished SET uids = '', changed = '1' WHERE id = 13;
+CALL expunge(13, 300);
+SELECT count(*) FILTER (WHERE uids = '') AS changes, count(*) FILTER (WHERE uids <> '') <= 150 AS few FROM mail_vanished WHERE id = 13;
 
 -- An option that attach() has not written is an error of that store
 SELECT modseq.attach('mail', vanished_keep => '-1 day');

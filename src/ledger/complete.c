@@ -299,11 +299,10 @@ write_changes(Store *store, Mailbox *mailbox)
 	 * The mailbox itself is gone, and nobody can ask for it any more;
 	 * triggers of the above may have seen to that.  Or the query that we are
 	 * in has renamed it, and the triggers that tell us so are yet to fire.
-	 * Counts need not wait: see counts.c.
+	 * Counts are moved, too, and forgotten: see counts.c.
 	 */
 	if (!counters->locked)
 	{
-		mailbox_drop_counts(&work->owed);
 		counter_check_snapshot(store, mailbox);
 		statement_wait(mailbox);
 		work->made = work->revived = work->altered = false;
@@ -446,8 +445,7 @@ statement_renamed(Mailbox *mailbox)
 	UidBuilder *vanished = &work->waiting.vanished;
 
 	if (uidset_builder_is_empty(vanished) && work->waiting.lost == 0 &&
-		!counts_are_owed(&work->owed) && !work->used && work->landed == 0 &&
-		work->left == NIL &&
+		!work->used && work->landed == 0 && work->left == NIL &&
 		uidset_builder_is_empty(&work->unused) &&
 		uidset_builder_is_empty(&work->logged))
 		return;

@@ -50,8 +50,9 @@ count_collect(const RowChange *change, const Datum *from, const Datum *to)
  * count_mailbox_added: the row of a mailbox is new, of which we may have heard
  *
  * What it says of counts is the application's.  Messages that are there
- * already may have been counted for another mailbox, or not at all.  Most
- * mailboxes have none, and nothing is kept of them.
+ * already may have been counted for another mailbox, or not at all; or they are
+ * about to go with another, where a trigger makes it anew as soon as it is
+ * deleted.  Most mailboxes have none, and nothing is kept of them.
  */
 void
 count_mailbox_added(const RowChange *change, const Datum *key, bool heard)
@@ -63,8 +64,7 @@ count_mailbox_added(const RowChange *change, const Datum *key, bool heard)
 	count_row(change->shape, change->new, change->desc, &counts);
 	for (int i = 0; i < COUNTS; i++)
 		renew = renew || counts.n[i] != 0;
-	if (!renew && !(store_keeps_messages(store) &&
-					source_has_messages(store, key, PG_INT64_MAX)))
+	if (!renew && !source_has_messages(store, key, PG_INT64_MAX))
 		return;
 	statement_open(STATEMENT_OTHER);
 	counts_renew(store, mailbox_get(store, key));

@@ -121,6 +121,46 @@ UPDATE box SET id = 21 WHERE id = 20;
 ROLLBACK TO a;
 :counted
 ROLLBACK;
+-- One that a trigger makes anew when it is deleted, before its messages go
+CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO box (id) VALUES (OLD.id); RETURN NULL; END $$;
+CREATE TRIGGER "0_again" AFTER DELETE ON box FOR EACH ROW EXECUTE FUNCTION again();
+DELETE FROM box WHERE id = 1;
+:counted
+BEGIN;
+DELETE FROM box WHERE id = 2;
+INSERT INTO mail (id, box_id, octets) VALUES (20, 2, 20);
+:counted
+COMMIT;
+DROP SCHEMA t_counts CASCADE;
+
+-- A foreign key that is looked at when the transaction ends: till then messages are without their mailbox; and one that gives them another
+CREATE SCHEMA t_counts;
+SET search_path = t_counts;
+CREATE TABLE box (id int PRIMARY KEY, name text);
+CREATE TABLE mail (id int PRIMARY KEY, box_id int NOT NULL DEFAULT 1 REFERENCES box DEFERRABLE INITIALLY DEFERRED, octets int, seen boolean, flags text[], gone boolean);
+\i :include
+SELECT modseq.attach('mail', 'box', :counts, counters => 'mailbox');
+INSERT INTO box (id) VALUES (1), (2);
+INSERT INTO mail (id, box_id, octets) SELECT g, 2, g FROM generate_series(1, 4) g;
+BEGIN;
+DELETE FROM box WHERE id = 2;
+DELETE FROM mail WHERE id = 1;
+UPDATE mail SET seen = true WHERE id = 2;
+INSERT INTO box (id) VALUES (2);
+INSERT INTO mail (id, box_id, octets) VALUES (5, 2, 5);
+COMMIT;
+:counted
+BEGIN;
+UPDATE box SET id = 9 WHERE id = 2;
+INSERT INTO mail (id, box_id, octets) VALUES (6, 9, 6);
+DELETE FROM mail WHERE id = 2;
+UPDATE mail SET octets = 10 WHERE id = 3;
+UPDATE mail SET box_id = 9 WHERE box_id = 2;
+COMMIT;
+:counted
+ALTER TABLE mail DROP CONSTRAINT mail_box_id_fkey, ADD FOREIGN KEY (box_id) REFERENCES box ON DELETE SET DEFAULT;
+DELETE FROM box WHERE id = 9;
+:counted
 DROP SCHEMA t_counts CASCADE;
 
 -- Partitions of messages: rows go from one to the other, partitions go and come

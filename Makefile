@@ -110,7 +110,7 @@ versions:
 	@test/versions
 
 dist:
-	@test/meta
+	@$(TOP)/test/meta
 	git -C $(TOP) archive --format=zip --prefix=$(DIST)/ --output=$(CURDIR)/$(DIST).zip HEAD
 DIST = modseq-$(shell sed -n 's/^   "version": "\(.*\)",/\1/p' $(TOP)/META.json)
 

@@ -65,7 +65,7 @@ EXTRA_CLEAN = $(MOVE)
 all: $(MOVE)
 $(MOVE): $(wildcard $(TOP)/test/tools/*.[ch])
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -D_GNU_SOURCE -I$(includedir) -o $@ $(filter %.c,$^) $(LDFLAGS) -L$(libdir) -lpq
+	$(CC) $(CFLAGS) $(CPPFLAGS) -D_GNU_SOURCE -I$(includedir) -o $@ $(filter %.c,$^) $(LDFLAGS) -L$(libdir) -lpq
 install: install-move
 install-move: $(MOVE)
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'

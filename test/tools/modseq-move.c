@@ -39,8 +39,8 @@
 #include "move_sql.h"
 
 static const char usage_text[] =
-"usage: modseq-move --mailbox KEY [OPTION...] SOURCE TARGET STORE\n"
-"       modseq-move --account KEY [OPTION...] SOURCE TARGET STORE\n"
+"Usage: modseq-move --mailbox KEY [OPTION...] SOURCE TARGET STORE\n"
+"   or: modseq-move --account KEY [OPTION...] SOURCE TARGET STORE\n"
 "\n"
 "Moves a mailbox, or an account, from one database to another, with its UIDs\n"
 "and mod-sequences. SOURCE and TARGET are connection strings of libpq's, and\n"

@@ -38,6 +38,11 @@ REGRESS_OPTS = --inputdir=$(TOP)/test
 ISOLATION := $(sort $(basename $(notdir $(wildcard $(TOP)/test/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=$(TOP)/test --outputdir=.
 
+# PGXS looks whether it is set, so it must be before it. What is below makes these.
+MOVE = test/tools/modseq-move
+TEST_MODULE = test/module/in_c
+EXTRA_CLEAN = $(MOVE) $(TEST_MODULE).o $(TEST_MODULE)$(DLSUFFIX) $(DIST).zip
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -60,8 +65,6 @@ $(UPDATES): sql/modseq--%--$(EXTVERSION).sql: sql/update/update.awk sql/update/m
 	mv $@.new $@
 
 # A program for administrators, beside pg_dump
-MOVE = test/tools/modseq-move
-EXTRA_CLEAN = $(MOVE)
 all: $(MOVE)
 $(MOVE): $(wildcard $(TOP)/test/tools/*.[ch])
 	@mkdir -p $(@D)
@@ -69,7 +72,7 @@ $(MOVE): $(wildcard $(TOP)/test/tools/*.[ch])
 install: install-move
 install-move: $(MOVE)
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'
-	$(INSTALL_PROGRAM) $(MOVE) '$(DESTDIR)$(bindir)/'
+	$(INSTALL_PROGRAM) $< '$(DESTDIR)$(bindir)/'
 uninstall: uninstall-move
 uninstall-move:
 	rm -f '$(DESTDIR)$(bindir)/$(notdir $(MOVE))'
@@ -90,8 +93,6 @@ uninstall-manual:
 
 # A test reads the script, and pg_regress compares with what is in expected/ where it puts the results. Others
 # load a module.
-TEST_MODULE = test/module/in_c
-EXTRA_CLEAN += $(TEST_MODULE).o $(TEST_MODULE)$(DLSUFFIX)
 installcheck: $(DATA_built) $(TEST_MODULE)$(DLSUFFIX) link-expected
 $(TEST_MODULE).o: $(TOP)/$(TEST_MODULE).c
 	@mkdir -p $(@D)

@@ -112,7 +112,7 @@ array_has(Datum value, const char *text)
 	size_t		offset = ARR_HASNULL(array) ? (size_t) array->dataoffset :
 		ARR_OVERHEAD_NONULLS(ARR_NDIM(array));
 	const char *element = (const char *) array + offset;
-	const bits8 *nulls = ARR_NULLBITMAP(array);
+	const uint8 *nulls = ARR_NULLBITMAP(array);
 	size_t		len = strlen(text);
 
 	for (int i = 0; i < n; i++)

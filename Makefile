@@ -4,7 +4,7 @@
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12 or newer. test FAST=1 is for developers, and
 #                         takes 90 seconds; demo DEMO=9 shows one chapter, demo SERVE=1 stays up
-#   make versions         the regression and isolation tests on all versions that Debian has, in chroots
+#   make versions         the regression and isolation tests, and 018_update, on all versions that Debian has, in chroots
 #   make dist             modseq-VERSION.zip of what is committed, as PGXN takes it
 #   make deb              Debian packages for the same versions, in chroots, which then test them
 #   make soak SECONDS=N   writers, crashes and clients that must converge, random schedules and ALTERs, for about so long

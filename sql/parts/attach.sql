@@ -169,6 +169,7 @@ CREATE FUNCTION modseq_internal.notice_flags(store modseq_internal.store, named 
 LANGUAGE plpgsql SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 DECLARE
 	unused text;
+	untold regclass;
 	expunged name;
 BEGIN
 	IF cardinality(store.message_flags) > 0 THEN
@@ -188,6 +189,15 @@ BEGIN
 				HINT = 'Name all flag columns with message_flags, or have them found anew by reset => ''{message_flags}''.';
 		END IF;
 	END IF;
+	FOREACH untold IN ARRAY usual_flag_tables(store.message) LOOP
+		CONTINUE WHEN untold = store.flag;
+		RAISE WARNING 'table % looks like a flag table, and is not used as one', qualified_name(untold) USING
+			DETAIL = 'Clients are not told of changes in it.',
+			HINT = CASE WHEN store.flag IS NULL
+				THEN format('If it is one, give flag => %L.', qualified_name(untold))
+				ELSE 'If it is one, keep what it says in a column of the message table as well, and name that with'
+					' message_flags: a store has one flag table.' END;
+	END LOOP;
 	IF store.message_expunged IS NULL THEN
 		FOREACH expunged IN ARRAY usual_soft_deletes(store.message) LOOP
 			IF expunged = ANY (store.message_flags) IS NOT TRUE THEN
@@ -204,7 +214,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION modseq_internal.notice_flags IS
-	'Says which flag columns are tracked, and which columns may be flags, or a soft delete, that nobody has named.';
+	'Says which flag columns are tracked, and which columns and tables may be flags, or a soft delete, that nobody has named.';
 
 -- Options may be given that the application's own keys speak against; only it can know which are right
 CREATE FUNCTION modseq_internal.warn_keys(store modseq_internal.store) RETURNS void

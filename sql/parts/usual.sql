@@ -63,6 +63,17 @@ $$;
 COMMENT ON FUNCTION modseq_internal.usual_soft_deletes IS
 	'The columns of a table that look like soft delete, by name and by type.';
 
+-- Never taken, only asked about: what a label is may be nothing to clients of IMAP
+CREATE FUNCTION modseq_internal.usual_flag_tables(relation regclass) RETURNS regclass[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT coalesce(array_agg(DISTINCT c.oid::regclass), '{}')
+	FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
+	WHERE f.contype = 'f' AND f.confrelid = relation AND f.conparentid = 0 AND c.oid <> relation
+		AND plain_name(c.relname) ~ '(flag|keyword|label|tag)s?$'
+$$;
+COMMENT ON FUNCTION modseq_internal.usual_flag_tables IS
+	'The tables with a foreign key to a table of messages that look like a table of flags, by name.';
+
 -- The parent goes by its table's name, with and without a prefix like mw_, and by some nouns; a column may say once
 -- more that it is a message's. A column that is just called id is everybody's own, and one with a foreign key elsewhere
 -- is that, unless the parent's key goes there too.

@@ -93,5 +93,20 @@ SELECT message_flags, message_expunged FROM modseq.stores WHERE message = 'soft_
 SELECT modseq.attach('soft_mail', message_expunged => 'deleted_at') \g /dev/null
 DROP TABLE soft_mail, soft_box;
 
+-- Nor is a flag table, and what looks like one is told: a partitioned one once, and none that refers to other tables
+CREATE TABLE flag_box (id int PRIMARY KEY);
+CREATE TABLE flag_mail (id int PRIMARY KEY, box_id int REFERENCES flag_box, labels text[]);
+CREATE TABLE flag_mail_flag (mail_id int REFERENCES flag_mail, flag text) PARTITION BY HASH (mail_id);
+CREATE TABLE part_of_flag PARTITION OF flag_mail_flag FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE "mailTags" (mail_id int REFERENCES flag_mail, answers int REFERENCES flag_mail, tag text);
+CREATE TABLE flag_history (mail_id int REFERENCES flag_mail);
+CREATE TABLE box_flag (box_id int REFERENCES flag_box);
+CREATE TABLE keyword (mail_id int);
+SELECT modseq.attach('flag_mail', 'flag_box') \g /dev/null
+SELECT modseq.attach('flag_mail', flag => 'flag_mail_flag') \g /dev/null
+DROP TABLE keyword, box_flag, flag_history, "mailTags", flag_mail_flag;
+SELECT modseq.attach('flag_mail', reset => '{flag}') \g /dev/null
+DROP TABLE flag_mail, flag_box;
+
 SET client_min_messages = warning;
 DROP SCHEMA attach CASCADE;

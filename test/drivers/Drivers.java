@@ -112,6 +112,24 @@ public class Drivers {
                     && error.getSQLState().equals(c.get("state").getAsString()), error);
             }
         }
+        if (env.containsKey("POOLER")) {
+            String pooler = "jdbc:postgresql://127.0.0.1:" + env.get("POOLER") + "/" + env.get("PGDATABASE");
+            connection = DriverManager.getConnection(pooler + "?prepareThreshold=0", env.get("PGUSER"), "");
+            connection.setAutoCommit(false);
+            JsonObject first = JsonParser.parseReader(new FileReader("cases.json")).getAsJsonArray().get(0).getAsJsonObject();
+            JsonElement got = null;
+            for (int i = 0; i < 12; i++) {
+                try {
+                    got = run(first.get("sql").getAsString(), first.getAsJsonArray("values"));
+                    connection.commit();
+                } catch (SQLException error) {
+                    got = plain(error);
+                }
+                if (!got.equals(first.get("rows")))
+                    break;
+            }
+            report("a pooler", got.equals(first.get("rows")), got);
+        }
         System.exit(failed ? 1 : 0);
     }
 }

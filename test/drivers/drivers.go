@@ -143,6 +143,22 @@ func main() {
 			report(c.What, c.Error != "" && state == c.State && strings.Contains(err.Error(), c.Error), err)
 		}
 	}
+	if port, found := os.LookupEnv("POOLER"); found {
+		right := true
+		pool, err := pgx.Connect(context.Background(), "host=127.0.0.1 statement_cache_mode=describe port="+port)
+		for i := 0; i < 12 && err == nil && right; i++ {
+			var rows []interface{}
+			if _, err = pool.Exec(context.Background(), "BEGIN"); err != nil {
+				break
+			}
+			if rows, err = run(pool, cases[0]); err != nil {
+				break
+			}
+			right = reflect.DeepEqual(rows, cases[0].Rows)
+			_, err = pool.Exec(context.Background(), "COMMIT")
+		}
+		report("a pooler", err == nil && right, err)
+	}
 	_, err = conn.Exec(context.Background(), "LISTEN modseq")
 	if err == nil {
 		_, err = conn.Exec(context.Background(), "INSERT INTO mail (mailbox_id) VALUES (3)")

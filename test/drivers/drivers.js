@@ -22,6 +22,19 @@ async function nodePg() {
   const client = new Client();
   await client.connect();
   return {
+    // The first case through a pooler, often; each in a transaction, as some drivers try again outside of one
+    pooled: async (port) => {
+      const pool = new Client({ host: '127.0.0.1', port });
+      await pool.connect();
+      const got = [];
+      for (let i = 0; i < 12; i++) {
+        await pool.query('BEGIN');
+        got.push(...(await pool.query({ text: sqlOf(cases[0].sql), values: cases[0].values, rowMode: 'array' })).rows);
+        await pool.query('COMMIT');
+      }
+      await pool.end();
+      return got;
+    },
     run: async (sql, values) => (await client.query({ text: sqlOf(sql), values, rowMode: 'array' })).rows,
     // Resolves when another connection has written
     notified: async () => {
@@ -29,9 +42,10 @@ async function nodePg() {
       await client.query('LISTEN modseq');
       const other = new Client();
       await other.connect();
-      await other.query('INSERT INTO mail (mailbox_id) VALUES (3)');
+      const { rows } = await other.query('INSERT INTO mailbox VALUES (9007199254740993) RETURNING id');  // 2^53 + 1
+      await other.query('INSERT INTO mail (mailbox_id) VALUES ($1)', [rows[0].id]);
       await other.end();
-      return (await told).channel === 'modseq';
+      return JSON.parse((await told).payload).mailbox === Number(rows[0].id);
     },
     end: () => client.end(),
   };
@@ -42,6 +56,15 @@ async function postgresJs() {
   const sql = postgres({ max: 1, host: process.env.PGHOST, onnotice: () => {} });
   return {
     run: async (text, values) => [...await sql.unsafe(sqlOf(text), values).values()],
+    pooled: async (port) => {
+      const pool = postgres({ max: 1, host: '127.0.0.1', port, prepare: false });
+      const got = [];
+      for (let i = 0; i < 12; i++) {
+        got.push(...await pool.begin((tx) => tx`SELECT uidnext FROM modseq.status('mail', CAST(${1} AS bigint))`.values()));
+      }
+      await pool.end();
+      return got;
+    },
     notified: async () => {
       let tell;
       const told = new Promise((resolve) => { tell = resolve; });
@@ -71,6 +94,10 @@ async function main() {
     } catch (error) {
       report(c.what, c.error !== undefined && error.message.includes(c.error) && error.code === c.state, error);
     }
+  }
+  if (process.env.POOLER) {
+    const got = await driver.pooled(Number(process.env.POOLER)).then(plain, (error) => [[error.message]]);
+    report('a pooler', got.length === 12 && got.every((row) => row[0] === cases[0].rows[0][0]), got);
   }
   report('notifications', await driver.notified(), null);
   await driver.end();

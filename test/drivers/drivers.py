@@ -5,6 +5,7 @@ What the cases say is in docs/drivers.md. Statements have {0}, {1} for parameter
 
 import datetime
 import json
+import os
 import re
 import select
 import sys
@@ -17,12 +18,13 @@ def numbered(sql, mark):
 
 class Psycopg2:
     name = "psycopg2"
+    pooled = {}    # what docs/drivers.md says of poolers
 
-    def __init__(self):
+    def __init__(self, **options):
         import psycopg2
         import psycopg2.extras
         psycopg2.extras.register_uuid()
-        self.connection = psycopg2.connect("")
+        self.connection = psycopg2.connect("", **options)
         self.connection.autocommit = True
 
     def run(self, sql, *values):
@@ -46,10 +48,11 @@ class Psycopg2:
 class Psycopg:
     name = "psycopg"
     mark = "s"
+    pooled = {"prepare_threshold": None}
 
-    def __init__(self):
+    def __init__(self, **options):
         import psycopg
-        self.connection = psycopg.connect("", autocommit=True)
+        self.connection = psycopg.connect("", autocommit=True, **options)
 
     def run(self, sql, *values):
         cursor = self.connection.execute(
@@ -84,12 +87,13 @@ class SQLAlchemy:
 
 class Asyncpg:
     name = "asyncpg"
+    pooled = {"statement_cache_size": 0}
 
-    def __init__(self):
+    def __init__(self, **options):
         import asyncio
         import asyncpg
         self.loop = asyncio.new_event_loop()
-        self.connection = self.loop.run_until_complete(asyncpg.connect())
+        self.connection = self.loop.run_until_complete(asyncpg.connect(**options))
 
     def run(self, sql, *values):
         rows = self.loop.run_until_complete(
@@ -142,6 +146,17 @@ def main(drivers):
                 got = error
                 right = "error" in case and case["error"] in str(error) and driver.state(error) == case["state"]
             report(driver.name, case["what"], right, got)
+        if "POOLER" in os.environ and hasattr(driver, "pooled"):
+            through = type(driver)(host="127.0.0.1", port=int(os.environ["POOLER"]), **driver.pooled)
+            got = []
+            try:
+                for _ in range(12):
+                    through.run("BEGIN")
+                    got.append(plain(through.run(cases[0]["sql"], *cases[0]["values"])))
+                    through.run("COMMIT")
+            except Exception as error:
+                got = error
+            report(driver.name, "a pooler", got == 12 * [cases[0]["rows"]], got)
         if hasattr(driver, "notified"):
             report(driver.name, "notifications", driver.notified() == 1, None)
 

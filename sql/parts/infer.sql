@@ -166,6 +166,13 @@ $$;
 COMMENT ON FUNCTION modseq_internal.kept_column IS
 	'A column that nothing takes the place of: error 42703 if it is gone.';
 
+CREATE FUNCTION modseq_internal.usual_uid(message regclass) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+	SELECT usual_column(message, 'uid', 'imap_uid', 'message_uid', 'mail_uid', 'msg_uid', 'email_uid')
+$$;
+COMMENT ON FUNCTION modseq_internal.usual_uid IS
+	'The column with a usual name for the UID; NULL if there is none.';
+
 CREATE FUNCTION modseq_internal.keep_accounts(store modseq_internal.store, before modseq_internal.store)
 RETURNS modseq_internal.store
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
@@ -223,7 +230,15 @@ BEGIN
 				existing_columns(store.mailbox_source, before.mailbox_source_key));
 		END IF;
 	END IF;
-	store.message_uid := coalesce(store.message_uid, existing_column(store.message, before.message_uid));
+	store.message_uid := coalesce(store.message_uid, existing_column(store.message, before.message_uid),
+		usual_uid(store.message));
+	-- Mostly it was renamed. One that is added has other UIDs, and the column that clients know is of no use afterwards.
+	IF store.message_uid IS NULL AND before.message_uid IS NOT NULL THEN
+		RAISE 'column "%" of table % does not exist', before.message_uid, qualified_name(store.message) USING
+			ERRCODE = 'undefined_column',
+			HINT = 'If it was renamed, name it with message_uid. With reset => ''{message_uid}'' a column is added, all '
+				'messages get new UIDs, and clients fetch them anew.';
+	END IF;
 	store.message_modseq := coalesce(store.message_modseq, existing_column(store.message, before.message_modseq));
 	store.message_created_modseq := kept_column(
 		store.message, 'message_created_modseq', store.message_created_modseq, before.message_created_modseq);
@@ -326,8 +341,7 @@ BEGIN
 				'name and the same type.', array_to_string(store.mailbox_key, ', '), qualified_name(store.mailbox)),
 			HINT = 'Name the columns with message_mailbox.';
 	END IF;
-	store.message_uid := coalesce(store.message_uid,
-		usual_column(store.message, 'uid', 'imap_uid', 'message_uid', 'mail_uid', 'msg_uid', 'email_uid'), 'uid');
+	store.message_uid := coalesce(store.message_uid, usual_uid(store.message), 'uid');
 	store.message_modseq := coalesce(store.message_modseq,
 		usual_column(store.message, 'modseq', 'imap_modseq', 'message_modseq', 'mail_modseq', 'msg_modseq',
 			'email_modseq'), 'modseq');

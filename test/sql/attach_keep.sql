@@ -72,6 +72,22 @@ SELECT modseq.attach('mail', message_expunged => 'gone_at') \g /dev/null
 ALTER TABLE mail DROP arrived;
 SELECT refusal($$'mail'$$);
 SELECT modseq.attach('mail', reset => '{message_created_modseq}') \g /dev/null
+-- A UID that was renamed does not become another by mistake
+ALTER TABLE mail RENAME uid TO number;
+SELECT refusal($$'mail'$$);
+SELECT modseq.attach('mail', message_uid => 'number') \g /dev/null
+SELECT id, number FROM mail ORDER BY id;
+-- under a usual name it is found
+ALTER TABLE mail RENAME number TO imap_uid;
+SELECT modseq.attach('mail') \g /dev/null
+SELECT id, imap_uid FROM mail ORDER BY id;
+SELECT * FROM modseq.check('mail');
+-- One that is gone is added again only when that is asked for
+ALTER TABLE mail DROP imap_uid;
+SELECT refusal($$'mail'$$);
+SELECT modseq.attach('mail', reset => '{message_uid}') \g /dev/null
+SELECT id, uid FROM mail ORDER BY id;
+SELECT * FROM modseq.check('mail');
 ALTER TABLE mail RENAME state TO progress;
 SELECT modseq.attach('mail') \g /dev/null
 SELECT store();

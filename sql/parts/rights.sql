@@ -17,7 +17,10 @@ BEGIN
 	IF FOUND THEN
 		RAISE 'must be owner of table %', name USING
 			ERRCODE = 'insufficient_privilege',
-			HINT = format('Call %s as a role that owns all tables of the store.', function);
+			-- attach() runs as the owner of the message table: a superuser who is told to be another role is no wiser
+			HINT = format(CASE function
+				WHEN 'modseq.attach()' THEN 'Give all tables of the store to one owner, and call %s as that role or as a superuser.'
+				ELSE 'Call %s as a role that owns all tables of the store.' END, function);
 	END IF;
 END
 $$;

@@ -226,13 +226,20 @@ COMMENT ON FUNCTION modseq_internal.compact_or_warn IS
 CREATE PROCEDURE modseq.compact_all(older_than interval DEFAULT NULL, changes_older_than interval DEFAULT '60 days')
 LANGUAGE plpgsql AS $$
 DECLARE
+	own CONSTANT pg_catalog.regclass[] := modseq_internal.own_stores();
 	message pg_catalog.regclass;
 BEGIN
 	IF older_than IS NOT NULL THEN
 		PERFORM modseq_internal.refuse_interval('older_than', older_than);
 	END IF;
 	PERFORM modseq_internal.refuse_interval('changes_older_than', changes_older_than);
-	FOREACH message IN ARRAY modseq_internal.own_stores() LOOP
+	-- A job that runs as another role than was meant would do nothing each night, and nobody notice
+	IF pg_catalog.cardinality(own) OPERATOR(pg_catalog.=) 0 AND EXISTS (SELECT FROM modseq.stores) THEN
+		RAISE WARNING 'no store was compacted' USING
+			DETAIL = pg_catalog.format('Role %s owns none, and has the rights of no owner.', pg_catalog.quote_ident(current_user)),
+			HINT = 'Call modseq.compact_all() as a superuser, or as the owner of the stores.';
+	END IF;
+	FOREACH message IN ARRAY own LOOP
 		PERFORM modseq_internal.compact_or_warn(message, older_than, changes_older_than);
 		COMMIT;
 	END LOOP;
@@ -242,4 +249,4 @@ COMMENT ON PROCEDURE modseq.compact_all IS
 	'modseq.compact() for all stores whose owner the caller is, or has the rights of, as a superuser has; for each as its '
 	'owner, and in a transaction of its own, so that no lock outlasts its store. older_than: null, the default, is what '
 	'each store has as vanished_keep. A store that fails is a WARNING, with the error in its detail, and does not keep the '
-	'others from it. Errors: 22004, 22023 for a negative interval, 2D000 in a transaction block or in a function.';
+	'others from it; so it is if there are stores, and none is the caller''s. Errors: 22004, 22023 for a negative interval, 2D000 in a transaction block or in a function.';

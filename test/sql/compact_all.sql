@@ -48,6 +48,13 @@ SET search_path = compact_all;
 RESET ROLE;
 SELECT * FROM rows ORDER BY 1, 2;
 
+-- Whose are none is told so
+CREATE ROLE regress_modseq_all_3;
+GRANT USAGE ON SCHEMA compact_all TO regress_modseq_all_3;
+SET ROLE regress_modseq_all_3;
+CALL modseq.compact_all();
+RESET ROLE;
+
 -- As old as is said, and only what is one's own
 SET ROLE regress_modseq_all_1;
 CALL modseq.compact_all('1 day');
@@ -92,3 +99,4 @@ ROLLBACK;
 DROP SCHEMA compact_all CASCADE;
 DROP ROLE regress_modseq_all_1;
 DROP ROLE regress_modseq_all_2;
+DROP ROLE regress_modseq_all_3;

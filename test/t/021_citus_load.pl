@@ -1,7 +1,9 @@
 # Citus under load: writers at each server, while shards move and are split, the cluster is rebalanced, servers crash and
-# one is added. Clients of any age, of mailboxes and of accounts, have what the servers have, each time they ask.
+# one is added. Clients of any age, of mailboxes and of accounts, have what the servers have, each time they ask; and the
+# counts of mailboxes are those of their messages.
 #
 #   CITUS_OPERATIONS	how many statements must have changed something, 2000 if it is not said; the long run has 100000
+#   CITUS_MINUTES	how long it may take at most, 60
 #
 # Where Citus is not installed, all of it is skipped.
 
@@ -18,6 +20,9 @@ use ModseqTest::Citus;
 use ModseqTest::CitusClient;
 
 my $operations = $ENV{CITUS_OPERATIONS} || 2000;
+my $minutes = $ENV{CITUS_MINUTES} || 60;
+my $pause = 15;		# seconds from one event to the next, at most; and so many operations
+my $stretch = $operations < 8000 ? $operations / 20 : 400;
 my $accounts = 12;
 my $boxes = 3;		# the last comes and goes
 my $store = q('mw.mail');
@@ -46,7 +51,8 @@ ALTER TABLE mw.mail ADD FOREIGN KEY (account, box_id) REFERENCES mw.box ON DELET
 ALTER TABLE mw.mail_flag ADD FOREIGN KEY (account, mail_id) REFERENCES mw.mail ON DELETE CASCADE;
 INSERT INTO mw.box SELECT a, i, 'box ' || i FROM generate_series(1, $accounts) AS a, generate_series(1, $boxes) AS i;
 INSERT INTO mw.mail SELECT a, i, 1 + i % $boxes, 'old' FROM generate_series(1, $accounts) AS a, generate_series(1, 10) AS i;
-SELECT modseq.attach($store, 'mw.box', 'mw.mail_flag', account => '{account}', email => 'id', mailbox_properties => '{name}');
+SELECT modseq.attach($store, 'mw.box', 'mw.mail_flag', account => '{account}', email => 'id', mailbox_properties => '{name}',
+	vanished_keep => '0', mailbox_messages => 'messages', mailbox_unseen => 'unseen', message_seen => 'flags', message_seen_flag => 'seen');
 SQL
 
 # --- writers
@@ -54,50 +60,72 @@ SQL
 my $stop = "$PostgreSQL::Test::Utils::tmp_check/stop_load";
 my %writer;		# file with its count, by pid
 
+# Of an account. What it inserts has its keys as constants, but once: so Citus sends it to the shard as it is, which takes a
+# fraction of the time of what goes through a COPY.
 sub random_statement
 {
-	my $account = 1 + int rand $accounts;
+	my ($account) = @_;
 	my $box = 1 + int rand $boxes;
 	my $other = 1 + $box % $boxes;
 	my $of = "account = $account AND box_id = $box";
 	my $key = "$store, '{$account,$box}'";
 	my $r = int rand 5;
-	my $new = "INSERT INTO mw.mail SELECT $account, (random() * 1e15)::bigint, $box";
-
-	return (
-		"$new, 'a', ARRAY['i' || i] FROM generate_series(1, 3) AS i",
-		"$new, 'b'",
+	my $id = int rand 1e15;
+	my $new = "INSERT INTO mw.mail VALUES ($account, $id, $box";
+	my @statements = (
+		"$new, 'a', '{seen}'), ($account, $id + 1, $box, 'a', '{}'), ($account, $id + 2, $box, 'a', '{}')",
+		"$new, 'b'), ($account, $id + 1, $other, 'b')",
+		"$new, 'b', '{seen}')",
 		"UPDATE mw.mail SET flags = ARRAY['c$r'] WHERE $of AND uid % 5 = $r",
+		"UPDATE mw.mail SET flags = ARRAY['seen', 'c$r'] WHERE $of AND uid % 5 = $r",
 		"UPDATE mw.mail SET flags = flags || '{d$r}'::text[] WHERE account = $account AND uid % 9 = $r AND NOT flags @> '{d$r}'",
 		"DELETE FROM mw.mail WHERE $of AND uid % 7 = $r",
 		"UPDATE mw.mail SET box_id = $other WHERE $of AND uid % 6 = $r",
 		"INSERT INTO mw.mail_flag SELECT account, id, 'f$r' FROM mw.mail WHERE $of AND uid % 5 = $r ON CONFLICT DO NOTHING",
 		"DELETE FROM mw.mail_flag WHERE account = $account AND flag = 'f$r'",
-		"BEGIN; SELECT FROM modseq.lock($key); UPDATE mw.mail SET flags = '{locked}' WHERE $of AND uid % 5 = $r;"
-		  . " $new, 'c'; COMMIT",
-		"BEGIN; SELECT count(*) FROM modseq.unchanged_since($key, '1:99999', ("
-		  . "SELECT highestmodseq - 2 FROM modseq.status($key))) WHERE verdict = 'unchanged';"
-		  . " UPDATE mw.mail SET flags = '{judged}' WHERE $of AND uid % 5 = $r; SAVEPOINT a; $new, 'lost'; ROLLBACK TO a; COMMIT",
-		"BEGIN; $new, 'never'; DELETE FROM mw.mail WHERE $of; ROLLBACK",
+		"SELECT count(*) FROM modseq.unchanged_since($key, (SELECT modseq.live_uids($key)), ("
+		  . "SELECT highestmodseq - 2 FROM modseq.status($key))) WHERE verdict = 'unchanged';\n"
+		  . "UPDATE mw.mail SET flags = '{judged}' WHERE $of AND uid % 5 = $r",
 		"SELECT modseq.touch($key)",
 		"UPDATE mw.box SET name = name || '.' WHERE account = $account AND id = $box",
 		"DELETE FROM mw.mail WHERE account = $account AND id IN (SELECT id FROM mw.mail WHERE account = $account ORDER BY id LIMIT 5)",
-		rand() < 0.2 ? ("SELECT modseq.reset_uidvalidity($key)") : "$new, 'd'",
-		"DELETE FROM mw.box WHERE account = $account AND id = $boxes; "
-		  . "INSERT INTO mw.box VALUES ($account, $boxes, 'anew') ON CONFLICT DO NOTHING")[ int rand 16 ];
+		"DELETE FROM mw.box WHERE account = $account AND id = $boxes;\n"
+		  . "INSERT INTO mw.box VALUES ($account, $boxes, 'anew') ON CONFLICT DO NOTHING",
+		(
+			"SELECT modseq.reset_uidvalidity($key)",
+			"INSERT INTO mw.mail SELECT $account, $id + i, $box, 'copied' FROM generate_series(1, 3) AS i",
+			"SELECT FROM modseq.lock($key)"
+		)[ int rand 3 ]);
+
+	return "$statements[ int rand @statements ];\n";
 }
 
-# How many statements have changed rows, and were not rolled back, in the output of psql
+# One statement, or some, of which the last may be undone, or all. The account's lock comes first then, as it should.
+sub random_transaction
+{
+	my $account = 1 + int rand $accounts;
+	my $kind = int rand 8;
+
+	return random_statement($account) if $kind < 4;
+	return join '', "BEGIN;\nSELECT FROM modseq.account_lock($store, $account);\n",
+	  (map { random_statement($account) } 1 .. 1 + int rand 4),
+	  $kind == 4 ? ("SAVEPOINT a;\n", random_statement($account), "ROLLBACK TO a;\n") : (),
+	  $kind == 5 && rand() < 0.4 ? "ROLLBACK;\n" : "COMMIT;\n";
+}
+
+# How many statements have changed rows, and were not rolled back, in the output of psql. Both ROLLBACK and ROLLBACK TO say
+# ROLLBACK; so does a COMMIT that failed.
 sub changes_in
 {
-	my ($count, $open) = (0, undef);
+	my ($count, $open, $saved) = (0);
 
 	foreach (split /\n/, $_[0])
 	{
-		if    (/^BEGIN/)                                      { $open = 0 }
-		elsif (/^ROLLBACK$/)                                  { undef $open }
-		elsif (/^COMMIT/)                                     { $count += $open // 0; undef $open }
-		elsif (/^(INSERT 0|UPDATE|DELETE) [1-9]/)             { defined $open ? $open++ : $count++ }
+		if    (/^BEGIN/)                          { ($open, $saved) = (0) }
+		elsif (/^SAVEPOINT/)                      { $saved = $open }
+		elsif (/^ROLLBACK/)                       { ($open, $saved) = ($saved) }
+		elsif (/^COMMIT/)                         { $count += $open // 0; undef $open }
+		elsif (/^(INSERT 0|UPDATE|DELETE) [1-9]/) { defined $open ? $open++ : $count++ }
 	}
 	return $count;
 }
@@ -113,12 +141,12 @@ sub start_writer
 	my $count = 0;
 	until (-e $stop)
 	{
-		my $sql = join '', map { random_statement() . ";\n" } 1 .. 25;
+		my $sql = join '', map { random_transaction() } 1 .. 200;
 		my ($out, $err) = ('', '');
 
 		eval {
 			IPC::Run::run([ 'psql', '-XAt', '-d', $node->connstr('postgres'), '-f', '-' ],
-				'<', \$sql, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
+				'<', \$sql, '>', \$out, '2>', \$err, IPC::Run::timeout(600));
 		};
 		$count += changes_in($out);
 		usleep(200_000) if $err =~ /could not connect|connection to server/;
@@ -189,11 +217,22 @@ sub crash_beside
 	return;
 }
 
+# At any server; of a transaction that a crash has left prepared, rows may be locked. Writers fold, too.
+sub compact
+{
+	my @nodes = nodes();
+	my ($ret, $out, $err) = $nodes[ int rand @nodes ]->psql('postgres', "CALL modseq.compact_all('0')", timeout => 300);
+
+	$happened{ $ret == 0 && $err !~ /WARNING/ ? 'compact_all' : 'compact_all, failed' }++;
+	note("compact_all: $err") if $ret != 0 || $err =~ /WARNING/;
+	return;
+}
+
 # At the coordinator; right after its crash it may not be able to answer yet
 sub random_event
 {
 	my $account = 1 + int rand $accounts;
-	my $r = int rand 12;
+	my $r = int rand 13;
 
 	return crash() if $r == 0;
 	return crash_beside('move', move_of($account, $r == 1 ? 'block_writes' : 'force_logical')) if $r <= 2;
@@ -203,7 +242,8 @@ sub random_event
 		return happens('split', split_of($account, 'block_writes'), 1);
 	}
 	return happens('rebalancing', "SELECT rebalance_table_shards('mw.mail', shard_transfer_mode => 'block_writes')", 1) if $r == 5;
-	return happens('move, block_writes', move_of($account, 'block_writes'), 1) if $r <= 8;
+	return compact() if $r == 6;
+	return happens('move, block_writes', move_of($account, 'block_writes'), 1) if $r <= 9;
 	return happens('move, force_logical', move_of($account, 'force_logical'), 1);
 }
 
@@ -222,21 +262,27 @@ sub sync_all
 
 my $started = time;
 my $n = 0;
-start_writer($_, $n++) foreach $coordinator, $coordinator, @others;
-while (done() < $operations && time < $started + $operations)
+my ($next, $last) = (0, 0);
+start_writer($_, $n++) foreach ($coordinator, @others) x 2;
+while (done() < $operations && time < $started + 60 * $minutes)
 {
 	if (defined $late && done() > $operations / 3)
 	{
 		add_node($late);
-		start_writer($late, $n++);
+		start_writer($late, $n++) foreach 1 .. 2;
 		undef $late;
 		$happened{'a server is added'}++;
 	}
-	eval { random_event(); 1 } or note("event: $@");
+	if (done() >= $next || time >= $last + $pause)
+	{
+		eval { random_event(); 1 } or note("event: $@");
+		($next, $last) = (done() + $stretch, time);
+		push @clients, ModseqTest::CitusClient->new($accounts, $boxes) if @clients < 8;
+		note(done() . ' operations after ' . (time - $started) . ' s, ' . @problems . ' divergences');
+	}
 	# One that syncs often, one that is from the beginning, and some in between
 	sync_all($clients[0], $clients[ int rand @clients ]);
-	push @clients, ModseqTest::CitusClient->new($accounts, $boxes) if @clients < 8;
-	note(done() . ' operations after ' . (time - $started) . ' s') if int(rand 10) == 0;
+	usleep(1_000_000);
 }
 append_to_file($stop, '');
 waitpid($_, 0) foreach keys %writer;

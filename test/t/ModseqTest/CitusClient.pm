@@ -44,6 +44,9 @@ FROM (
 		(r.changed::text, r.vanished::text) = (
 			SELECT coalesce(modseq.uidset_agg(uid)::text, ''), modseq.vanished_since($args, $known->{modseq})::text
 			FROM modseq.changed_since($args, $known->{modseq})) AS same,
+		(SELECT json_build_array(c.messages, c.unseen) FROM modseq.counts($args) AS c) AS counts,
+		(SELECT json_build_array(count(*), count(*) FILTER (WHERE NOT m.flags @> '{seen}'))
+		 FROM mw.mail m WHERE m.account = $account AND m.box_id = $id) AS counted,
 		(SELECT coalesce(json_object_agg(m.uid, m.modseq || ' ' || $flags), '{}')
 		 FROM mw.mail m WHERE m.account = $account AND m.box_id = $id) AS mail
 	FROM mw.box b, modseq.resync($args, $known->{uidvalidity}, $known->{modseq}) AS r
@@ -102,6 +105,8 @@ sub _learn
 
 	# It must rise (RFC 9051 section 2.3.1.1)
 	push @problems, "mailbox $answer->{id}: UIDVALIDITY $answer->{uidvalidity} after $before" if $answer->{uidvalidity} < $before;
+	push @problems, "mailbox $answer->{id}: counts @{ $answer->{counts} } of @{ $answer->{counted} }"
+	  if "@{ $answer->{counts} }" ne "@{ $answer->{counted} }";
 	return @problems;
 }
 

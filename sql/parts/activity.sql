@@ -103,6 +103,7 @@ $$;
 COMMENT ON FUNCTION modseq_internal.oldest IS
 	'The lowest time in a column of a table, as of its last ANALYZE; NULL if there is none, or it is not the caller''s to see.';
 
+-- Citus hides its shards from queries on pg_class, unless it is told not to
 CREATE FUNCTION modseq_internal.activity_of(
 	message regclass,
 	OUT mailboxes bigint, OUT messages bigint,
@@ -114,7 +115,8 @@ CREATE FUNCTION modseq_internal.activity_of(
 	OUT modseq_scans bigint, OUT uid_scans bigint, OUT vanished_scans bigint,
 	OUT counted_since timestamp with time zone)
 RETURNS SETOF record
-LANGUAGE sql STABLE STRICT ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
+LANGUAGE sql STABLE STRICT ROWS 1 SET search_path = pg_catalog, modseq_internal, pg_temp
+SET citus.override_table_visibility = off AS $$
 	SELECT counters.rows, messages.rows,
 		vanished.rows, total_bytes(s.vanished), oldest(s.vanished, 'vanished_at'),
 		departed.rows, total_bytes(s.departed), c.compacted,

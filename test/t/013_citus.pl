@@ -182,6 +182,22 @@ sql($coordinator, $attach);
 is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'and attach repairs it');
 is(counts($coordinator, 1), '0|0|t', 'counts, too');
 
+# --- what there is to watch
+
+# Each server tells of what it has: shards, by their names
+is(sql($_, "SELECT message, vanished_bytes > 0, message_inserts IS NOT NULL, counter_updates IS NOT NULL, modseq_scans IS NOT NULL"
+		. " FROM modseq.activity WHERE message = to_regclass('mw.mail_$shard')"),
+	$_ == $home ? "mw.mail_$shard|t|t|t|t" : '', 'activity at ' . $_->name)
+  foreach nodes();
+{
+	my $session = session($coordinator, 'locker');
+	$session->query_safe("BEGIN; SELECT FROM modseq.lock($store, '{1,1}')");
+	is(sql($_, "SELECT message, mailbox, lock FROM modseq.locks"), $_ == $home ? "mw.mail_$shard|{1,1}|mailbox" : '',
+		'locks at ' . $_->name)
+	  foreach nodes();
+	hang_up($session);
+}
+
 # --- notify, at the server that has the shard
 
 {

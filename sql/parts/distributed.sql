@@ -89,6 +89,8 @@ $$;
 COMMENT ON FUNCTION modseq_internal.compact_shard IS
 	'modseq.compact() for one shard.';
 
+-- A move copies one table after the other: between two of them nothing may go from what departed, of which an account's floor
+-- tells. So each shard is kept where it is first, by the lock that each write takes with Citus.
 CREATE FUNCTION modseq_internal.compact_shards(
 	store modseq_internal.store, older_than interval, changes_older_than interval)
 RETURNS bigint
@@ -99,6 +101,7 @@ DECLARE
 	total bigint := 0;
 BEGIN
 	FOR s IN SELECT * FROM shards_of(store) LOOP
+		EXECUTE 'SELECT lock_shard_metadata(5, ARRAY[$1])' USING s.shard;	-- ShareLock
 		EXECUTE at_shard(store.mailbox, s.sample, format('modseq_internal.compact_shard(%s, %L, %L)',
 			shard_argument(store.message, s.shard), older_than, changes_older_than)) INTO folded;
 		total := total + folded;

@@ -236,6 +236,23 @@ foreach my $mode ('block_writes', 'force_logical')
 		hang_up($store_session, $move);
 	}
 }
+
+# What compact() forgets, and what it notes of that, must not come apart: so a move waits for it
+{
+	my $session = session($workers[0], 'compacter');
+	my $before = place_of(1);
+
+	$session->query_safe('BEGIN');
+	$session->query_safe("SELECT modseq.compact($store, '0')");
+	my $move = session($coordinator, 'mover');
+	send_off($move, move_of(1, 'block_writes'));
+	until_somebody_waits();
+	is(place_of(1), $before, 'a move waits for compact');
+	$session->query_safe('COMMIT');
+	$move->query_safe('SELECT 1');
+	isnt(place_of(1), $before, 'then it goes on');
+	hang_up($session, $move);
+}
 is(sql($coordinator, "SELECT * FROM modseq.check($store)"), '', 'check after the moves');
 
 # --- one schema a tenant

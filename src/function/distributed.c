@@ -243,22 +243,20 @@ is_locked_by_me(Oid relid)
 }
 
 /*
- * The message table of the shard, if a call is to be made at this server
+ * The message table of what a shard has left here when it moved, if the
+ * statement reads that; else InvalidOid
  *
- * Citus may run a statement where the shard was when it was planned, on what
- * the shard has left there when it moved.  What it reads of these tables, and
- * has locked, is as of then, and so must be what the call answers: else a
- * client would take old rows for what a later mod-sequence says.
+ * Citus runs a statement where the shard was when it was planned.  What it
+ * reads of these tables, and has locked, is as of then, and so must be what the
+ * call answers: else a client would take old rows for what a later mod-sequence
+ * says.  Nor would Citus let it ask elsewhere.
  */
 static Oid
-find_here(const Store *store, int64 shard)
+find_left_here(const Store *store, int64 shard)
 {
-	Oid			here = shard_here(store->message_relid, shard);
-	Oid			left;
+	Oid			left = table_named(shard_qualified_name(store->message_relid,
+														shard));
 
-	if (OidIsValid(here) || !session_of_citus())
-		return here;
-	left = table_named(shard_qualified_name(store->message_relid, shard));
 	if (!OidIsValid(left))
 		return InvalidOid;
 	for (TableRole role = 0; role < TABLE_ROLES; role++)
@@ -315,8 +313,11 @@ distributed_call(FunctionCallInfo fcinfo, CallKind kind, Datum *result)
 	 */
 	if ((kind & CALL_LOCKS) == 0 || session_of_citus())
 	{
-		Oid			here = find_here(store, place.shard);
+		Oid			here = shard_here(store->message_relid, place.shard);
 
+		/* What is locked, or written, must be at its place */
+		if (!OidIsValid(here) && (kind & CALL_LOCKS) == 0 && session_of_citus())
+			here = find_left_here(store, place.shard);
 		if (OidIsValid(here))
 		{
 			fcinfo->args[0].value = ObjectIdGetDatum(here);

@@ -171,7 +171,7 @@ COMMENT ON FUNCTION modseq_internal.table_of_store IS
 CREATE FUNCTION modseq_internal.is_shard(relation oid) RETURNS boolean
 LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_is_shard';
 COMMENT ON FUNCTION modseq_internal.is_shard IS
-	'Is a table a shard of one that Citus distributes?';
+	'Is that table a shard of Citus, or what is left of one that was split?';
 
 CREATE FUNCTION modseq_internal.store_options(message oid) RETURNS TABLE (option text, value text)
 LANGUAGE sql STABLE STRICT ROWS 12 SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

@@ -441,11 +441,35 @@ modseq_shard_name_beside(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
-/* modseq_internal.is_shard(oid) -> boolean: is that table one? */
+/*
+ * Was it a shard?  One that was split stays until Citus drops it, and no
+ * catalog here knows it.  Its name says whose it was, unless that is cut short.
+ */
+static bool
+was_shard(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	Distribution distribution;
+	Oid			whole;
+
+	if (name == NULL || id_in_name(name) == 0 ||
+		table_distribution(relid, &distribution))
+		return false;
+	*strrchr(name, SHARD_SEPARATOR) = '\0';
+	whole = get_relname_relid(name, get_rel_namespace(relid));
+	return OidIsValid(whole) && table_distribution(whole, &distribution);
+}
+
+/*
+ * modseq_internal.is_shard(oid) -> boolean: is that table one, or was it until
+ * Citus split it?
+ */
 Datum
 modseq_is_shard(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(shard_row(PG_GETARG_OID(0)) != NULL);
+	Oid			relid = PG_GETARG_OID(0);
+
+	PG_RETURN_BOOL(shard_row(relid) != NULL || was_shard(relid));
 }
 
 /*

@@ -12,7 +12,11 @@ use Test::More;
 use ModseqTest;
 use ModseqTest::Citus;
 
-my ($coordinator, @workers) = start_citus('citus.enable_unsafe_triggers = on', qw(coordinator worker1 worker2));
+# What shards leave behind stays till it is told to go
+my ($coordinator, @workers) = start_citus(<<'CONF', qw(coordinator worker1 worker2));
+citus.enable_unsafe_triggers = on
+citus.defer_shard_delete_interval = -1
+CONF
 
 add_node($_) foreach @workers;
 sql($coordinator, 'CREATE EXTENSION modseq');
@@ -71,7 +75,8 @@ INSERT INTO mw.mail VALUES (2, 100, 1);
 SQL
 is_sound('mw.mail', 'a shard of its own for an account');
 sql($coordinator, "SELECT modseq.attach('mw.mail', notify => true, mailbox_properties => '{name}')");
-is(sql($workers[0], 'SELECT notify, mailbox_properties FROM modseq.stores'), 't|{name}', 'other options after that');
+is(sql($_, 'SELECT notify, mailbox_properties FROM modseq.stores'), 't|{name}', 'other options after that, at ' . $_->name)
+  foreach nodes();
 is_sound('mw.mail', 'other options');
 is(told('mw.mail', '{2,1}', 1), '|4', 'and nothing else is told');
 

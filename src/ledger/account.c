@@ -486,8 +486,7 @@ write_by_key(Store *store, Mailbox *account, const CounterValues *values,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("counters of account %s could not be written",
 						account_text(store, account->account_key)),
-				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-						   store->table[TABLE_ACCOUNT].name),
+				 errdetail_not_kept(store, TABLE_ACCOUNT),
 				 errhint("Let it leave the columns of modseq as they are.")));
 }
 

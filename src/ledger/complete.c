@@ -111,8 +111,7 @@ check_stamped(Store *store, Mailbox *mailbox, const UidSet *set, int64 value)
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("messages of mailbox %s could not be stamped",
 						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-						   store->table[TABLE_MESSAGE].name),
+				 errdetail_not_kept(store, TABLE_MESSAGE),
 				 errhint("Let it leave the columns of modseq as they are.")));
 }
 
@@ -141,8 +140,7 @@ renumber_messages(Store *store, Mailbox *mailbox)
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("messages of mailbox %s could not be renumbered",
 						key_text(store, mailbox_key(mailbox))),
-				 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-						   store->table[TABLE_MESSAGE].name),
+				 errdetail_not_kept(store, TABLE_MESSAGE),
 				 errhint("Let it leave the columns of modseq as they are.")));
 	SPI_finish();
 	pfree(set);

@@ -133,8 +133,7 @@ counts_not_written(Store *store, Mailbox *mailbox)
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("counters of mailbox %s could not be written",
 					key_text(store, mailbox_key(mailbox))),
-			 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-					   store->table[TABLE_MAILBOX].name),
+			 errdetail_not_kept(store, TABLE_MAILBOX),
 			 errhint("Let it leave the columns of modseq as they are.")));
 }
 

@@ -216,8 +216,7 @@ not_stored(Store *store, Mailbox *account)
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("what left account %s could not be stored",
 					account_text(store, account->account_key)),
-			 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-					   store->table[TABLE_DEPARTED].name),
+			 errdetail_not_kept(store, TABLE_DEPARTED),
 			 errhint("Drop it; the table belongs to modseq.")));
 }
 

@@ -39,8 +39,7 @@ not_kept(Store *store, const Datum *key)
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("row of mailbox %s could not be kept with that of table %s",
 					key_text(store, key), store->table[TABLE_SOURCE].name),
-			 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-					   store->table[TABLE_MAILBOX].name),
+			 errdetail_not_kept(store, TABLE_MAILBOX),
 			 errhint("Let it leave the rows and columns of modseq as they are.")));
 }
 

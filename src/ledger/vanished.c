@@ -29,8 +29,7 @@ vanished_not_stored(Store *store, const Datum *key)
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("vanished UIDs of mailbox %s could not be stored",
 					key_text(store, key)),
-			 errdetail("A trigger or rule of table %s changed or suppressed what modseq wrote.",
-					   store->table[TABLE_VANISHED].name),
+			 errdetail_not_kept(store, TABLE_VANISHED),
 			 errhint("Drop it; the table belongs to modseq.")));
 }
 

@@ -45,6 +45,17 @@ store_out_of_date(Oid message_relid, const char *detail, const char *name)
 			 errhint("Call modseq.attach() for this table again.")));
 }
 
+/*
+ * errdetail_not_kept: for an error about rows of ours, or columns, that others
+ * have changed as we wrote them, or kept from us
+ */
+int
+errdetail_not_kept(const Store *store, TableRole role)
+{
+	return errdetail("A trigger or rule of table %s changed or suppressed"
+					 " what modseq wrote.", store->table[role].name);
+}
+
 /* What the value of an option is, and what it becomes in the Store */
 typedef enum OptionKind
 {

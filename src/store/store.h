@@ -465,6 +465,7 @@ extern const char *option_table(const char *option);
 extern void options_parse(Store *store, char **options, int n);
 extern void store_out_of_date(Oid message_relid, const char *detail,
 							  const char *name);
+extern int	errdetail_not_kept(const Store *store, TableRole role);
 
 /* --- key.c ------------------------------------------------------------- */
 

@@ -10,7 +10,6 @@ use warnings FATAL => 'all';
 use Cwd;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 use ModseqTest;
 
@@ -303,17 +302,13 @@ SQL
 	my $holder = session($node, 'holder', 'alone');
 	my $writer = session($node, 'writer', 'alone');
 	my $begin = -s $node->logfile;
-	my $log = '';
 
 	$holder->query_safe("BEGIN; SELECT FROM modseq.lock('mail', 1)");
 	$writer->query_safe("SET log_lock_waits = on; SET deadlock_timeout = '10ms'");
 	send_off($writer, 'INSERT INTO mail (box_id) VALUES (1)');
-	for (my $i = 0; $i < 1800 && $log !~ /still waiting.*STATEMENT:/s; $i++)
-	{
-		usleep(100_000);
-		$log = slurp_file($node->logfile, $begin);
-	}
-	like($log, qr/still waiting for .*while locking mailbox \(1\) of store public\.mail\n/s, 'log_lock_waits names the mailbox');
+	$node->wait_for_log(qr/still waiting.*STATEMENT:/s, $begin);
+	like(slurp_file($node->logfile, $begin), qr/still waiting for .*while locking mailbox \(1\) of store public\.mail\n/s,
+		'log_lock_waits names the mailbox');
 	$holder->query_safe('COMMIT');
 	hang_up($holder, $writer);
 }

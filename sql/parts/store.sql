@@ -56,15 +56,11 @@ LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_table_named';
 COMMENT ON FUNCTION modseq_internal.table_named IS
 	'The table that a qualified, quoted name leads to; NULL if there is none, or the text is no such name.';
 
--- A regclass as text leaves out the schema where search_path has it; this does not
 CREATE FUNCTION modseq_internal.qualified_name(relation regclass) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
-	SELECT format('%I.%I', n.nspname, c.relname)
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.oid = relation
-$$;
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'modseq_qualified_name';
 COMMENT ON FUNCTION modseq_internal.qualified_name IS
-	'The qualified, quoted name of a table.';
+	'The qualified, quoted name of a table, also where search_path has its schema, which its regclass as text leaves '
+	'out; NULL if there is no such table. Takes no lock.';
 
 CREATE FUNCTION modseq_internal.quoted_list(names name[]) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$

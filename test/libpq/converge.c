@@ -32,7 +32,7 @@ atomic_bool finished;
 atomic_long *acknowledged;
 
 static pthread_barrier_t the_barrier;
-static int	cas_increments = 400;
+static int	cas_increments = 200;
 
 static void
 usage(void)
@@ -66,7 +66,7 @@ usage(void)
 		 "  --crash COMMAND                             run COMMAND, which restarts the server, now and then\n"
 		 "  --servers DIRECTORY                         of the script servers: read on its standby, too\n"
 		 "  --failover                                  lose its primary now and then, and go on on a standby\n"
-		 "  --cas N                                     increments of the compare-and-swap test: 400\n"
+		 "  --cas N                                     increments of the compare-and-swap test: 200\n"
 		 "  --answers FILE                              write there what replicas of IMAP are told\n"
 		 "  --broken sequence|early-commit|forgotten-expunge|none\n"
 		 "                                              a store with that mistake; exits 0 if it is found\n"

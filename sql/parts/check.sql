@@ -14,8 +14,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 	WHERE option IN ('mailbox', 'mailbox_source', 'flag', 'vanished', 'counters', 'account_table', 'departed',
 			'uidvalidities') AND to_jsonb(store) -> option = 'null'
 		AND table_named(value) IS NOT NULL
-	UNION ALL
-	SELECT DISTINCT format('option "%s" of table %s is missing or not valid', name, qualified_name(store.message))
+	UNION ALL (
+	SELECT DISTINCT format('option "%s" of table %s is missing or not valid', name, qualified_name(store.message)) AS problem
 	FROM (
 		SELECT unnest('{mailbox_key,mailbox_uidvalidity,mailbox_uidnext,mailbox_highestmodseq,'
 			'message_mailbox,message_uid,message_modseq}'::text[])
@@ -34,6 +34,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, modseq_internal, pg_temp AS $$
 			'uidvalidities')) AS o (name)
 	WHERE to_jsonb(store) -> name = 'null'
 		AND NOT (name = 'mailbox_uidnext' AND store.mailbox_last_uid IS NOT NULL)
+	ORDER BY problem)
 $$;
 COMMENT ON FUNCTION modseq_internal.check_options IS
 	'What a store''s options name that is not there, or cannot be part of the store.';

@@ -243,6 +243,43 @@ UPDATE mail_vanished SET uids = '', changed = '1' WHERE id = 13;
 CALL expunge(13, 300);
 SELECT count(*) FILTER (WHERE uids = '') AS changes, count(*) FILTER (WHERE uids <> '') <= 150 AS few FROM mail_vanished WHERE id = 13;
 
+-- One statement in 64 folds, and no more than 128 rows
+SELECT modseq.attach('mail', changes => 'index');
+CREATE TABLE counted (n int, rows bigint);
+CREATE PROCEDURE expunge_and_count(mailbox int, n int) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		DELETE FROM mail WHERE id = (SELECT min(id) FROM mail WHERE mailbox_id = mailbox);
+		INSERT INTO counted SELECT i, count(*) FROM mail_vanished WHERE id = mailbox;
+	END LOOP;
+END
+$$;
+INSERT INTO mailbox SELECT generate_series(14, 16);
+INSERT INTO mail (mailbox_id) SELECT 14 FROM generate_series(1, 3000);
+CALL expunge(14, 2300, apart => false);
+CALL expunge_and_count(14, 640);
+SELECT count(*) FILTER (WHERE rows < before) BETWEEN 8 AND 12 AS one_in_64, max(before - rows) AS fewer
+FROM (SELECT rows, lag(rows) OVER (ORDER BY n) AS before FROM counted) AS c;
+
+-- While what was folded is still in the way, as it is until the transaction is over, it ends after some looks
+INSERT INTO mail (mailbox_id) SELECT 15 FROM generate_series(1, 3000);
+CALL expunge(15, 2300, apart => false);
+BEGIN;
+CALL expunge_and_count(15, 640);
+COMMIT;
+-- The 2300, and 640 of its own
+SELECT count(*) - 640 BETWEEN 1250 AND 1500 AS rest FROM mail_vanished WHERE id = 15;
+
+-- A look ends with the first rows that are to be kept
+SELECT modseq.attach('mail', reset => '{vanished_keep}');
+INSERT INTO mail (mailbox_id) SELECT 16 FROM generate_series(1, 1000);
+CALL expunge(16, 300, apart => false);
+BEGIN;
+CREATE TEMP TABLE fetched AS SELECT idx_tup_fetch AS n FROM pg_stat_xact_user_tables WHERE relid = 'mail_vanished'::regclass;
+CALL expunge(16, 640, apart => false);
+SELECT idx_tup_fetch - n BETWEEN 8 * 16 AND 12 * 17 AS sixteen FROM pg_stat_xact_user_tables, fetched WHERE relid = 'mail_vanished'::regclass;
+COMMIT;
+
 -- An option that attach() has not written is an error of that store
 SELECT modseq.attach('mail', vanished_keep => '-1 day');
 SELECT vanished_keep, modseq_internal.interval_as_seconds(vanished_keep)

@@ -110,6 +110,22 @@ COMMIT
 SQL
 is_replicated('mailboxes that change');
 
+# An incarnation that arrives is heard of by sessions that are there: numbers of theirs go on above it
+my $own = session($subscriber, 'own');
+$own->query_safe(<<'SQL');
+SET client_min_messages = warning;
+CREATE TABLE own_box (id bigint PRIMARY KEY);
+CREATE TABLE own (id bigint PRIMARY KEY, own_box_id bigint REFERENCES own_box);
+SELECT modseq.attach('own', 'own_box', message_flags => '{}');
+INSERT INTO own_box VALUES (1);
+INSERT INTO own VALUES (1, 1);
+SQL
+my $begun = $publisher->safe_psql('postgres', 'SELECT modseq.recovered(highestmodseq << 1) FROM modseq.status(\'mail\', 1)');
+is_replicated('an incarnation');
+$own->query_safe('INSERT INTO own VALUES (2, 1)');
+cmp_ok($own->query_safe('SELECT modseq FROM own WHERE id = 2'), '>', $begun, 'an incarnation that arrives is heard of');
+hang_up($own);
+
 # Truncation
 $publisher->safe_psql('postgres', 'TRUNCATE mail_flag');
 is_replicated('TRUNCATE of flags');
@@ -169,7 +185,8 @@ is( $subscriber->safe_psql('postgres',
 is($subscriber->safe_psql('postgres', "SELECT count(*) FROM mail WHERE (box_id, uid) IN ($lost)"),
 	0, 'failover: what the publisher gave is given to nothing else');
 in_sync([ $ahead->copy ], $subscriber, 'failover: who was ahead');
-is($subscriber->safe_psql('postgres', "SELECT count(*) FROM modseq.lost('mail', 1) WHERE timeline IS NOT NULL"), 1, 'failover: lost() tells');
+is($subscriber->safe_psql('postgres', "SELECT count(*) FROM modseq.lost('mail', 1) WHERE timeline IS NOT NULL"),
+	2, 'failover: lost() tells of it, and of the incarnation that arrived');
 $load = ModseqTest::Load->start($subscriber, $boxes);
 $load->work(50);
 in_sync([ $live, $ahead ], $subscriber, 'switchover: during load');

@@ -271,6 +271,8 @@ write_changes(Store *store, Mailbox *mailbox)
 	/* While it is known which of them are new there */
 	if (work->left != NIL)
 		deserted_settle(store, mailbox);
+	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
+		vanished_leave_out(mailbox);
 	/* It is sure to take a value; what that leaves out is settled below */
 	if (counters->locked && !uidset_builder_is_empty(&owed->vanished))
 		counter_enter(store, mailbox);

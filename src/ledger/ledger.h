@@ -312,7 +312,7 @@ extern bool row_was_replaced(HeapTuple row);
 extern RowPlace row_place_newest(const RowPlace *place,
 								 const RowPlace *until);
 extern HeapTuple row_newest(Relation rel, const RowPlace *place);
-extern bool row_place_is_update(const RowPlace *place);
+extern bool row_place_is_ours(const RowPlace *place, bool updated);
 extern void row_takes_key(TableRole role, HeapTuple row, bool renamed);
 extern bool row_leaves_key(Store *store, TableRole role, const Datum *key,
 						   HeapTuple old, bool renamed);
@@ -750,6 +750,7 @@ extern void fold_if_due(Store *store, Mailbox *mailbox, int64 value);
 /* --- vanished.c -------------------------------------------------------- */
 
 pg_noreturn extern void vanished_not_stored(Store *store, const Datum *key);
+extern void vanished_leave_out(Mailbox *mailbox);
 extern void vanished_append(Store *store, Mailbox *mailbox);
 extern void vanished_read(Store *store, const Datum *key, int64 since,
 						  const UidSet *uids, UidBuilder *result,

@@ -161,9 +161,12 @@ row_newest(Relation rel, const RowPlace *place)
 	return row == NULL || row_was_replaced(row) ? NULL : row;
 }
 
-/* row_place_is_update: has this transaction updated the row to that version? */
+/*
+ * row_place_is_ours: has this transaction written that version, by an UPDATE of
+ * the row, or else by its INSERT?
+ */
 bool
-row_place_is_update(const RowPlace *place)
+row_place_is_ours(const RowPlace *place, bool updated)
 {
 	Relation	rel = table_open(place->relid, NoLock);
 	ItemPointerData tid = place->tid;
@@ -171,7 +174,7 @@ row_place_is_update(const RowPlace *place)
 
 	table_close(rel, NoLock);
 	return row != NULL && row_is_ours(row) &&
-		(row->t_data->t_infomask & HEAP_UPDATED) != 0;
+		((row->t_data->t_infomask & HEAP_UPDATED) != 0) == updated;
 }
 
 /*

@@ -339,7 +339,7 @@ rejoin(Store *store, const Datum *key, Mailbox *found)
 	ListCell   *lc;
 
 	if (OidIsValid(store->table[TABLE_SOURCE].relid) || !statement_updates() ||
-		!row_place_is_update(&place))
+		!row_place_is_ours(&place, true))
 		return found;
 	locked = mailbox_locked(store, false);
 	foreach(lc, locked)

@@ -154,6 +154,34 @@ lost_uids(const Changes *owed)
 }
 
 /*
+ * vanished_leave_out: what a mailbox has never had cannot vanish from it
+ *
+ * A trigger has made it anew in place of another, whose messages go only now.
+ * Of one that was there before the transaction, UIDNEXT is not trusted with
+ * that: messages may have come with triggers off.
+ */
+void
+vanished_leave_out(Mailbox *mailbox)
+{
+	const Counters *counters = mailbox_counters(mailbox);
+	UidBuilder *vanished = &mailbox_work(mailbox)->owed.vanished;
+	int64		uidnext = Max(counters->uidnext, counters->next_uid);
+	UidRange	others;
+	UidBuilder	own;
+
+	uidset_builder_finish(vanished);
+	if (vanished->n == 0 || vanished->ranges[vanished->n - 1].hi < uidnext ||
+		!row_place_is_ours(&counters->first, false))
+		return;
+	others.lo = (uint32) uidnext;
+	others.hi = UIDSET_MAX_UID;
+	uidset_builder_init(&own);
+	uidset_difference(vanished->ranges, vanished->n, &others, 1, &own);
+	uidset_builder_reset(vanished);
+	mailbox_move_uids(&own, vanished);
+}
+
+/*
  * vanished_append: remember the UIDs in owed.vanished under the statement's
  * value, and empty it
  */

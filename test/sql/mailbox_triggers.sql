@@ -178,4 +178,45 @@ DELETE FROM sbox WHERE id = 1;
 SELECT * FROM checked_state('pmail', 'uid', 'modseq', 'seen');
 SELECT * FROM checked_state('smail', 'uid', 'modseq', 'seen');
 
+-- A trigger makes a mailbox anew as soon as it is deleted, before its messages go: by a foreign key, which looks at once or
+-- when the transaction ends, or by another part of the query. They were never in the new one, and do not vanish from it
+CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO abox VALUES (old.id, old.name);
+	IF old.name = 'greets' THEN
+		INSERT INTO amail VALUES (100 + old.id, old.id);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TABLE anew (foreign_key text, trigger name, part text, mailbox bigint, uidnext bigint, live modseq.uidset, vanished modseq.uidset,
+	problems text);
+CREATE PROCEDURE make_anew(foreign_key text, trigger name, part text) LANGUAGE plpgsql AS $$
+BEGIN
+	DROP TABLE IF EXISTS amail, abox CASCADE;
+	CREATE TABLE abox (id bigint PRIMARY KEY, name text);
+	EXECUTE 'CREATE TABLE amail (id bigint PRIMARY KEY, box_id bigint NOT NULL ' || foreign_key || ', seen boolean)';
+	PERFORM modseq.attach('amail', 'abox', message_flags => '{seen}');
+	EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON abox FOR EACH ROW EXECUTE FUNCTION again()', trigger);
+	INSERT INTO abox VALUES (1, 'empty'), (2, 'greets'), (3, 'stays');
+	INSERT INTO amail SELECT i, 1 + i % 3 FROM generate_series(1, 15) AS i;
+	COMMIT;
+	IF part = 'box' THEN
+		DELETE FROM abox WHERE id < 3;
+	ELSE
+		WITH b AS (
+			DELETE FROM abox WHERE id < 3)
+		DELETE FROM amail WHERE box_id < 3;
+	END IF;
+	COMMIT;
+	INSERT INTO anew
+		SELECT foreign_key, trigger, part, b.id, s.uidnext, (SELECT coalesce(modseq.uidset_agg(uid), '') FROM amail WHERE box_id = b.id),
+			modseq.vanished_since('amail', b.id, 0), (SELECT string_agg(problem, ', ') FROM modseq.check('amail'))
+		FROM abox AS b, modseq.status('amail', b.id) AS s;
+END $$;
+SELECT format('CALL make_anew(%L, %L, %L)', foreign_key, trigger, part)
+FROM unnest('{"",REFERENCES abox ON DELETE CASCADE,REFERENCES abox DEFERRABLE INITIALLY DEFERRED}'::text[]) AS f (foreign_key),
+	unnest('{AA,zzzz}'::name[]) AS t (trigger), unnest('{box,both}'::text[]) AS p (part)
+WHERE part = 'both' OR foreign_key LIKE '%CASCADE%' \gexec
+TABLE anew ORDER BY foreign_key, trigger, part, mailbox;
+
 DROP SCHEMA t_mailbox_triggers CASCADE;

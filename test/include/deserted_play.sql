@@ -15,10 +15,13 @@ UPDATE mail SET box = 15 WHERE id = 11;
 UPDATE mail SET box = 15, seen = true WHERE box = 10;
 COMMIT;
 :sync
-\echo they do not follow, but in the next one
+\echo they do not follow, but in the next one; one is expunged
 UPDATE box SET id = 10 WHERE id = 15;
 :sync
+BEGIN;
+UPDATE mail SET box = 10 WHERE box = 15 AND gone;
 UPDATE mail SET box = 10 WHERE box = 15;
+COMMIT;
 :sync
 \echo some follow, one goes elsewhere, one is deleted, one is expunged, one is flagged and follows later
 BEGIN;

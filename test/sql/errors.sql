@@ -181,4 +181,21 @@ SELECT * FROM modseq.check('mail');
 -- And the store is fit for use
 INSERT INTO mail (id, mailbox_id) VALUES (9, 1) RETURNING uid, modseq;
 
+-- Who may not write takes no lock, of a mailbox or its account, and reads on
+CREATE TABLE box (id int PRIMARY KEY, owner text);
+CREATE TABLE letter (id int PRIMARY KEY, box_id int NOT NULL REFERENCES box);
+SELECT modseq.attach('letter', 'box', account => '{owner}', message_flags => '{}');
+INSERT INTO box VALUES (1, 'ann'), (2, 'ann');
+INSERT INTO letter VALUES (1, 1);
+SELECT failure(format('SET LOCAL transaction_read_only = on; SELECT %s', call))
+FROM unnest('{"modseq.lock(''mail'', 1)","modseq.lock(''letter'', 1)","modseq.account_lock(''letter'', ''ann'')","modseq.touch(''letter'', 1)",
+	"modseq.unchanged_since(''letter'', 1, ''1'', 1)","modseq.reset_uidvalidity(''letter'', 1)"}'::text[]) AS c (call);
+BEGIN;
+SELECT uidnext FROM modseq.lock('letter', 1);
+SET TRANSACTION READ ONLY;
+SELECT uidnext FROM modseq.status('letter', 2);
+\set VERBOSITY terse
+SELECT uidnext FROM modseq.lock('letter', 2);
+ROLLBACK;
+
 DROP SCHEMA t_errors CASCADE;

@@ -3,7 +3,7 @@
 #   make, make install    build and install for the server that PG_CONFIG names
 #   make installcheck     run the regression and isolation tests against a running server
 #   make test, make demo  need no server: they bring their own, on Debian 12 or newer. test FAST=1 is for developers, and
-#                         takes two or three minutes; demo DEMO=9 shows one chapter, demo SERVE=1 stays up
+#                         takes some two minutes; demo DEMO=9 shows one chapter, demo SERVE=1 stays up
 #   make versions         the regression and isolation tests, and 018_update, on all versions that Debian has, in chroots
 #   make dist             modseq-VERSION.zip of what is committed, as PGXN takes it
 #   make deb              Debian packages for the same versions, in chroots, which then test them

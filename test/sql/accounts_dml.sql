@@ -318,3 +318,26 @@ select created,updated,destroyed,new_state=:'thread' from modseq.thread_changes(
 with d as (delete from mail returning *) insert into mail select id+10,box,em,t from d;
 select created,updated,destroyed,new_state=:'thread' from modseq.thread_changes('mail',1,:'thread');
 DROP SCHEMA accounts_twice CASCADE;
+
+-- A HIGHESTMODSEQ that is raised by hand is not above its account's, and what comes next is above it
+CREATE SCHEMA accounts_raised;
+SET search_path = accounts_raised;
+CREATE TABLE box (id int PRIMARY KEY, owner text);
+CREATE TABLE mail (id int PRIMARY KEY, box_id int NOT NULL REFERENCES box, seen boolean NOT NULL DEFAULT false);
+SELECT modseq.attach('mail', 'box', account => '{owner}', message_flags => '{seen}');
+INSERT INTO box VALUES (1, 'ann'), (2, 'ann');
+INSERT INTO mail VALUES (1, 1), (2, 2), (3, 1);
+UPDATE mail_mailbox SET highestmodseq = 100 WHERE id = 1;
+SELECT highestmodseq, email_modseq, mailbox_modseq FROM mail_account;
+SELECT * FROM modseq.check('mail');
+UPDATE mail SET seen = true WHERE id = 2;
+SELECT id, modseq FROM mail ORDER BY id;
+BEGIN;
+UPDATE mail_mailbox SET highestmodseq = 200 WHERE id = 1;
+UPDATE mail SET seen = true WHERE id = 2;
+UPDATE mail SET seen = true WHERE id = 1;
+COMMIT;
+SELECT id, modseq FROM mail ORDER BY id;
+SELECT highestmodseq, email_modseq, mailbox_modseq FROM mail_account;
+SELECT * FROM modseq.check('mail');
+DROP SCHEMA accounts_raised CASCADE;

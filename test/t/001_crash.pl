@@ -55,8 +55,7 @@ sub kill_backend
 	kill 'KILL', $pid;
 	$node->wait_for_log(
 		qr/all server processes terminated; reinitializing/, $log);
-	$node->poll_query_until('postgres', 'SELECT true')
-	  or die 'the server did not come back';
+	wait_until_ready($node);
 	return;
 }
 

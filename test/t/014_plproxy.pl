@@ -106,7 +106,7 @@ sub pooled
 }
 my $pool = pooled($router);
 
-$pool->poll_query_until('mail', 'SELECT true') or die 'no pooler';
+wait_until_ready($pool);
 
 sub value
 {

@@ -10,6 +10,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use ModseqTest::Client;
 use ModseqTest::Load;
@@ -24,6 +25,7 @@ our @EXPORT = qw(
   send_off
   hang_up
   wait_until_waits
+  wait_until_ready
   sqlstate
   installed_program
   run_beside
@@ -183,6 +185,20 @@ sub installed_program
 	my ($path) = grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), '/usr/sbin';
 
 	return $path;
+}
+
+# Until a server, or pooler, takes connections. Not by poll_query_until(): psql that finds none ends at once, and who
+# still writes to it dies of that.
+sub wait_until_ready
+{
+	my ($node) = @_;
+
+	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return if IPC::Run::run([ 'pg_isready', '--quiet', '--host', $node->host, '--port', $node->port ]);
+		usleep(100_000);
+	}
+	die $node->name . ' is not ready';
 }
 
 # A program that runs beside the servers, as long as we do. Its output goes to a log of its name.

@@ -221,14 +221,18 @@ CREATE TRIGGER mw_tell_annotation AFTER INSERT OR UPDATE OR DELETE ON mw_server_
 	FOR EACH ROW EXECUTE FUNCTION mw_tell_annotation();
 
 -- The thread of a message that arrives in the mailbox, which is locked. It is called for each message of an import: a
--- generic plan, for each array of ids looks worth a plan of its own, which takes longer than to run it.
+-- generic plan, for each array of ids looks worth a plan of its own, which takes longer than to run it. LIMIT 1, of what
+-- is unique, has each id looked up by the whole key: else the plan that is made while the table is empty reads all that
+-- the user has.
 CREATE FUNCTION mw_thread(box bigint, ids text[], about text) RETURNS bigint
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	owner		bigint := (SELECT user_id FROM mw_mailbox WHERE id = box);
 	thread		bigint := coalesce(
-		(SELECT min(thread_id) FROM mw_thread
-			WHERE user_id = owner AND message_id = ANY (ids) AND subject = about),
+		(SELECT min(found.thread_id)
+			FROM unnest(ids) AS id,
+				LATERAL (SELECT t.thread_id FROM mw_thread t
+					WHERE t.user_id = owner AND t.message_id = id AND t.subject = about LIMIT 1) AS found),
 		nextval('mw_email_id'));
 BEGIN
 	INSERT INTO mw_thread (user_id, message_id, subject, thread_id)

@@ -11,7 +11,6 @@ use IPC::Run;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes 'usleep';
 
 use ModseqTest;
 
@@ -102,16 +101,12 @@ sub lose_server
 }
 
 # Nothing of Patroni's can be waited for but by asking
-sub wait_until
+sub wait_for
 {
 	my ($what, $condition) = @_;
 
-	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return if $condition->();
-		usleep(100_000);
-	}
-	die "$what: " . join(', ', %{ { members() } });
+	wait_until($condition) or die "$what: " . join(', ', %{ { members() } });
+	return;
 }
 
 # Wait until so many servers are there, one of them synchronous, and the leader, if that is asked for, is who was told:
@@ -121,7 +116,7 @@ sub settled
 	my ($count, $wanted) = @_;
 	my %by_role;
 
-	wait_until(
+	wait_for(
 		"no $count servers",
 		sub {
 			my %roles = members();
@@ -274,9 +269,9 @@ in_sync([$at_primary], $nodes{$leader}, 'before the crash', $db);
 my $known = $at_primary->{boxes}{1}{modseq};
 kill 'KILL', $pid;
 hang_up($session);
-wait_until('it does not start',
+wait_for('it does not start',
 	sub { asked($leader, "SELECT NOT pg_is_in_recovery() AND pg_postmaster_start_time() <> '$started'") eq 't' });
-wait_until('no callback', sub { timeline($leader) ne $timeline || asked($leader, $count) > $incarnations });
+wait_for('no callback', sub { timeline($leader) ne $timeline || asked($leader, $count) > $incarnations });
 cmp_ok(highest($nodes{$leader}, 1, $db), '<', $known, 'crash: commits are lost');
 $nodes{$leader}->safe_psql($db, "UPDATE mail SET flags = '{again}' WHERE box_id = 1 AND uid % 2 = 0");
 $at_primary->{may_have_lost} = 1;

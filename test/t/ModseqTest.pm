@@ -24,6 +24,7 @@ our @EXPORT = qw(
   session
   send_off
   hang_up
+  wait_until
   wait_until_waits
   wait_until_ready
   sqlstate
@@ -187,18 +188,28 @@ sub installed_program
 	return $path;
 }
 
+# For what can be waited for but by asking; false if it does not come
+sub wait_until
+{
+	my ($condition) = @_;
+
+	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return 1 if $condition->();
+		usleep(100_000);
+	}
+	return 0;
+}
+
 # Until a server, or pooler, takes connections. Not by poll_query_until(): psql that finds none ends at once, and who
 # still writes to it dies of that.
 sub wait_until_ready
 {
 	my ($node) = @_;
 
-	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return if IPC::Run::run([ 'pg_isready', '--quiet', '--host', $node->host, '--port', $node->port ]);
-		usleep(100_000);
-	}
-	die $node->name . ' is not ready';
+	wait_until(sub { IPC::Run::run([ 'pg_isready', '--quiet', '--host', $node->host, '--port', $node->port ]) })
+	  or die $node->name . ' is not ready';
+	return;
 }
 
 # A program that runs beside the servers, as long as we do. Its output goes to a log of its name.

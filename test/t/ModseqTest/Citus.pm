@@ -8,7 +8,6 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use Test::More;
-use Time::HiRes qw(usleep);
 use ModseqTest;
 use PostgreSQL::Test::Utils;
 
@@ -164,12 +163,9 @@ SQL
 # of the shard for transactions to end
 sub until_somebody_waits
 {
-	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return if grep { sql($_, 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0 } nodes();
-		usleep(100_000);
-	}
-	die 'the move does not wait';
+	wait_until(sub { grep { sql($_, 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0 } nodes() })
+	  or die 'the move does not wait';
+	return;
 }
 
 1;
